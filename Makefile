@@ -1,0 +1,73 @@
+# Everything a newcomer or an operator runs. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The first Python of 3.11 or newer that really starts (version managers leave shims that do not).
+# 3.12 and 3.11 come first: a Redis server for them comes as a wheel.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help setup run test soak check format schemas bench lock up down clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r n t; do printf '  make %-9s %s\n' "$$n" "$$t"; done
+
+setup: $(VENV)/.runtime ## Make .venv with everything that running needs (leaves .venv/bin/tocsin)
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Tocsin needs Python 3.11 or newer, and none was found. Install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what Tocsin runs on, by hash (a minute the first time) ..."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.development: requirements/development.txt $(VENV)/.runtime
+	@echo "Installing what the checks and tests need, by hash ..."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/development.txt
+	@touch $@
+
+run: $(VENV)/.runtime ## Start everything here; pages on http://127.0.0.1:8000
+	@$(BIN)/tocsin run
+
+test: $(VENV)/.development ## Run every test (under five minutes)
+	@$(BIN)/pytest
+
+soak: $(VENV)/.development ## The long forms of the crash tests
+	@$(BIN)/pytest -m soak -o addopts="-q --strict-markers --strict-config"
+
+check: $(VENV)/.development ## Lint, types, import rules, topic rules, schemas current
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . || { echo "lint: see above; 'make format' mends most" >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.log 2>&1 || { cat $(VENV)/imports.log; exit 1; }
+	@$(BIN)/tocsin topics check
+	@$(BIN)/python -m shared.schemas --check docs/schemas
+	@echo "check: all good"
+
+format: $(VENV)/.development ## Put the code into its usual shape
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+schemas: $(VENV)/.runtime ## Write docs/schemas anew from the event models
+	@$(BIN)/python -m shared.schemas docs/schemas
+
+bench: $(VENV)/.development ## Measure, each figure as a ratio to a bare loop in the same run
+	@$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.development ## Resolve requirements/*.in anew into pinned, hashed *.txt
+	@for f in runtime development; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-emit-index-url \
+			--custom-compile-command "make lock" --output-file requirements/$$f.txt requirements/$$f.in || exit 1; done
+
+up: ## Build and start the containers
+	@docker compose up --build --detach --wait
+
+down: ## Stop the containers (volumes stay)
+	@docker compose down
+
+clean: ## Remove .venv and caches (never data/)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -1,0 +1,42 @@
+"""The topics that the running rulebook knows: classify writes them, api checks and shows them."""
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from shared.names import Names
+from shared.redis_client import RedisClient
+
+
+class RuleSummary(BaseModel):
+    """A rule as subscribers see it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int
+    title: str
+
+
+class TopicSummary(BaseModel):
+    """A topic as subscribers see it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    title: str
+    description: str
+    languages: tuple[str, ...]
+    rules: tuple[RuleSummary, ...]
+
+
+_TOPICS = TypeAdapter(tuple[TopicSummary, ...])
+
+
+async def write_catalogue(redis: RedisClient, names: Names, topics: tuple[TopicSummary, ...]) -> None:
+    """Replace the catalogue."""
+    await redis.set(names.catalogue, _TOPICS.dump_json(topics))
+
+
+async def read_catalogue(redis: RedisClient, names: Names) -> tuple[TopicSummary, ...]:
+    """Return the topics; none if classify has never run on this Redis."""
+    raw = await redis.get(names.catalogue)
+    return _TOPICS.validate_json(raw) if raw else ()

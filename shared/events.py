@@ -1,0 +1,188 @@
+"""The events on the streams, in order of birth: a report is published, then tagged.
+
+A stream entry has the field `event`, a CloudEvents 1.0 JSON object (structured mode), and beside it a
+few flat fields for cheap filtering. These models are the source of docs/schemas; they only ever gain
+optional fields.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+PUBLISHED: Final = "report.published.v1"
+TAGGED: Final = "report.tagged.v1"
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+"""A moment in UTC, written as RFC 3339 with `Z`, to the second."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Source(_Frozen):
+    """Where a report comes from: the feed, as it names itself."""
+
+    id: str = Field(description="Stable id of the feed.")
+    title: str
+    feed_url: str
+    home_url: str | None = None
+
+
+class Report(_Frozen):
+    """An entry of a feed made ours: plain text, UTC times, http(s) links only."""
+
+    id: str = Field(description="Hash of the feed's identity and the entry's identity.")
+    revision: int = Field(default=1, ge=1, description="Grows by one when the entry changes.")
+    url: str | None = Field(description="The report's page; http or https.")
+    title: str
+    summary: str = ""
+    text: str = Field(default="", description="Plain text; paragraphs are separated by a blank line.")
+    language: str | None = Field(default=None, description="BCP 47, as the feed says.")
+    authors: tuple[str, ...] = ()
+    published_at: Moment = Field(description="From the feed; else the first time it was fetched.")
+    updated_at: Moment | None = None
+    fetched_at: Moment
+    source: Source
+    notes: tuple[str, ...] = Field(
+        default=(),
+        description='What was mended, e.g. "date: none given" or "text: cut at 200000 characters".',
+    )
+
+
+def report_id(feed_id: str, entry_id: str) -> str:
+    """sha256(feed, entry): the same entry is the same report however often it is fetched. 24 hex digits."""
+    return hashlib.sha256(f"{feed_id}\n{entry_id}".encode()).hexdigest()[:24]
+
+
+class Evidence(_Frozen):
+    """The words that made something match. Offsets are Unicode code points in the original field."""
+
+    field: Literal["title", "text"]
+    start: int = Field(ge=0)
+    end: int
+    text: str
+
+
+class RuleReference(_Frozen):
+    id: str
+    version: int
+
+
+class Tag(_Frozen):
+    """One topic of a report, with the rule and the words that say so."""
+
+    topic: str
+    score: float = Field(ge=0, description="How strongly; comparable within a topic only.")
+    rule: RuleReference
+    evidence: tuple[Evidence, ...]
+
+
+class Country(_Frozen):
+    """A country that a report is about."""
+
+    code: str = Field(description="ISO 3166-1 alpha-2.")
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Story(_Frozen):
+    """Reports of the same happening share its id."""
+
+    id: str
+    position: int = Field(ge=1, description="1 for the first report of the story.")
+    sources: int = Field(ge=1, description="How many sources have reported it so far.")
+
+
+class PublishedData(_Frozen):
+    report: Report
+
+
+class TaggedReport(_Frozen):
+    """A report with what classify says of it."""
+
+    report: Report
+    tags: tuple[Tag, ...] = ()
+    countries: tuple[Country, ...] = ()
+    story: Story
+    rulebook: str = Field(description="Version of the rulebook that tagged it.")
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics, each once, in the order of the tags."""
+        return tuple(dict.fromkeys(tag.topic for tag in self.tags))
+
+
+class _CloudEvent(_Frozen):
+    specversion: Literal["1.0"] = "1.0"
+    id: str = Field(description="Unique within source; the same event delivered twice has the same id.")
+    source: str
+    time: Moment
+    subject: str = Field(description="The report's id.")
+    datacontenttype: Literal["application/json"] = "application/json"
+
+
+class ReportPublished(_CloudEvent):
+    """ingest has seen a new report, or a new revision of one."""
+
+    type: Literal["report.published.v1"] = PUBLISHED
+    dataschema: str = f"/schemas/{PUBLISHED}.json"
+    data: PublishedData
+
+
+class ReportTagged(_CloudEvent):
+    """classify has tagged a report; also those that no topic fits."""
+
+    type: Literal["report.tagged.v1"] = TAGGED
+    dataschema: str = f"/schemas/{TAGGED}.json"
+    data: TaggedReport
+
+
+Event = TypeVar("Event", ReportPublished, ReportTagged)
+
+
+def published(report: Report, now: datetime) -> ReportPublished:
+    """The event that says this revision of a report exists."""
+    return ReportPublished(
+        id=f"{report.id}.{report.revision}",
+        source="/tocsin/ingest",
+        time=now,
+        subject=report.id,
+        data=PublishedData(report=report),
+    )
+
+
+def tagged(tagged_report: TaggedReport, now: datetime) -> ReportTagged:
+    """The event that says what this revision of a report is about."""
+    report = tagged_report.report
+    return ReportTagged(
+        id=f"{report.id}.{report.revision}",
+        source="/tocsin/classify",
+        time=now,
+        subject=report.id,
+        data=tagged_report,
+    )
+
+
+def published_fields(event: ReportPublished) -> dict[str, str]:
+    """The fields of the stream entry."""
+    return {"type": event.type, "id": event.id, "event": event.model_dump_json()}
+
+
+def tagged_fields(event: ReportTagged) -> dict[str, str]:
+    """The fields of the stream entry; `topics` and `countries` are comma-joined."""
+    data = event.data
+    return {
+        "type": event.type,
+        "id": event.id,
+        "topics": ",".join(data.topics),
+        "countries": ",".join(country.code for country in data.countries),
+        "story": data.story.id,
+        "event": event.model_dump_json(),
+    }

@@ -1,0 +1,1 @@
+"""The matching engine: pure functions that topic rules, subscriptions and previews all use."""

@@ -1,0 +1,139 @@
+"""Every stream and key of an installation. Nobody else joins strings into keys.
+
+With `TOCSIN_KEY_PREFIX={tocsin}:` all of them share one Redis Cluster slot, so that the scripts of
+`shared.bus` stay legal there.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names under one prefix. Two installations share a Redis by two prefixes."""
+
+    prefix: str = "tocsin:"
+
+    # Streams -----------------------------------------------------------------------------------
+
+    @property
+    def published(self) -> str:
+        """ingest -> classify: one entry for each revision of a report."""
+        return f"{self.prefix}reports.published.v1"
+
+    @property
+    def tagged(self) -> str:
+        """classify -> notify, api and other systems."""
+        return f"{self.prefix}reports.tagged.v1"
+
+    @property
+    def subscription_changes(self) -> str:
+        """api -> notify: which subscription changed."""
+        return f"{self.prefix}subscriptions.v1"
+
+    @property
+    def deliveries(self) -> str:
+        """Deliveries due now; only ids."""
+        return f"{self.prefix}deliveries.v1"
+
+    @property
+    def feed_health(self) -> str:
+        """ingest -> anyone: a feed went bad, or well again."""
+        return f"{self.prefix}feed-health.v1"
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        return (
+            self.published,
+            self.tagged,
+            self.subscription_changes,
+            self.deliveries,
+            self.feed_health,
+        )
+
+    def dead(self, stream: str) -> str:
+        """Dead letters of a stream."""
+        return f"{stream}.dead"
+
+    # Reports -----------------------------------------------------------------------------------
+
+    def report(self, report_id: str) -> str:
+        """Hash {revision, event}: the newest tagged revision; a report's body is stored once."""
+        return f"{self.prefix}report:{report_id}"
+
+    @property
+    def reports(self) -> str:
+        """Sorted set of report ids by the moment they were tagged, in microseconds."""
+        return f"{self.prefix}reports"
+
+    def reports_of(self, topic: str) -> str:
+        """The same for one topic."""
+        return f"{self.prefix}reports:{topic}"
+
+    @property
+    def catalogue(self) -> str:
+        """JSON: the topics that the running rulebook knows."""
+        return f"{self.prefix}topics"
+
+    # Feeds -------------------------------------------------------------------------------------
+
+    def feed(self, feed_id: str) -> str:
+        """Hash: validators, pace and health of one feed."""
+        return f"{self.prefix}feed:{feed_id}"
+
+    def seen(self, feed_id: str) -> str:
+        """Hash entry id -> "revision fingerprint day": what has been published of a feed."""
+        return f"{self.prefix}feed:{feed_id}:seen"
+
+    @property
+    def feeds(self) -> str:
+        """Hash feed id -> JSON of the feed as configured, so that api and cli can list it."""
+        return f"{self.prefix}feeds"
+
+    @property
+    def feeds_due(self) -> str:
+        """Sorted set of feed ids by the next poll, in seconds."""
+        return f"{self.prefix}feeds:due"
+
+    # Subscriptions and deliveries --------------------------------------------------------------
+
+    @property
+    def subscriptions(self) -> str:
+        """Hash subscription id -> JSON."""
+        return f"{self.prefix}subscriptions"
+
+    def delivery(self, delivery_id: str) -> str:
+        """Hash: the state of one delivery."""
+        return f"{self.prefix}delivery:{delivery_id}"
+
+    def deliveries_of(self, subscription_id: str) -> str:
+        """Sorted set of a subscription's delivery ids by creation, in seconds."""
+        return f"{self.prefix}deliveries:{subscription_id}"
+
+    def attempts_of(self, delivery_id: str) -> str:
+        """List of JSON: what each attempt came to, newest first."""
+        return f"{self.prefix}delivery:{delivery_id}:attempts"
+
+    @property
+    def deliveries_later(self) -> str:
+        """Sorted set of delivery ids by the next attempt, in seconds."""
+        return f"{self.prefix}deliveries:later"
+
+    # The installation itself -------------------------------------------------------------------
+
+    @property
+    def counters(self) -> str:
+        """Hash "name{labels}" -> total since the installation began."""
+        return f"{self.prefix}counters"
+
+    def instance(self, service: str, consumer: str) -> str:
+        """String with a short life: this process is working."""
+        return f"{self.prefix}instance:{service}:{consumer}"
+
+    def limit(self, kind: str, who: str) -> str:
+        """String with a life: how often something was asked for within a window; `who` is a hash."""
+        return f"{self.prefix}limit:{kind}:{who}"
+
+    @property
+    def server_key(self) -> str:
+        """32 random bytes made once: signs the links in mails."""
+        return f"{self.prefix}server-key"

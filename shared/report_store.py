@@ -1,0 +1,113 @@
+"""Where tagged reports are kept, once, for whoever needs a body: api pages, previews, retries.
+
+classify writes a report in the same script that forwards it; everybody else reads.
+"""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from shared.bus import Command, Guard, Outcome, xadd
+from shared.events import ReportTagged, TaggedReport, tagged_fields
+from shared.names import Names
+from shared.redis_client import RedisClient
+
+DAY = 86400
+
+
+def forwarded(names: Names, event: ReportTagged, retention_seconds: int) -> Outcome:
+    """Return what classify writes: the tagged event, and the report for those who look it up.
+
+    The guard makes a revision be told once even if its entry is read again after a lost group.
+    """
+    tagged = event.data
+    report = tagged.report
+    key = names.report(report.id)
+    moment = int(event.time.timestamp() * 1_000_000)
+    fields = tagged_fields(event)
+    commands: list[Command] = [
+        xadd(names.tagged, fields),
+        ("HSET", key, "revision", report.revision, "event", fields["event"]),
+        ("EXPIRE", key, retention_seconds + DAY),
+        ("ZADD", names.reports, moment, report.id),
+        *(("ZADD", names.reports_of(topic), moment, report.id) for topic in tagged.topics),
+    ]
+    return Outcome(commands, Guard(key, "revision", report.revision))
+
+
+class Place(NamedTuple):
+    """Where a report stands in an index, for a cursor. Reports of one moment stand by their ids."""
+
+    moment: int
+    """When it was tagged, in microseconds."""
+    report_id: str
+
+
+class Stored(NamedTuple):
+    """A place, and the report that stands there: None if its body has expired."""
+
+    tagged: TaggedReport | None
+    place: Place
+
+
+class ReportStore:
+    """Reads tagged reports, newest first."""
+
+    def __init__(self, redis: RedisClient, names: Names) -> None:
+        self._redis = redis
+        self._names = names
+
+    async def get(self, report_id: str) -> TaggedReport | None:
+        raw = await self._redis.hget(self._names.report(report_id), "event")
+        return _read(raw)
+
+    async def page(
+        self, topic: str | None = None, after: Place | None = None, limit: int = 50
+    ) -> list[Stored]:
+        """Return the next `limit` places of an index after a place, newest first; an empty list ends it."""
+        key = self._names.reports_of(topic) if topic else self._names.reports
+        highest: int | str = after.moment if after else "+inf"
+        # Reports of one microsecond are all read again, and those that came before are left out.
+        ties = int(await self._redis.zcount(key, after.moment, after.moment)) if after else 0
+        rows: Any = await self._redis.zrevrangebyscore(
+            key, highest, "-inf", start=0, num=limit + ties, withscores=True
+        )
+        places = [Place(int(score), raw_id.decode()) for raw_id, score in rows]
+        places = [place for place in places if after is None or place < after][:limit]
+        bodies = await self._many([place.report_id for place in places])
+        return [Stored(tagged, place) for tagged, place in zip(bodies, places, strict=True)]
+
+    async def scan(self, topic: str | None = None, at_most: int = 1000) -> AsyncIterator[TaggedReport]:
+        """Yield reports newest first, in pages, `at_most` of them."""
+        after, seen = None, 0
+        while seen < at_most:
+            page = await self.page(topic, after, limit=min(100, at_most - seen))
+            if not page:
+                return
+            for stored in page:
+                if stored.tagged:
+                    yield stored.tagged
+            after, seen = page[-1].place, seen + len(page)
+
+    async def forget(self, retention_seconds: int, topics: Sequence[str]) -> None:
+        """Take ids older than the retention off the index; the bodies expire by themselves."""
+        floor = int((time.time() - retention_seconds) * 1_000_000)
+        for key in (self._names.reports, *map(self._names.reports_of, topics)):
+            await self._redis.zremrangebyscore(key, "-inf", floor)
+
+    async def _many(self, ids: Sequence[str]) -> list[TaggedReport | None]:
+        pipe = self._redis.pipeline(transaction=False)
+        for report_id in ids:
+            pipe.hget(self._names.report(report_id), "event")
+        return [_read(raw) for raw in await pipe.execute()]
+
+
+def _read(raw: bytes | str | None) -> TaggedReport | None:
+    if raw is None:
+        return None
+    try:
+        return ReportTagged.model_validate_json(raw).data
+    except ValidationError:
+        return None

@@ -1,0 +1,207 @@
+"""The shell of every service: wait for Redis, start, watch, stop in order.
+
+Nothing happens on import; `services/*/app.py` builds an `App` in `make_app(settings)`, and `App.run` runs it until
+SIGTERM or SIGINT. A part that dies takes the process down (all state is in Redis, so a restart is the repair), and
+an event loop that stands still for a minute does the same: a dead consumer never looks healthy.
+"""
+
+import asyncio
+import faulthandler
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from shared.bus import Bus, Consumer, Handler
+from shared.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+BEAT_SECONDS = 2.0
+INSTANCE_TTL = 10
+STUCK_AFTER = 60
+SILENT_AFTER_MS = 30_000
+HOUSEKEEPING_SECONDS = 60.0
+
+Background = Callable[[], Awaitable[None]]
+
+
+class ConsumerStalled(Exception):
+    """A consumer has stopped reading although nothing told it to."""
+
+
+class App:
+    """One service: its bus, its consumers, its background work and what it holds open."""
+
+    def __init__(self, name: str, settings: ServiceSettings) -> None:
+        self.name = name
+        self.settings = settings
+        self.bus = Bus(
+            settings.require_redis_url(),
+            settings.names,
+            consumer_name(),
+            reclaim_after=settings.reclaim_after,
+            max_deliveries=settings.max_deliveries,
+            retention_seconds=settings.retention_seconds,
+        )
+        self._background: list[Background] = []
+        self._resources: list[Callable[[], AbstractAsyncContextManager[object]]] = []
+        self._stop = asyncio.Event()
+
+    def consume(self, stream: str, handler: Handler, *, batch: int = 100, concurrency: int = 1) -> Consumer:
+        """Register a handler; the consumer group is the service's name."""
+        return self.bus.subscribe(stream, self.name, handler, batch=batch, concurrency=concurrency)
+
+    def background(self, work: Background) -> None:
+        """Run a coroutine function beside the consumers; it is cancelled at the end."""
+        self._background.append(work)
+
+    def resource(self, make: Callable[[], AbstractAsyncContextManager[object]]) -> None:
+        """Hold a context open, from after Redis is there until everything has stopped."""
+        self._resources.append(make)
+
+    def stop(self) -> None:
+        """Ask the app to end; `run` returns when it has."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until told to stop; raise what killed a part of it."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        connecting = asyncio.create_task(self.bus.connect())
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not connecting.done():
+            connecting.cancel()
+            return
+        await connecting
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.bus.close)
+            for make in self._resources:
+                await stack.enter_async_context(make())
+            await self._run_parts(stopped)
+        log.info("stopped", service=self.name)
+
+    async def _run_parts(self, stopped: "asyncio.Task[Any]") -> None:
+        for consumer in self.bus.consumers:
+            await consumer.ensure_group()
+        await self.bus.broker.start()
+        parts: set[asyncio.Future[None]] = {asyncio.ensure_future(work()) for work in self._background}
+        parts.add(asyncio.ensure_future(self._beat()))
+        parts.add(asyncio.ensure_future(self._housekeeping()))
+        parts |= {asyncio.ensure_future(self._reclaiming(consumer)) for consumer in self.bus.consumers}
+        log.info("started", service=self.name, consumer=self.bus.consumer)
+        try:
+            await asyncio.wait({stopped, *parts}, return_when=asyncio.FIRST_COMPLETED)
+            for part in parts:
+                if part.done():
+                    part.result()
+        finally:
+            await self._wind_down(parts)
+
+    async def _wind_down(self, parts: "set[asyncio.Future[None]]") -> None:
+        faulthandler.cancel_dump_traceback_later()
+        for consumer in self.bus.consumers:
+            consumer.stopping = True
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
+        with suppress(RedisError):
+            for consumer in self.bus.consumers:
+                await consumer.stop()
+            await self.bus.redis.delete(self.settings.names.instance(self.name, self.bus.consumer))
+
+    async def _beat(self) -> None:
+        """Say that we live: to Redis, to the health check's file, and to the timer that ends a stuck process."""
+        while True:
+            faulthandler.dump_traceback_later(STUCK_AFTER, exit=True)
+            for consumer in self.bus.consumers:
+                await consumer.revive()
+                await self._check_reading(consumer)
+            await self.bus.counters.flush(self.bus.redis)
+            key = self.settings.names.instance(self.name, self.bus.consumer)
+            await self.bus.redis.set(key, int(time.time()), ex=INSTANCE_TTL)
+            if self.settings.alive_file:
+                self.settings.alive_file.touch()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _check_reading(self, consumer: Consumer) -> None:
+        """Ask Redis, not ourselves, when we last read; raise ConsumerStalled if it is long ago."""
+        if consumer.in_hand or consumer.stopping:
+            return
+        for row in await self.bus.redis.xinfo_consumers(consumer.stream, consumer.group):
+            if row["name"] == self.bus.consumer.encode() and row["idle"] > SILENT_AFTER_MS:
+                raise ConsumerStalled(f"{consumer.stream} has not been read for {row['idle'] // 1000} s")
+
+    async def _reclaiming(self, consumer: Consumer) -> None:
+        while True:
+            try:
+                full = await consumer.reclaim() >= consumer.batch
+            except RedisError as e:
+                # The group may be gone for a moment; `revive` makes it anew.
+                log.warning("reclaim failed", stream=consumer.stream, error=str(e))
+                full = False
+            await asyncio.sleep(0 if full else self.bus.reclaim_after / 3)
+
+    async def _housekeeping(self) -> None:
+        while True:
+            for consumer in self.bus.consumers:
+                with suppress(RedisError):
+                    await consumer.forget_the_dead()
+                    await self.bus.trim(consumer.stream, OUR_GROUPS)
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+OUR_GROUPS = ("ingest", "classify", "notify", "api")
+
+
+def consumer_name() -> str:
+    """Return host-pid-random: two processes never share a name, nor does a restarted one with its past."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def configure_logging(settings: ServiceSettings, service: str) -> None:
+    """Log one event a line with fields, to standard output: for people, or as JSON."""
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=28)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def run_app(app: App) -> None:
+    """Run an app to its end in this process; raise SystemExit(1) if a part of it died."""
+    runner = _runner()
+    try:
+        runner(app.run())
+    except Exception as e:
+        log.critical("died", service=app.name, error=f"{type(e).__name__}: {e}", exc_info=True)
+        raise SystemExit(1) from e
+
+
+def _runner() -> Callable[[Awaitable[None]], object]:
+    try:
+        import uvloop
+    except ImportError:  # no uvloop on Windows
+        return asyncio.run  # type: ignore[return-value]
+    return uvloop.run  # type: ignore[return-value]

@@ -1,0 +1,231 @@
+"""A subscription, a standing wish: filter + channel + schedule; and the one function that says what it matches.
+
+Pure: the store is in `shared.subscription_store`.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from shared.events import Evidence, Moment, TaggedReport
+from shared.matching.query import Query, QueryError, parse_query
+from shared.matching.text import Text
+
+State = Literal["pending", "active", "paused", "disabled"]
+
+NAME_LIMIT = 120
+LIST_LIMIT = 50
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Filter(_Strict):
+    """What is wanted. Within one field the values are OR, between fields AND."""
+
+    topics: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT, examples=[["displacement"]])
+    query: str | None = Field(
+        default=None,
+        examples=['"humanitarian corridor" OR evacuat*'],
+        description='Words and phrases: AND (or a space), OR, NOT, "a phrase", prefix*, title:word, ( ).',
+    )
+    languages: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT, examples=[["en", "uk"]])
+    sources: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT, description="Ids of feeds.")
+    countries: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT)
+
+    @field_validator("query")
+    @classmethod
+    def _parses(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        try:
+            parse_query(value)
+        except QueryError as e:
+            raise ValueError(str(e)) from e
+        return value
+
+    @field_validator("countries")
+    @classmethod
+    def _not_yet(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value:
+            raise ValueError(
+                "reports are not tagged with countries yet; put the country's name into the query"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Filter":
+        if not (self.topics or self.query or self.sources):
+            raise ValueError(
+                "name at least one topic, some words, or a source: an empty filter matches everything"
+            )
+        return self
+
+
+class WebhookEndpoint(_Strict):
+    """An address that is sent a signed POST."""
+
+    type: Literal["webhook"]
+    url: str = Field(max_length=2048, examples=["https://example.org/tocsin"])
+
+
+class EmailEndpoint(_Strict):
+    """A mail address."""
+
+    type: Literal["email"]
+    address: str = Field(max_length=254, examples=["duty@example.org"])
+
+
+Endpoint = Annotated[WebhookEndpoint | EmailEndpoint, Field(discriminator="type")]
+
+
+class Schedule(_Strict):
+    """When matches are sent. Only at once, so far."""
+
+    mode: Literal["instant"] = "instant"
+
+
+class Wish(_Strict):
+    """What a subscriber asks for."""
+
+    name: str = Field(default="", max_length=NAME_LIMIT)
+    filter: Filter
+    channel: Endpoint
+    schedule: Schedule = Schedule()
+    one_per_story: bool = True
+
+    @field_validator("name")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        return " ".join(value.split())
+
+
+class Subscription(Wish):
+    """A wish with an identity and a state. Pending until its owner has answered."""
+
+    id: str
+    state: State = "pending"
+    reason: str = Field(default="", description="Why it is paused or disabled, or why it is still pending.")
+    token_hash: str = Field(description="sha256 of the manage token; the token itself is not kept.")
+    secret: str | None = Field(default=None, description="whsec_…: signs the webhooks.")
+    created_at: Moment
+    changed_at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Which clauses of a filter held, in words, and where in the report."""
+
+    clauses: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledFilter:
+    """A filter made ready for many reports."""
+
+    filter: Filter
+    query: Query | None
+
+    @classmethod
+    def of(cls, wanted: Filter) -> "CompiledFilter":
+        return cls(wanted, parse_query(wanted.query) if wanted.query else None)
+
+
+def text_of(tagged: TaggedReport) -> Text:
+    """Return the words of a report, to be normalised once and matched many times."""
+    return Text.of(tagged.report.title, tagged.report.text)
+
+
+def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text) -> Matched | None:
+    """Return why the report is wanted, or None. Cheap fields are looked at before words."""
+    wanted = compiled.filter
+    clauses: list[str] = []
+    evidence: list[Evidence] = []
+    if wanted.sources:
+        if tagged.report.source.id not in wanted.sources:
+            return None
+        clauses.append(f"source: {tagged.report.source.title}")
+    if wanted.languages:
+        if _primary(tagged.report.language) not in {_primary(code) for code in wanted.languages}:
+            return None
+        clauses.append(f"language: {tagged.report.language}")
+    if wanted.topics:
+        tags = [tag for tag in tagged.tags if tag.topic in wanted.topics]
+        if not tags:
+            return None
+        clauses += [f"topic: {topic}" for topic in dict.fromkeys(tag.topic for tag in tags)]
+        evidence += [piece for tag in tags for piece in tag.evidence]
+    if compiled.query:
+        held = compiled.query.match(text)
+        if held is None:
+            return None
+        clauses += [f"words: {clause.text}" for clause in held]
+        evidence += [piece for clause in held for piece in clause.evidence]
+    return Matched(tuple(clauses), tuple(dict.fromkeys(evidence)))
+
+
+def _primary(language: str | None) -> str:
+    return (language or "").split("-")[0].lower()
+
+
+def hash_token(token: str) -> str:
+    """Return the sha256 of a manage token, 64 hex digits."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def owns(token: str, subscription: Subscription) -> bool:
+    """Return whether this is the subscription's manage token; takes the same time for any wrong one."""
+    return hmac.compare_digest(hash_token(token), subscription.token_hash)
+
+
+Purpose = Literal["confirm", "manage", "unsubscribe"]
+
+
+def sign_link(server_key: bytes, purpose: Purpose, subscription_id: str) -> str:
+    """Return the key of a capability link: whoever has the mail may do this one thing. 32 hex digits."""
+    message = f"{purpose}:{subscription_id}".encode()
+    return hmac.new(server_key, message, hashlib.sha256).hexdigest()[:32]
+
+
+def opens(server_key: bytes, purpose: Purpose, subscription_id: str, key: str) -> bool:
+    """Return whether the key in a link is the one that was sent."""
+    return hmac.compare_digest(sign_link(server_key, purpose, subscription_id), key)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The addresses that messages point to."""
+
+    base: str
+    server_key: bytes
+
+    def report(self, report_id: str) -> str:
+        return f"{self.base}/reports/{report_id}"
+
+    def confirm(self, subscription_id: str) -> str:
+        return self._signed("confirm", subscription_id)
+
+    def manage(self, subscription_id: str) -> str:
+        """The page that changes the subscription. Only for mails to its owner."""
+        return self._signed("manage", subscription_id)
+
+    def unsubscribe(self, subscription_id: str) -> str:
+        return self._signed("unsubscribe", subscription_id)
+
+    def manage_with_token(self, subscription_id: str) -> str:
+        """The same page without a key: it asks for the manage token. For webhook bodies."""
+        return f"{self.base}/manage/{subscription_id}"
+
+    def _signed(self, purpose: Purpose, subscription_id: str) -> str:
+        return f"{self.base}/{purpose}/{subscription_id}?key={sign_link(self.server_key, purpose, subscription_id)}"
+
+
+def public_view(subscription: Subscription) -> Mapping[str, object]:
+    """Return what the owner sees of a subscription: no hash, no secret."""
+    return subscription.model_dump(mode="json", exclude={"token_hash", "secret"})
