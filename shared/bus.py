@@ -199,12 +199,13 @@ class Bus:
         script = self.script("publish_once")
         for item in items:
             args: list[str | bytes] = [item.field, item.expected or "", item.mark or ""]
-            args += [part for pair in item.fields.items() for part in pair]
+            for name, value in item.fields.items():
+                args += [name, value]
             await script(keys=[item.key, item.stream], args=args, client=pipe)
         return [bool(done) for done in await pipe.execute()]
 
     async def settle(self, stream: str, group: str, outcomes: Sequence[tuple[str, Outcome]]) -> int:
-        """Acknowledge entries and write what follows from them, atomically; return how many were still ours to settle."""
+        """Acknowledge entries and write what follows, atomically; return how many were still ours to settle."""
         if not outcomes:
             return 0
         keys = [stream]
@@ -240,7 +241,7 @@ class Bus:
         A group of ours is always live; a foreign one while any consumer of it was seen within the retention.
         """
         floor = f"{int((time.time() - self.retention_seconds) * 1000)}-0"
-        args = [floor, self.retention_seconds * 1000, *own_groups]
+        args: list[str | int] = [floor, self.retention_seconds * 1000, *own_groups]
         return int(await self.script("trim")(keys=[stream], args=args))
 
     def script(self, name: str) -> "AsyncScript":

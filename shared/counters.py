@@ -4,7 +4,6 @@ from collections import defaultdict
 
 from shared.redis_client import RedisClient
 
-
 Labels = tuple[tuple[str, str], ...]
 
 

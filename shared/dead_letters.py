@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-
 from shared.names import Names
 from shared.redis_client import RedisClient
 

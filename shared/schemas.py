@@ -1,4 +1,7 @@
-"""Write docs/schemas from the event models, or check that they are current: python -m shared.schemas [--check] FOLDER."""
+"""Write docs/schemas from the event models, or check that they are current.
+
+Usage: python -m shared.schemas [--check] FOLDER
+"""
 
 import json
 import sys

@@ -2,7 +2,6 @@
 
 import secrets
 
-
 from shared.names import Names
 from shared.redis_client import RedisClient
 

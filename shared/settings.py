@@ -24,7 +24,7 @@ class SettingsError(Exception):
 class _SecretFiles(PydanticBaseSettingsSource):
     """`TOCSIN_X_FILE=/path` gives TOCSIN_X the file's content."""
 
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         path = os.environ.get(f"{PREFIX}{field_name}_FILE".upper())
         return (Path(path).read_text().strip() if path else None), field_name, False
 

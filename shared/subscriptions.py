@@ -1,4 +1,4 @@
-"""A subscription, a standing wish: filter + channel + schedule; and the one function that says what it matches.
+"""A subscription, a standing wish: filter + channel + schedule; and the function that says what it matches.
 
 Pure: the store is in `shared.subscription_store`.
 """
@@ -223,7 +223,8 @@ class Links:
         return f"{self.base}/manage/{subscription_id}"
 
     def _signed(self, purpose: Purpose, subscription_id: str) -> str:
-        return f"{self.base}/{purpose}/{subscription_id}?key={sign_link(self.server_key, purpose, subscription_id)}"
+        key = sign_link(self.server_key, purpose, subscription_id)
+        return f"{self.base}/{purpose}/{subscription_id}?key={key}"
 
 
 def public_view(subscription: Subscription) -> Mapping[str, object]:

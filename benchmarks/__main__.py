@@ -1,0 +1,19 @@
+"""Run every measurement, print a table."""
+
+import structlog
+
+from benchmarks import classify_stage, latency, webhook_rate
+
+
+def main() -> None:
+    """Print each rate beside its yardstick's, and the latencies."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
+    for module in (classify_stage, webhook_rate):
+        what, ours, yardstick = module.measure()
+        print(f"{what}: {ours:,.0f}/s / {yardstick:,.0f}/s = {ours / yardstick:.2f}", flush=True)
+    p50, p99 = latency.measure()
+    print(f"published -> received at {latency.A_SECOND} reports a second: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Signed webhooks a second, from the queue to the log, against a bare aiohttp loop to the same endpoint."""
+
+import asyncio
+import secrets
+import time
+from datetime import UTC, datetime
+
+import aiohttp
+
+from benchmarks.material import make_report, own_redis, sink, until
+from services.notify.app import make_app
+from services.notify.core.message import webhook_body
+from services.notify.core.signature import new_secret
+from services.notify.settings import NotifySettings
+from shared.bus import Bus
+from shared.deliveries import DeliveryLog
+from shared.delivery import owed_report
+from shared.events import Story, TaggedReport, tagged
+from shared.names import Names
+from shared.report_store import forwarded
+from shared.subscription_store import SubscriptionStore
+from shared.subscriptions import Filter, Links, Matched, Subscription, WebhookEndpoint
+
+DELIVERIES = 5_000
+AT_ONCE = 100
+
+
+def _subscription(url: str, now: datetime) -> Subscription:
+    return Subscription(
+        id="sub_bench",
+        filter=Filter(query="families"),
+        channel=WebhookEndpoint(type="webhook", url=url),
+        state="active",
+        token_hash="",
+        secret=new_secret(secrets.token_bytes(32)),
+        created_at=now,
+        changed_at=now,
+    )
+
+
+def _tagged(number: int, now: datetime) -> TaggedReport:
+    report = make_report(number, now)
+    return TaggedReport(report=report, story=Story(id=report.id, position=1, sources=1), rulebook="bench")
+
+
+async def ours(redis_url: str, url: str) -> float:
+    """Return webhooks a second of the real service, ledger and log included."""
+    names, now = Names("ours:"), datetime.now(UTC)
+    bus = Bus(redis_url, names, "bench")
+    await bus.connect()
+    subscription = _subscription(url, now)
+    await SubscriptionStore(bus).add(subscription)
+    for number in range(DELIVERIES):
+        for command in forwarded(names, tagged(_tagged(number, now), now), 86400).commands[1:]:
+            await bus.redis.execute_command(*command)
+    reports = [owed_report(subscription.id, make_report(number, now).id, now) for number in range(DELIVERIES)]
+    await DeliveryLog(bus).owe(reports)
+    settings = NotifySettings(
+        redis_url=redis_url,
+        key_prefix=names.prefix,
+        allow_hosts="127.0.0.0/8",
+        deliver_concurrency=AT_ONCE,
+        endpoint_concurrency=AT_ONCE,
+        log_level="error",
+    )
+    app = make_app(settings)
+    started = time.perf_counter()
+    running = asyncio.create_task(app.run())
+
+    async def done() -> bool:
+        groups = await bus.redis.xinfo_groups(names.deliveries)
+        last = (await bus.redis.xinfo_stream(names.deliveries))["last-generated-id"]
+        return any(each["last-delivered-id"] == last and each["pending"] == 0 for each in groups)
+
+    await until(done)
+    elapsed = time.perf_counter() - started
+    app.stop()
+    await running
+    await bus.close()
+    return DELIVERIES / elapsed
+
+
+async def bare(url: str) -> float:
+    """Return POSTs a second of aiohttp alone, bodies ready."""
+    now = datetime.now(UTC)
+    body = webhook_body(
+        _subscription(url, now), _tagged(1, now), Matched((), ()), Links("http://127.0.0.1", b"k"), now
+    )
+    left = DELIVERIES
+
+    async def post(session: aiohttp.ClientSession) -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            async with session.post(url, data=body) as answer:
+                await answer.read()
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE)) as session:
+        started = time.perf_counter()
+        await asyncio.gather(*(post(session) for _ in range(AT_ONCE)))
+    return DELIVERIES / (time.perf_counter() - started)
+
+
+def measure() -> tuple[str, float, float]:
+    """Return what was measured, ours and the yardstick's rate."""
+    with own_redis() as server, sink() as url:
+        yardstick = asyncio.run(bare(url))
+        return "webhooks / bare aiohttp loop", asyncio.run(ours(server.url, url)), yardstick

@@ -1,0 +1,1 @@
+"""The `tocsin` command: the one place that knows every service."""

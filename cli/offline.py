@@ -1,0 +1,75 @@
+"""`tocsin parse` and `tocsin tag`: what the services do, on files, without Redis."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import IO
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shared.settings import load
+
+
+def parse_feed(target: str) -> int:
+    """Print the reports of a feed; return 1 if it cannot be fetched or read."""
+    from services.ingest.adapters.fetcher import FetchError
+    from services.ingest.adapters.one_feed import read_reports
+    from services.ingest.adapters.parser import ParseError
+    from services.ingest.settings import IngestSettings
+
+    try:
+        reports = asyncio.run(read_reports(target, load(IngestSettings), datetime.now(UTC)))
+    except ValidationError as e:
+        print(f"tocsin: {target!r}: {e.errors(include_input=False)[0]['msg']}", file=sys.stderr)
+        return 1
+    except (FetchError, ParseError) as e:
+        print(f"tocsin: {target}: {e.reason}", file=sys.stderr)
+        return 1
+    for report in reports:
+        print(report.model_dump_json())
+    return 0
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+    id: str
+    title: str = ""
+    text: str = ""
+    language: str | None = None
+
+
+def tag_lines(lines: Iterable[str], out: IO[str]) -> int:
+    """Tag each line; a line that cannot be read is named on standard error, and the status is then 1."""
+    from services.classify.adapters.rulebook_files import RulebookError, load_rulebook
+    from services.classify.core.tag import find_tags
+    from services.classify.settings import ClassifySettings
+
+    try:
+        rulebook = load_rulebook(load(ClassifySettings).topics_dir)
+    except RulebookError as e:
+        print(f"tocsin: {e}", file=sys.stderr)
+        return 1
+    status = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            report = _Line.model_validate_json(line)
+        except ValidationError as e:
+            problem = e.errors(include_input=False, include_url=False)[0]
+            where = ".".join(map(str, problem["loc"]))
+            print(f"tocsin: line {number}: {where}: {problem['msg']}".replace(": :", ":"), file=sys.stderr)
+            status = 1
+            continue
+        tags = find_tags(report.title, report.text, report.language, rulebook)
+        answer = {
+            "id": report.id,
+            "topics": list(dict.fromkeys(tag.topic for tag in tags)),
+            "tags": [tag.model_dump(mode="json") for tag in tags],
+            "countries": [],
+        }
+        out.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    return status

@@ -1,0 +1,1 @@
+"""Reads subscriptions, owes deliveries, performs them."""

@@ -1,0 +1,49 @@
+"""The active subscriptions, in memory: a snapshot at start, then kept current from `subscriptions.v1`."""
+
+import structlog
+from redis.exceptions import RedisError
+
+from services.notify.core.wanted import Wanted
+from shared.bus import BLOCK_MS, Bus
+from shared.subscription_store import SubscriptionStore
+
+log = structlog.get_logger()
+
+
+class ActiveSubscriptions:
+    """Follows every change within a second. Each notify process has all of them."""
+
+    def __init__(self, bus: Bus, store: SubscriptionStore) -> None:
+        self._bus = bus
+        self._store = store
+        self._cursor = b"0-0"
+        self.wanted = Wanted()
+
+    async def load(self) -> None:
+        """Read all of them. The cursor is taken first: a change in between is simply seen twice."""
+        stream = self._bus.names.subscription_changes
+        newest = await self._bus.redis.xrevrange(stream, count=1)
+        self._cursor = newest[0][0] if newest else b"0-0"
+        for subscription in await self._store.all():
+            self.wanted.put(subscription)
+        log.info("subscriptions loaded", active=len(self.wanted))
+
+    async def follow(self) -> None:
+        """Apply changes as they come, for ever."""
+        stream = self._bus.names.subscription_changes
+        while True:
+            try:
+                answer = await self._bus.redis.xread({stream: self._cursor}, block=BLOCK_MS, count=1000)
+                for _, rows in answer or ():
+                    await self._apply(rows)
+            except RedisError as e:
+                log.warning("subscriptions not followed for now", error=str(e))
+
+    async def _apply(self, rows: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        for subscription_id in {fields[b"id"].decode() for _, fields in rows if b"id" in fields}:
+            subscription = await self._store.get(subscription_id)
+            if subscription is None:
+                self.wanted.drop(subscription_id)
+            else:
+                self.wanted.put(subscription)
+        self._cursor = rows[-1][0]

@@ -1,0 +1,25 @@
+"""Settings of notify."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from services.notify.core.schedule import DEFAULT_SCHEDULE, parse_schedule
+from shared.settings import ServiceSettings
+
+
+class NotifySettings(ServiceSettings):
+    """Times in seconds."""
+
+    smtp_url: SecretStr | None = None
+    mail_from: str = "Tocsin <tocsin@localhost>"
+    retry_schedule: Annotated[tuple[float, ...], NoDecode] = DEFAULT_SCHEDULE
+    attempt_timeout: float = Field(default=15, gt=0, le=60)
+    deliver_concurrency: int = Field(default=100, ge=1, le=1000)
+    endpoint_concurrency: int = Field(default=16, ge=1, le=1000)
+
+    @field_validator("retry_schedule", mode="before")
+    @classmethod
+    def _read_schedule(cls, value: object) -> object:
+        return parse_schedule(value) if isinstance(value, str) else value
