@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 import structlog
-from jinja2 import Environment, PackageLoader, select_autoescape
 
 from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.deliverer import Deliverer
 from services.notify.adapters.renderer import Renderer
 from services.notify.channels.email import OutboxChannel, SmtpChannel
+from services.notify.channels.mail_templates import load_templates
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.core.channel import MailSender
 from services.notify.settings import NotifySettings
@@ -45,7 +45,6 @@ def make_app(settings: NotifySettings) -> App:
         AddressGuard(settings.allow_hosts),
         lambda: datetime.now(UTC),
         deadline=settings.attempt_timeout,
-        connections=settings.deliver_concurrency,
         user_agent=f"Tocsin/{version('tocsin')} (+{settings.public_url})",
     )
     mails = _mail_channel(settings)
@@ -54,7 +53,9 @@ def make_app(settings: NotifySettings) -> App:
     async def on_tagged_report(entry: Entry) -> Outcome:
         tagged = entry.event(ReportTagged).data
         now = datetime.now(UTC)
-        owed = [owed_report(subscription, tagged.report.id, now) for subscription, _ in active.wanted.find(tagged)]
+        owed = [
+            owed_report(subscription, tagged.report.id, now) for subscription, _ in active.wanted.find(tagged)
+        ]
         await deliveries.owe(owed)
         return Outcome()
 
@@ -66,7 +67,7 @@ def make_app(settings: NotifySettings) -> App:
         nonlocal deliverer
         await active.load()
         links = Links(settings.public_url, await server_key(bus.redis, names))
-        renderer = Renderer(ReportStore(bus.redis, names), links, settings.mail_from, _templates())
+        renderer = Renderer(ReportStore(bus.redis, names), links, settings.mail_from, load_templates())
         async with webhooks:
             deliverer = Deliverer(
                 bus,
@@ -99,8 +100,3 @@ def _mail_channel(settings: NotifySettings) -> MailSender:
     outbox = (settings.data_dir / "outbox").absolute()
     log.warning("TOCSIN_SMTP_URL is not set: mails are written to files instead of sent", folder=str(outbox))
     return OutboxChannel(outbox)
-
-
-def _templates() -> Environment:
-    loader = PackageLoader("services.notify.channels", "templates")
-    return Environment(loader=loader, autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True)

@@ -66,7 +66,9 @@ class Deliverer:
             wanted = _still_wanted(delivery, subscription)
             sent = await self._send(delivery, wanted)
         except (Cancelled, Unsendable) as e:
-            return self._written(delivery, "cancelled", Attempt(at=_now(), outcome="cancelled", detail=str(e)))
+            return self._written(
+                delivery, "cancelled", Attempt(at=_now(), outcome="cancelled", detail=str(e))
+            )
         except DeliveryError as e:
             return await self._failed(delivery, wanted, e, _milliseconds(started))
         return await self._succeeded(delivery, wanted, sent, _milliseconds(started))
@@ -91,7 +93,9 @@ class Deliverer:
         self, delivery: Delivery, subscription: Subscription, error: DeliveryError, duration_ms: int
     ) -> Outcome:
         now = _now()
-        failed = after_failure(delivery, self.schedule, now, random.random(), error.permanent, error.retry_after)
+        failed = after_failure(
+            delivery, self.schedule, now, random.random(), error.permanent, error.retry_after
+        )
         attempt = Attempt(
             at=now,
             outcome="failed" if failed.next_attempt_at else "given_up",
@@ -145,7 +149,11 @@ class Deliverer:
         await self.subscriptions.update(
             subscription_id,
             lambda subscription: subscription.model_copy(
-                update={"state": "disabled", "reason": f"the endpoint is gone: {reason}", "changed_at": _now()}
+                update={
+                    "state": "disabled",
+                    "reason": f"the endpoint is gone: {reason}",
+                    "changed_at": _now(),
+                }
             ),
         )
 

@@ -1,0 +1,1 @@
+"""notify: reports.tagged.v1 -> deliveries -> webhooks and mails"""

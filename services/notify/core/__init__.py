@@ -1,0 +1,1 @@
+"""Decides what is sent and when. Knows no network, no store and no clock."""

@@ -1,0 +1,76 @@
+"""What a channel is given, what it gives back and how it fails. The callers never look at status codes."""
+
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from typing import Protocol, TypeVar
+
+from shared.subscriptions import EmailEndpoint, WebhookEndpoint
+
+Message = TypeVar("Message", contravariant=True)
+Endpoint = TypeVar("Endpoint", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookMessage:
+    """A body to post. `id` is the same at every attempt; `secrets` sign it, the newest first."""
+
+    id: str
+    body: bytes
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MailMessage:
+    """A mail that is ready to go. `id` is the delivery's."""
+
+    id: str
+    mail: EmailMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How a delivery went well: the receiver's status, and a line for the log."""
+
+    status: int | None
+    detail: str
+
+
+class DeliveryError(Exception):
+    """An attempt failed; the message says why, for the subscriber's log.
+
+    permanent: no use in trying again. gone: the endpoint wants nothing any more.
+    status: what the receiver answered, if it did. retry_after: seconds that it asked for.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        status: int | None = None,
+        retry_after: float | None = None,
+        gone: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.permanent = permanent or gone
+        self.status = status
+        self.retry_after = retry_after
+        self.gone = gone
+
+
+class Channel(Protocol[Message, Endpoint]):
+    """Carries one message to one endpoint."""
+
+    async def send(self, message: Message, endpoint: Endpoint) -> Sent:
+        """Return when delivered; raise DeliveryError otherwise."""
+
+
+WebhookSender = Channel[WebhookMessage, WebhookEndpoint]
+MailSender = Channel[MailMessage, EmailEndpoint]
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Return a receiver's words as one line, safe in a log: no control characters, at most `limit` long."""
+    printable = "".join(character if character.isprintable() else " " for character in text[: 4 * limit])
+    line = " ".join(printable.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

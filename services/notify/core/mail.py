@@ -1,0 +1,227 @@
+"""A mail to a subscriber: text and HTML that say what was reported and why. No images, no tracking.
+
+The words are in the templates of the mail channel; here is what goes into them, and the headers.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.header import Header
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+from email.utils import format_datetime, parseaddr
+from typing import Any, Literal
+
+from jinja2 import Environment
+
+from shared.events import TaggedReport
+from shared.excerpts import Segment, marked_excerpt, segments
+from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription
+
+MailKind = Literal["report", "confirm", "test"]
+
+EXCERPT_WIDTH = 1_200
+SUBJECT_LIMIT = 200
+WORDS_SHOWN = 8
+WISH_LIMIT = 200
+
+
+class MailError(ValueError):
+    """A mail that cannot be written, because an address is none."""
+
+
+class _Policy(EmailPolicy):
+    """SMTP, with two headers that the standard library spoils when it folds them.
+
+    It encodes a long URL as if it were a word, and loses spaces between words of different scripts.
+    """
+
+    def fold(self, name: str, value: Any) -> str:
+        if name.lower().startswith("list-"):
+            return f"{name}: {value}{self.linesep}"
+        if name.lower() == "subject":
+            charset = "us-ascii" if value.isascii() else "utf-8"
+            folded = Header(str(value), charset, header_name=name).encode(linesep=self.linesep)
+            return f"{name}: {folded}{self.linesep}"
+        return str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        if name.lower() == "subject" or name.lower().startswith("list-"):
+            return self.fold(name, value).encode("ascii")
+        return super().fold_binary(name, value)
+
+
+POLICY = _Policy(linesep="\r\n")
+
+
+def build_mail(
+    kind: MailKind,
+    subscription: Subscription,
+    tagged: TaggedReport | None,
+    matched: Matched | None,
+    *,
+    links: Links,
+    mail_from: str,
+    message_id: str,
+    date: datetime,
+    templates: Environment,
+) -> EmailMessage:
+    """Return the mail, complete; raise MailError if the sender's or the subscriber's address is none.
+
+    `message_id` is the delivery's id: with the sender's domain it makes the Message-ID, always the same.
+    `templates` has `<kind>.txt` and `<kind>.html`.
+    """
+    sender, recipient = _sender(mail_from), _recipient(subscription)
+    mail = EmailMessage(policy=POLICY)
+    mail["From"] = sender
+    mail["To"] = recipient
+    mail["Subject"] = subject_of(kind, subscription, tagged)
+    mail["Date"] = format_datetime(date.astimezone(UTC))
+    mail["Message-ID"] = f"<{message_id}@{sender.domain}>"
+    _say_that_it_is_a_list(mail, subscription, links, sender.domain)
+    words = _words(kind, subscription, tagged, matched, links)
+    mail.set_content(templates.get_template(f"{kind}.txt").render(words), cte="quoted-printable")
+    html = templates.get_template(f"{kind}.html").render(words)
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    # "=_" cannot stand in quoted-printable text; and the same mail has the same bytes at every try.
+    mail.set_boundary(f"=_{message_id}")
+    return mail
+
+
+def subject_of(kind: MailKind, subscription: Subscription, tagged: TaggedReport | None) -> str:
+    """Return the subject: one line that no feed and no name can make into another header."""
+    if kind == "confirm":
+        # Without a word of the form's: nobody shall use us to write to strangers.
+        return "Please confirm your alert"
+    if tagged is None:
+        return header_text(f"[test] {subscription.name or 'Your alert'}")
+    topic = main_topic(subscription.filter, tagged)
+    mark = "test: " if kind == "test" else ""
+    return header_text(f"[{mark}{topic}] {tagged.report.title or 'untitled report'}")
+
+
+def main_topic(wanted: Filter, tagged: TaggedReport) -> str:
+    """Return the topic that a reader would look for, in words; "report" if there is none."""
+    topics = [topic for topic in tagged.topics if topic in wanted.topics] or list(tagged.topics) or ["report"]
+    return topics[0].replace("_", " ")
+
+
+def header_text(text: str) -> str:
+    """Return the text as one line, without control and format characters, at most 200 long."""
+    visible = "".join(" " if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in text)
+    plain = "".join(each for each in visible if unicodedata.category(each) not in ("Cf", "Cs"))
+    # An encoded word in a title would be decoded by the standard library, line breaks and all.
+    line = " ".join(plain.replace("=?", "= ?").split())
+    return line if len(line) <= SUBJECT_LIMIT else line[: SUBJECT_LIMIT - 1].rstrip() + "…"
+
+
+def reasons(tagged: TaggedReport, matched: Matched) -> tuple[str, ...]:
+    """Return why the report was wanted, a line for each clause; a topic's with its rule and its words."""
+    lines = []
+    for clause in matched.clauses:
+        tags = [tag for tag in tagged.tags if clause == f"topic: {tag.topic}"]
+        lines += [
+            f"{clause.replace('_', ' ')}, by rule {tag.rule.id} (version {tag.rule.version})"
+            f", which found {_quoted([piece.text for piece in tag.evidence])}"
+            for tag in tags
+        ] or [clause]
+    return tuple(lines)
+
+
+def wish_in_words(wanted: Filter) -> str:
+    """Return what a filter asks for, on one line."""
+    parts = [
+        ("topics", " or ".join(topic.replace("_", " ") for topic in wanted.topics)),
+        ("words", wanted.query or ""),
+        ("countries", " or ".join(wanted.countries)),
+        ("languages", " or ".join(wanted.languages)),
+        ("sources", " or ".join(wanted.sources)),
+    ]
+    return "; ".join(f"{name}: {header_text(value)[:WISH_LIMIT]}" for name, value in parts if value)
+
+
+def _quoted(words: list[str]) -> str:
+    each = list(dict.fromkeys(" ".join(word.split()) for word in words))
+    more = f" and {len(each) - WORDS_SHOWN} more" if len(each) > WORDS_SHOWN else ""
+    return ", ".join(f"“{word}”" for word in each[:WORDS_SHOWN]) + more
+
+
+def _sender(mail_from: str) -> Address:
+    name, address = parseaddr(mail_from)
+    try:
+        if not mail_from.isprintable():
+            raise ValueError("a line break or another control character")
+        return Address(display_name=header_text(name), addr_spec=_ascii(address))
+    except (ValueError, IndexError) as e:
+        raise MailError("TOCSIN_MAIL_FROM is not a mail address") from e
+
+
+def _recipient(subscription: Subscription) -> Address:
+    channel = subscription.channel
+    if not isinstance(channel, EmailEndpoint):
+        raise MailError(f"subscription {subscription.id} does not ask for mail")
+    try:
+        return Address(addr_spec=_ascii(channel.address))
+    except (ValueError, IndexError) as e:
+        raise MailError(f"the mail address of subscription {subscription.id} is none") from e
+
+
+def _ascii(address: str) -> str:
+    if not address.isascii() or not address.isprintable() or any(each in address for each in " ,;<>"):
+        raise ValueError("not a plain mail address")
+    if not all(address.rpartition("@")):
+        raise ValueError("no domain or no mailbox")
+    return address
+
+
+def _say_that_it_is_a_list(mail: EmailMessage, subscription: Subscription, links: Links, domain: str) -> None:
+    mail["List-Id"] = f"<{subscription.id}.{domain}>"
+    mail["List-Unsubscribe"] = f"<{links.unsubscribe(subscription.id)}>"
+    mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["Precedence"] = "bulk"
+
+
+def _words(
+    kind: MailKind,
+    subscription: Subscription,
+    tagged: TaggedReport | None,
+    matched: Matched | None,
+    links: Links,
+) -> Mapping[str, Any]:
+    """What the templates may say."""
+    return {
+        "name": "" if kind == "confirm" else subscription.name,
+        "wish": wish_in_words(subscription.filter),
+        "report": _report(tagged, matched or Matched((), ()), subscription, links) if tagged else None,
+        "manage": links.manage(subscription.id),
+        "unsubscribe": links.unsubscribe(subscription.id),
+        "confirm": links.confirm(subscription.id),
+    }
+
+
+def _report(
+    tagged: TaggedReport, matched: Matched, subscription: Subscription, links: Links
+) -> Mapping[str, Any]:
+    report = tagged.report
+    title = segments(report.title, matched.evidence, "title") or [("untitled report", False)]
+    text = marked_excerpt(report.text or report.summary, matched.evidence, EXCERPT_WIDTH)
+    return {
+        "topic": main_topic(subscription.filter, tagged),
+        "title": title,
+        "text": text,
+        "plain_title": _starred(title),
+        "plain_text": _starred(text),
+        "language": report.language,
+        "source": report.source.title,
+        "published": f"{report.published_at.astimezone(UTC):%d %B %Y, %H:%M} UTC".lstrip("0"),
+        # A link is only ever http or https, whoever wrote the event.
+        "url": report.url if (report.url or "").startswith(("http://", "https://")) else None,
+        "page": links.report(report.id),
+        "reasons": reasons(tagged, matched),
+    }
+
+
+def _starred(pieces: list[Segment]) -> str:
+    return "".join(f"*{piece}*" if is_evidence else piece for piece, is_evidence in pieces)

@@ -1,0 +1,132 @@
+"""The body of a webhook: what matched, why, and where to read on. Always under 20 KB.
+
+A long text is cut to excerpts around the evidence; offsets stay those of the original. Only a report that is
+still too long then (thousands of names, notes or tags) has its lists and strings cut as well.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.events import TaggedReport
+from shared.excerpts import excerpt
+from shared.subscriptions import Links, Matched, Subscription
+
+REPORT_MATCHED = "report.matched"
+SUBSCRIPTION_TEST = "subscription.test"
+BODY_LIMIT = 20_000
+ADDRESS_LIMIT = 2_048
+
+# Cut anywhere, these would be wrong rather than shorter.
+_WHOLE = frozenset({"id", "url", "feed_url", "home_url", "report", "manage"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """How much is kept: characters of the text, characters of any other string, items of any list."""
+
+    text: int
+    string: int
+    items: int
+
+
+_MEASURES = (
+    _Measure(1_000_000, 1_000_000, 1_000_000),
+    _Measure(8_000, 2_500, 50),
+    _Measure(4_000, 1_000, 20),
+    _Measure(1_500, 300, 10),
+    _Measure(400, 100, 4),
+    _Measure(0, 30, 1),
+)
+
+
+def webhook_body(
+    subscription: Subscription, tagged: TaggedReport, matched: Matched, links: Links, now: datetime
+) -> bytes:
+    """Return the JSON that tells of a match, UTF-8, under 20 KB."""
+    return _encoded(REPORT_MATCHED, _data(subscription, tagged, matched, links), tagged, matched, now)
+
+
+def webhook_test_body(
+    subscription: Subscription,
+    tagged: TaggedReport | None,
+    matched: Matched | None,
+    links: Links,
+    now: datetime,
+) -> bytes:
+    """Return the JSON of a test event: the same shape, with the newest report that would match or null.
+
+    Its type is `subscription.test` and `data.example` is true, so that nobody takes it for news.
+    """
+    data = {"example": True, **_data(subscription, tagged, matched, links)}
+    return _encoded(SUBSCRIPTION_TEST, data, tagged, matched, now)
+
+
+def _data(
+    subscription: Subscription, tagged: TaggedReport | None, matched: Matched | None, links: Links
+) -> dict[str, Any]:
+    content = tagged.model_dump(mode="json", exclude={"rulebook", "report"}) if tagged else {}
+    return {
+        "subscription": {"id": subscription.id, "name": subscription.name},
+        "report": None,
+        "tags": content.get("tags", []),
+        "countries": content.get("countries", []),
+        "story": content.get("story"),
+        "matched": _reasons(matched),
+        "links": {
+            "report": links.report(tagged.report.id) if tagged else None,
+            "manage": links.manage_with_token(subscription.id),
+        },
+    }
+
+
+def _reasons(matched: Matched | None) -> dict[str, Any]:
+    if matched is None:
+        return {"clauses": [], "evidence": []}
+    return {"clauses": list(matched.clauses), "evidence": [piece.model_dump() for piece in matched.evidence]}
+
+
+def _encoded(
+    kind: str, data: dict[str, Any], tagged: TaggedReport | None, matched: Matched | None, now: datetime
+) -> bytes:
+    def cut_to(measure: _Measure) -> bytes:
+        cut = {**_shortened(data, measure), "report": _report(tagged, matched, measure)}
+        return _json({"type": kind, "timestamp": _rfc3339(now), "data": cut})
+
+    bodies = (cut_to(measure) for measure in _MEASURES[:-1])
+    return next((body for body in bodies if len(body) < BODY_LIMIT), None) or cut_to(_MEASURES[-1])
+
+
+def _report(tagged: TaggedReport | None, matched: Matched | None, measure: _Measure) -> dict[str, Any] | None:
+    if tagged is None:
+        return None
+    report = tagged.report.model_dump(mode="json", exclude={"text"})
+    text = excerpt(tagged.report.text, matched.evidence if matched else (), measure.text)
+    return {**_shortened(report, measure), "text": text, "text_is_excerpt": text != tagged.report.text}
+
+
+def _shortened(value: Any, measure: _Measure) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: _whole(part) if key in _WHOLE else _shortened(part, measure) for key, part in value.items()
+        }
+    if isinstance(value, list):
+        return [_shortened(part, measure) for part in value[: measure.items]]
+    if isinstance(value, str) and len(value) > measure.string:
+        return value[: measure.string - 1] + "…"
+    return value
+
+
+def _whole(value: Any) -> Any:
+    too_long = isinstance(value, str) and len(_json(value)) > ADDRESS_LIMIT
+    return None if too_long else value
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

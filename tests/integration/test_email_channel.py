@@ -1,0 +1,284 @@
+"""Mail to a real SMTP server on this machine, and to a folder."""
+
+import asyncio
+import email.policy
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email import message_from_bytes
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from services.notify.channels.email import OutboxChannel, Relay, RelayURLError, SmtpChannel
+from services.notify.core.channel import DeliveryError, MailMessage, Sent
+from shared.subscriptions import EmailEndpoint
+from tests.message_builders import mail_of, make_tagged
+from tests.raw_server import raw_server
+
+SELF_SIGNED = Path(__file__).with_name("self_signed.pem")
+ENDPOINT = EmailEndpoint(type="email", address="duty@example.org")
+
+
+class Postbox:
+    """A mail server's mind: keeps what it takes, and refuses what it is told to."""
+
+    def __init__(self) -> None:
+        self.taken: list[Envelope] = []
+        self.encrypted: list[bool] = []
+        self.logins: list[LoginPassword] = []
+        self.refuse_recipient = ""
+        self.refuse_mail = ""
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.refuse_recipient:
+            return self.refuse_recipient
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.refuse_mail:
+            return self.refuse_mail
+        self.taken.append(envelope)
+        self.encrypted.append(session.ssl is not None)
+        return "250 queued as 42"
+
+    def authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: LoginPassword
+    ) -> AuthResult:
+        self.logins.append(data)
+        return AuthResult(success=data == LoginPassword(b"me@x", b"p:w/d"), handled=False)
+
+
+@asynccontextmanager
+async def mail_server(
+    postbox: Postbox, tls: ssl.SSLContext | None = None, **options: object
+) -> AsyncIterator[int]:
+    """Run the server; yields its port. `tls` is spoken from the start."""
+    loop = asyncio.get_running_loop()
+    protocols: list[SMTP] = []
+
+    def make_protocol() -> SMTP:
+        protocols.append(SMTP(postbox, hostname="mail.example", loop=loop, **options))
+        return protocols[-1]
+
+    server = await loop.create_server(make_protocol, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for protocol in protocols:
+            if protocol.transport:
+                protocol.transport.abort()
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def certificate() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(SELF_SIGNED)
+    return context
+
+
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine believes the certificate."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(SELF_SIGNED))
+
+
+def message(delivery_id: str = "dlv_1") -> MailMessage:
+    return MailMessage(delivery_id, mail_of(make_tagged(title="Автобуси leave Berezivka")))
+
+
+async def send(url: str, timeout: float = 5) -> Sent:
+    return await SmtpChannel(url, timeout=timeout).send(message(), ENDPOINT)
+
+
+async def failure(url: str, timeout: float = 5) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        await send(url, timeout)
+    return caught.value
+
+
+def read(content: bytes) -> EmailMessage:
+    mail = message_from_bytes(content, policy=email.policy.default)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+async def test_a_mail_server_gets_the_mail_as_it_was_written() -> None:
+    postbox = Postbox()
+    async with mail_server(postbox) as port:
+        sent = await send(f"smtp://127.0.0.1:{port}")
+    (envelope,) = postbox.taken
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("tocsin@example.net", ["duty@example.org"])
+    assert isinstance(envelope.content, bytes)
+    mail = read(envelope.content)
+    assert mail["Subject"] == "[displacement] Автобуси leave Berezivka"
+    assert mail["Message-ID"] == "<dlv_1@example.net>"
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+    assert (sent.status, sent.detail) == (250, "queued as 42")
+
+
+async def test_the_link_to_unsubscribe_survives_the_way() -> None:
+    postbox = Postbox()
+    async with mail_server(postbox) as port:
+        await send(f"smtp://127.0.0.1:{port}")
+    assert postbox.taken[0].content == message().mail.as_bytes()
+
+
+@pytest.mark.parametrize(
+    ("answer", "permanent"), [("550 no such mailbox", True), ("450 come back later", False)]
+)
+async def test_a_refused_recipient_is_final_if_the_server_says_so(answer: str, permanent: bool) -> None:
+    postbox = Postbox()
+    postbox.refuse_recipient = answer
+    async with mail_server(postbox) as port:
+        error = await failure(f"smtp://127.0.0.1:{port}")
+    assert str(error) == f"the mail server answered {answer[:3]}: {answer[4:]}"
+    assert (error.permanent, error.status) == (permanent, int(answer[:3]))
+
+
+@pytest.mark.parametrize(("answer", "permanent"), [("554 looks like spam", True), ("451 disk full", False)])
+async def test_a_refused_mail_is_final_if_the_server_says_so(answer: str, permanent: bool) -> None:
+    postbox = Postbox()
+    postbox.refuse_mail = answer
+    async with mail_server(postbox) as port:
+        assert (await failure(f"smtp://127.0.0.1:{port}")).permanent is permanent
+
+
+async def test_starttls_is_used_when_offered(certificate: ssl.SSLContext) -> None:
+    postbox = Postbox()
+    async with mail_server(postbox, tls_context=certificate) as port:
+        await send(f"smtp://127.0.0.1:{port}")
+    assert postbox.encrypted == [True]
+
+
+async def test_smtps_speaks_tls_from_the_start_and_wants_proof(certificate: ssl.SSLContext) -> None:
+    postbox = Postbox()
+    async with mail_server(postbox, tls=certificate) as port:
+        error = await failure(f"smtps://127.0.0.1:{port}")
+    assert "certificate" in str(error)
+    assert not error.permanent
+    assert postbox.taken == []
+
+
+async def test_smtps_works_with_a_certificate_that_is_trusted(
+    certificate: ssl.SSLContext, trusted: None
+) -> None:
+    postbox = Postbox()
+    async with mail_server(postbox, tls=certificate) as port:
+        await send(f"smtps://localhost:{port}")
+    assert len(postbox.taken) == 1
+
+
+async def test_a_password_is_not_given_to_a_server_that_proves_nothing(certificate: ssl.SSLContext) -> None:
+    postbox = Postbox()
+    options = {"tls_context": certificate, "authenticator": postbox.authenticate}
+    async with mail_server(postbox, **options) as port:
+        await failure(f"smtp://me%40x:p%3Aw%2Fd@localhost:{port}")
+    assert postbox.logins == []
+
+
+async def test_the_password_in_the_url_is_used(certificate: ssl.SSLContext, trusted: None) -> None:
+    postbox = Postbox()
+    options = {"tls_context": certificate, "authenticator": postbox.authenticate, "auth_required": True}
+    async with mail_server(postbox, **options) as port:
+        await send(f"smtp://me%40x:p%3Aw%2Fd@localhost:{port}")
+    assert len(postbox.taken) == 1
+
+
+async def test_a_refused_password_is_the_operators_to_mend(
+    certificate: ssl.SSLContext, trusted: None
+) -> None:
+    postbox = Postbox()
+    options = {"tls_context": certificate, "authenticator": postbox.authenticate, "auth_required": True}
+    async with mail_server(postbox, **options) as port:
+        error = await failure(f"smtp://me%40x:hunter2@localhost:{port}")
+    assert (error.permanent, error.status) == (False, 535)
+    assert "hunter2" not in str(error)
+
+
+async def test_no_mail_server_is_tried_again(unused_tcp_port: int) -> None:
+    error = await failure(f"smtp://127.0.0.1:{unused_tcp_port}")
+    assert str(error).startswith("cannot hand the mail over")
+    assert not error.permanent
+
+
+async def test_a_mail_server_that_says_nothing_is_left_at_the_timeout() -> None:
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with raw_server(silent) as port:
+        error = await failure(f"smtp://127.0.0.1:{port}", timeout=0.3)
+    assert "longer than 0.3 s" in str(error)
+
+
+async def test_a_mail_server_that_speaks_something_else_is_tried_again() -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
+        await reader.read()
+
+    async with raw_server(babble) as port:
+        assert not (await failure(f"smtp://127.0.0.1:{port}")).permanent
+
+
+async def test_the_outbox_holds_the_mail_whole(tmp_path: Path) -> None:
+    sent = await OutboxChannel(tmp_path / "outbox").send(message(), ENDPOINT)
+    (path,) = (tmp_path / "outbox").iterdir()
+    assert path.name == "dlv_1.eml"
+    assert read(path.read_bytes())["Subject"] == "[displacement] Автобуси leave Berezivka"
+    assert str(path) in sent.detail
+
+
+async def test_a_second_try_writes_the_same_file(tmp_path: Path) -> None:
+    channel = OutboxChannel(tmp_path)
+    for _ in range(2):
+        await channel.send(message(), ENDPOINT)
+    assert [path.name for path in tmp_path.iterdir()] == ["dlv_1.eml"]
+
+
+@pytest.mark.parametrize(
+    "delivery_id", ["../../etc/passwd", "/etc/passwd", "..", ".", "", "a\x00b", "a/b\\c", "x" * 900]
+)
+async def test_no_id_leaves_the_outbox(tmp_path: Path, delivery_id: str) -> None:
+    await OutboxChannel(tmp_path / "outbox").send(message(delivery_id), ENDPOINT)
+    (path,) = tmp_path.rglob("*.eml")
+    assert path.parent == tmp_path / "outbox"
+
+
+async def test_a_folder_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "outbox").write_text("a file where the folder should be")
+    with pytest.raises(DeliveryError, match="cannot write") as caught:
+        await OutboxChannel(tmp_path / "outbox").send(message(), ENDPOINT)
+    assert not caught.value.permanent
+
+
+@pytest.mark.parametrize(
+    ("url", "relay"),
+    [
+        ("smtp://mail.example", Relay("mail.example", 25, False)),
+        ("smtp://u:p%40@mail.example:587", Relay("mail.example", 587, False, "u", "p@")),
+        ("smtps://mail.example", Relay("mail.example", 465, True)),
+        ("smtp://[::1]:1025", Relay("::1", 1025, False)),
+    ],
+)
+def test_a_mail_servers_url_is_read(url: str, relay: Relay) -> None:
+    assert Relay.of(url) == relay
+
+
+@pytest.mark.parametrize(
+    "url", ["", "mail.example", "http://mail.example", "smtp://", "smtp://u:hunter2@h:port", "smtp://[::1"]
+)
+def test_a_mail_servers_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(RelayURLError) as caught:
+        Relay.of(url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_relay_does_not_show_its_password() -> None:
+    assert "hunter2" not in repr(Relay.of("smtp://u:hunter2@mail.example"))

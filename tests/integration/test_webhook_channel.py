@@ -1,0 +1,348 @@
+"""Webhooks to real servers on this machine: signed, guarded, and never waiting past the deadline."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from standardwebhooks import Webhook
+
+from services.notify.channels.webhook import ANSWER_LIMIT, WebhookChannel
+from services.notify.core.channel import DeliveryError, Sent, WebhookMessage
+from services.notify.core.signature import new_secret
+from shared.address_guard import AddressGuard, BlockedAddress, blocked_cause
+from tests.message_builders import webhook_to
+from tests.raw_server import raw_server
+
+OPEN = AddressGuard((ip_network("127.0.0.0/8"), ip_network("::1/128")))
+CLOSED = AddressGuard()
+OLD, SECRET = new_secret(bytes(32)), new_secret(bytes(range(32)))
+MESSAGE = WebhookMessage(
+    "dlv_1", '{"type":"report.matched","data":{"title":"Евакуація"}}'.encode(), (SECRET, OLD)
+)
+DEADLINE = 1.0
+# A key and a certificate of nobody's, made for the tests.
+SELF_SIGNED = Path(__file__).with_name("self_signed.pem")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Receiver:
+    """A web server that remembers what it was sent and answers what it is told."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.answer: Callable[[], web.Response] = web.Response
+        self.url = ""
+
+    async def on_request(self, request: web.Request) -> web.Response:
+        self.requests.append((dict(request.headers), await request.read()))
+        return self.answer()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", receiver.on_request)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    yield receiver
+    await runner.cleanup()
+
+
+async def send(url: str, guard: AddressGuard = OPEN, deadline: float = DEADLINE) -> Sent:
+    async with WebhookChannel(guard, now, deadline=deadline) as channel:
+        return await channel.send(MESSAGE, webhook_to(url))
+
+
+async def failure(url: str, guard: AddressGuard = OPEN, deadline: float = DEADLINE) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        await send(url, guard, deadline)
+    return caught.value
+
+
+@pytest.mark.parametrize("secret", [SECRET, OLD])
+async def test_the_receivers_own_library_verifies_the_post(receiver: Receiver, secret: str) -> None:
+    await send(receiver.url)
+    headers, body = receiver.requests[0]
+    assert Webhook(secret).verify(body, headers)["type"] == "report.matched"
+    assert body == MESSAGE.body
+
+
+async def test_the_headers_say_who_and_what(receiver: Receiver) -> None:
+    await send(receiver.url)
+    headers, _ = receiver.requests[0]
+    assert (headers["webhook-id"], headers["Content-Type"]) == ("dlv_1", "application/json")
+    assert headers["User-Agent"].startswith("Tocsin")
+    assert "Cookie" not in headers
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+async def test_any_2xx_is_success(receiver: Receiver, status: int) -> None:
+    receiver.answer = lambda: web.Response(status=status)
+    assert (await send(receiver.url)).status == status
+
+
+async def test_the_answer_is_kept_as_one_short_line(receiver: Receiver) -> None:
+    receiver.answer = lambda: web.Response(text="taken\r\n\x1b[31mthank you\x00" + "!" * 900)
+    detail = (await send(receiver.url)).detail
+    assert detail.startswith("taken [31mthank you !")
+    assert len(detail) == 200
+
+
+async def test_cookies_are_not_kept(receiver: Receiver) -> None:
+    receiver.answer = lambda: web.Response(headers={"Set-Cookie": "a=b; Path=/"})
+    async with WebhookChannel(OPEN, now) as channel:
+        for _ in range(3):
+            await channel.send(MESSAGE, webhook_to(receiver.url))
+    assert all("Cookie" not in headers for headers, _ in receiver.requests)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 429, 500, 502, 503])
+async def test_a_failure_is_tried_again(receiver: Receiver, status: int) -> None:
+    receiver.answer = lambda: web.Response(status=status, text="no luck")
+    error = await failure(receiver.url)
+    assert (error.status, error.permanent, error.gone) == (status, False, False)
+    assert str(error) == f"answered {status}: no luck"
+
+
+async def test_410_is_for_good(receiver: Receiver) -> None:
+    receiver.answer = lambda: web.Response(status=410)
+    error = await failure(receiver.url)
+    assert (error.gone, error.permanent) == (True, True)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_a_failure_and_not_followed(receiver: Receiver, status: int) -> None:
+    receiver.answer = lambda: web.Response(status=status, headers={"Location": "/elsewhere"})
+    error = await failure(receiver.url)
+    assert "redirect" in str(error)
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("value", ["120", "Sun, 01 Mar 2099 09:32:00 GMT"])
+async def test_retry_after_is_read(receiver: Receiver, value: str) -> None:
+    receiver.answer = lambda: web.Response(status=429, headers={"Retry-After": value})
+    error = await failure(receiver.url)
+    assert error.retry_after is not None
+    assert error.retry_after >= 120
+
+
+async def test_a_receiver_that_never_answers_is_left_at_the_deadline() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    started = time.monotonic()
+    async with raw_server(silent) as port:
+        assert str(await failure(f"http://127.0.0.1:{port}/", deadline=0.3)) == "no answer within 0.3 s"
+    assert time.monotonic() - started < DEADLINE
+
+
+async def drip(writer: asyncio.StreamWriter, beginning: bytes) -> None:
+    writer.write(beginning)
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def test_a_head_that_drips_is_left_at_the_deadline() -> None:
+    started = time.monotonic()
+    async with raw_server(lambda _, writer: drip(writer, b"HTTP/1.1 200 OK\r\nX-Slow: ")) as port:
+        assert "no answer" in str(await failure(f"http://127.0.0.1:{port}/", deadline=0.3))
+    assert time.monotonic() - started < DEADLINE
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 9999999\r\n"])
+async def test_a_body_that_drips_is_left_at_the_deadline_and_the_status_counts(length: bytes) -> None:
+    started = time.monotonic()
+    async with raw_server(lambda _, writer: drip(writer, b"HTTP/1.1 200 OK\r\n" + length + b"\r\n")) as port:
+        assert (await send(f"http://127.0.0.1:{port}/", deadline=0.3)).status == 200
+    async with raw_server(lambda _, writer: drip(writer, b"HTTP/1.1 500 No\r\n" + length + b"\r\n")) as port:
+        assert (await failure(f"http://127.0.0.1:{port}/", deadline=0.3)).status == 500
+    assert time.monotonic() - started < 2 * DEADLINE
+
+
+async def test_an_endless_answer_is_cut_off_early() -> None:
+    written = 0
+
+    async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+            written += 65_536
+
+    started = time.monotonic()
+    async with raw_server(endless) as port:
+        assert (await send(f"http://127.0.0.1:{port}/", deadline=10)).status == 200
+    assert time.monotonic() - started < 2
+    # What the kernel and the transport hold on the way, and no more.
+    assert ANSWER_LIMIT < written < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "the answer is not HTTP"),
+        (b"", "the connection was closed before an answer came"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000, "the answer is not HTTP"),
+    ],
+)
+async def test_what_is_no_web_server_is_named_without_its_words(answer: bytes, reason: str) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}}")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async with raw_server(speak) as port:
+        error = await failure(f"http://127.0.0.1:{port}/")
+    assert str(error) == reason
+    assert not error.permanent
+
+
+async def test_a_compressed_answer_is_not_unpacked(receiver: Receiver) -> None:
+    receiver.answer = lambda: web.Response(
+        body=b"\x1f\x8b" + b"\x00" * 100, headers={"Content-Encoding": "gzip"}
+    )
+    assert (await send(receiver.url)).status == 200
+
+
+async def test_a_port_where_nothing_listens_is_tried_again(unused_tcp_port: int) -> None:
+    error = await failure(f"http://127.0.0.1:{unused_tcp_port}/")
+    assert str(error).startswith("cannot connect to 127.0.0.1")
+    assert not error.permanent
+
+
+async def test_a_name_that_is_not_known_is_tried_again() -> None:
+    error = await failure("http://nobody.invalid/", deadline=10)
+    assert not error.permanent
+
+
+async def test_a_certificate_that_proves_nothing_is_named() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(SELF_SIGNED)
+
+    async def ignore(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with raw_server(ignore, context) as port:
+        error = await failure(f"https://127.0.0.1:{port}/")
+    assert str(error) == "no secure connection to 127.0.0.1: self-signed certificate"
+    assert not error.permanent
+
+
+async def test_a_server_without_tls_is_named(receiver: Receiver) -> None:
+    error = await failure(receiver.url.replace("http:", "https:"))
+    assert str(error).startswith("no secure connection to 127.0.0.1")
+
+
+@asynccontextmanager
+async def counting_server() -> AsyncIterator[tuple[int, list[int]]]:
+    """A server that counts connections; yields its port and the count."""
+    connections: list[int] = []
+
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(1)
+        await reader.readuntil(b"}}")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+
+    async with raw_server(count) as port:
+        yield port, connections
+
+
+SPELLINGS = [
+    "127.0.0.1",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "017700000001",
+    "127.1",
+    "localhost",
+    "localhost.",
+    "user@127.0.0.1",
+    "[::ffff:7f00:1]",
+    "[::ffff:127.0.0.1]",
+    "①②⑦.⓪.⓪.①",
+    "１２７.０.０.１",
+    "0",
+]
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+async def test_no_spelling_of_this_machine_is_connected_to(host: str) -> None:
+    async with counting_server() as (port, connections):
+        error = await failure(f"http://{host}:{port}/", CLOSED)
+        assert error.permanent
+        assert connections == []
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+async def test_the_connector_alone_lets_no_spelling_through(host: str) -> None:
+    async with counting_server() as (port, connections):
+        async with aiohttp.ClientSession(connector=CLOSED.connector()) as session:
+            with pytest.raises((aiohttp.ClientError, ValueError)):
+                await session.post(f"http://{host}:{port}/")
+        assert connections == []
+
+
+async def test_an_opened_network_is_connected_to() -> None:
+    async with counting_server() as (port, connections):
+        await send(f"http://127.0.0.1:{port}/")
+        assert len(connections) == 1
+
+
+class Lying(AbstractResolver):
+    """Gives a public-looking name the addresses of this machine, as a hostile DNS would."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in self.addresses
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [("127.0.0.1",), ("127.0.0.1", "::1"), ("::ffff:127.0.0.1",), ("127.0.0.1", "10.0.0.1", "::1")],
+)
+async def test_a_name_that_resolves_to_this_machine_is_blocked(addresses: tuple[str, ...]) -> None:
+    async with counting_server() as (port, connections):
+        connector = CLOSED.connector(resolver=Lying(*addresses))
+        async with aiohttp.ClientSession(connector=connector) as session:
+            with pytest.raises(aiohttp.ClientConnectorError) as caught:
+                await session.post(f"http://hooks.example.com:{port}/")
+        assert isinstance(blocked_cause(caught.value), BlockedAddress)
+        assert "is not a public address" in str(blocked_cause(caught.value))
+        assert connections == []
+
+
+async def test_the_subscriber_is_told_that_the_name_leads_inside() -> None:
+    async with WebhookChannel(CLOSED, now, resolver=Lying("10.0.0.1")) as channel:
+        with pytest.raises(DeliveryError, match=r"10\.0\.0\.1 is not a public address") as caught:
+            await channel.send(MESSAGE, webhook_to("https://hooks.example.com/"))
+    assert caught.value.permanent

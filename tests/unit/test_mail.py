@@ -1,0 +1,218 @@
+"""Mails: what they say, and headers that nobody can add to."""
+
+import email.policy
+from email import message_from_bytes
+from email.message import EmailMessage
+
+import pytest
+
+from services.notify.core.mail import MailError, header_text
+from shared.subscriptions import Filter
+from tests.message_builders import TEXT, evidence_of, mail_of, make_subscription, make_tagged
+
+HEADERS = {
+    *("From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "List-Id"),
+    *("List-Unsubscribe", "List-Unsubscribe-Post", "Auto-Submitted", "Precedence"),
+}
+EVIL = [
+    "News\r\nBcc: everybody@example.com",
+    "News\nBcc: everybody@example.com",
+    "News\rBcc: everybody@example.com",
+    "News\u2028Bcc: everybody@example.com",
+    "News\x0b\x0cBcc: everybody@example.com\x85X: y",
+    "=?utf-8?q?News=0D=0ABcc:_everybody=40example.com?=",
+    "=\u200b?utf-8?q?News=0D=0ABcc:_everybody=40example.com?=",
+    "=\r\n?utf-8?b?TmV3cw0KQmNjOiBhQGI=?=",
+    "\r\n\r\n<script>alert(1)</script>",
+    "Переговори " * 60,
+]
+
+
+def as_received(mail: EmailMessage) -> EmailMessage:
+    received = message_from_bytes(mail.as_bytes(), policy=email.policy.default)
+    assert isinstance(received, EmailMessage)
+    return received
+
+
+def part(mail: EmailMessage, kind: str) -> str:
+    found = as_received(mail).get_body((kind,))
+    assert found is not None
+    return str(found.get_content())
+
+
+def test_a_mail_has_text_and_html() -> None:
+    mail = as_received(mail_of(make_tagged()))
+    assert mail.get_content_type() == "multipart/alternative"
+    assert [each.get_content_type() for each in mail.iter_parts()] == ["text/plain", "text/html"]
+
+
+def test_the_headers_tell_a_list_from_a_person() -> None:
+    mail = as_received(mail_of(make_tagged()))
+    assert mail["List-Id"] == "<sub_1.example.net>"
+    assert mail["List-Unsubscribe"].startswith("<https://alerts.example.org/unsubscribe/sub_1?key=")
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert (mail["Auto-Submitted"], mail["Precedence"]) == ("auto-generated", "bulk")
+
+
+def test_the_address_to_unsubscribe_is_on_one_line() -> None:
+    line = next(
+        row
+        for row in mail_of(make_tagged()).as_bytes().split(b"\r\n")
+        if row.startswith(b"List-Unsubscribe:")
+    )
+    assert line.endswith(b">")
+
+
+def test_the_mail_reads_the_same_as_text_and_as_bytes() -> None:
+    mail = mail_of(make_tagged(title="Автобуси leave Berezivka"))
+    assert mail.as_string().encode() == mail.as_bytes()
+
+
+def test_the_mail_is_the_same_at_every_try() -> None:
+    assert mail_of(make_tagged()).as_bytes() == mail_of(make_tagged()).as_bytes()
+
+
+def test_the_message_id_is_the_deliverys() -> None:
+    assert mail_of(make_tagged())["Message-ID"] == "<dlv_1@example.net>"
+
+
+def test_the_mail_goes_to_the_subscriber_only() -> None:
+    mail = as_received(mail_of(make_tagged()))
+    assert (mail["To"], mail["From"]) == ("duty@example.org", "Tocsin <tocsin@example.net>")
+    assert mail["Cc"] is mail["Bcc"] is None
+
+
+def test_the_subject_is_the_topic_and_the_headline() -> None:
+    assert as_received(mail_of(make_tagged()))["Subject"] == "[displacement] Buses leave Berezivka"
+
+
+def test_the_subject_names_the_topic_that_was_asked_for() -> None:
+    asked = make_subscription(filter=Filter(topics=("aid",)))
+    aid = make_tagged().tags[0].model_copy(update={"topic": "aid"})
+    tagged = make_tagged()
+    both = tagged.model_copy(update={"tags": (*tagged.tags, aid)})
+    assert mail_of(both, subscription=asked)["Subject"].startswith("[aid]")
+
+
+def test_a_subject_in_several_scripts_arrives_as_it_was() -> None:
+    title = "Переговоры in Geneva о перемирии — إجلاء families, l’aide «мир» (UN) a@b [x] еще"
+    assert as_received(mail_of(make_tagged((), title=title)))["Subject"] == f"[displacement] {title}"
+
+
+def test_a_long_subject_is_cut() -> None:
+    assert len(as_received(mail_of(make_tagged((), title="word " * 900)))["Subject"]) <= 200
+
+
+def test_the_text_marks_the_evidence_and_says_why() -> None:
+    text = part(mail_of(make_tagged()), "plain")
+    assert "*Families left* Berezivka" in text
+    assert "topic: displacement, by rule displacement-flight (version 3), which found “Families left”" in text
+
+
+def test_the_html_marks_the_evidence_and_says_why() -> None:
+    html = part(mail_of(make_tagged()), "html")
+    assert ">Families left</mark> Berezivka" in html
+    assert "by rule displacement-flight" in html
+
+
+def test_the_html_loads_nothing() -> None:
+    html = part(mail_of(make_tagged()), "html").lower()
+    assert all(word not in html for word in ("<img", "<script", "<link", "src=", "url(", "@import"))
+
+
+def test_what_feeds_say_is_escaped_in_html() -> None:
+    text = "<script>alert(1)</script> <img src=x>"
+    html = part(mail_of(make_tagged((), title=text, text=text)), "html")
+    assert "<script" not in html
+    assert "<img" not in html
+
+
+def test_a_link_that_is_not_a_web_address_is_left_out() -> None:
+    assert "javascript:" not in part(mail_of(make_tagged(url="javascript:alert(1)")), "html")
+
+
+def test_a_long_text_comes_as_an_excerpt() -> None:
+    text = "Quiet. " * 9_000 + TEXT
+    mail = mail_of(make_tagged((evidence_of("Families left", text),), text=text))
+    assert len(mail.as_bytes()) < 20_000
+    assert "*Families left*" in part(mail, "plain")
+
+
+def test_a_confirmation_leads_to_the_page_and_shows_an_example() -> None:
+    text = part(mail_of(make_tagged(), "confirm"), "plain")
+    assert "https://alerts.example.org/confirm/sub_1?key=" in text
+    assert "EXAMPLE" in text
+    assert "*Families left*" in text
+
+
+def test_a_confirmation_without_an_example_is_a_mail_too() -> None:
+    assert "Example" not in part(mail_of(None, "confirm"), "html")
+
+
+def test_a_confirmation_does_not_carry_words_of_a_stranger() -> None:
+    mail = mail_of(None, "confirm", make_subscription(name="Win a prize at spam.example"))
+    assert b"prize" not in mail.as_bytes()
+
+
+def test_a_test_mail_shows_an_example() -> None:
+    mail = mail_of(make_tagged(), "test")
+    assert mail["Subject"] == "[test: displacement] Buses leave Berezivka"
+    assert "Example" in part(mail, "html")
+
+
+def test_a_test_mail_without_a_report_says_so() -> None:
+    mail = mail_of(None, "test")
+    assert mail["Subject"] == "[test] Valley watch"
+    assert "No report" in part(mail, "plain")
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_no_feed_can_add_a_header(text: str) -> None:
+    tagged = make_tagged((), title=text)
+    source = tagged.report.source.model_copy(update={"title": text})
+    report = tagged.report.model_copy(update={"source": source})
+    mail = as_received(mail_of(tagged.model_copy(update={"report": report})))
+    assert set(mail.keys()) == HEADERS
+    assert len(mail.keys()) == len(HEADERS)
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_no_name_can_add_a_header(text: str) -> None:
+    named = make_subscription().model_copy(update={"name": text})
+    assert set(as_received(mail_of(None, "test", named)).keys()) == HEADERS
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b.example\r\nBcc: c@d.example",
+        "a@b.example, c@d.example",
+        "a@b.example;c@d.example",
+        "A <a@b.example>",
+        "a b@c.example",
+        "пошта@b.example",
+        "a@b\u0085.example",
+        "nobody",
+        "@b.example",
+        "a@",
+        "",
+    ],
+)
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(MailError):
+        mail_of(None, "test", make_subscription(address))
+
+
+@pytest.mark.parametrize("sender", ["", "Tocsin", "Tocsin <nobody>", "a@b\r\nBcc: c@d.example"])
+def test_a_sender_that_is_none_is_refused(sender: str) -> None:
+    with pytest.raises(MailError, match="TOCSIN_MAIL_FROM"):
+        mail_of(None, "test", mail_from=sender)
+
+
+def test_a_webhooks_subscription_gets_no_mail() -> None:
+    with pytest.raises(MailError, match="does not ask for mail"):
+        mail_of(None, "test", make_subscription(channel={"type": "webhook", "url": "https://example.org/"}))
+
+
+def test_header_text_is_one_visible_line() -> None:
+    assert header_text("a\u202e\tb\r\n c\x00") == "a b c"
