@@ -1,0 +1,1 @@
+"""classify: reports.published.v1 -> reports.tagged.v1."""

@@ -1,0 +1,113 @@
+"""The rulebook from a folder of topic files. A rule loads only if its own tests pass."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from services.classify.adapters.topic_file import topic_of
+from services.classify.adapters.yaml_file import Place, Problem, YamlFile, read_yaml
+from services.classify.core.rulebook import Example, Rulebook, Topic, compile_rulebook
+from services.classify.core.tag import holds
+from shared.catalogue import RuleSummary, TopicSummary
+
+SHIPPED = Path(__file__).parent.parent / "topics"
+LARGEST = 1_000_000
+"""Bytes of one topic file."""
+
+
+class RulebookError(Exception):
+    """One or more topic files are wrong. `problems` and the message name each, as "file:line: what"."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def load_rulebook(folder: Path | None = None) -> Rulebook:
+    """The rulebook of a folder's *.yaml files, or the shipped one; raise RulebookError with every problem."""
+    files = _read_folder(SHIPPED if folder is None else folder)
+    topics = {file.name: topic for file in files if (topic := topic_of(file)) is not None}
+    _check_ids(files, topics)
+    _raise_problems(files)
+    rulebook = compile_rulebook(topics.values())
+    for file in files:
+        _run_tests(file, topics[file.name], rulebook)
+    _raise_problems(files)
+    return rulebook
+
+
+def catalogue(rulebook: Rulebook) -> tuple[TopicSummary, ...]:
+    """Each topic as subscribers see it, in the rulebook's order."""
+    return tuple(map(_summary, rulebook.topics))
+
+
+def _summary(topic: Topic) -> TopicSummary:
+    return TopicSummary(
+        id=topic.id,
+        title=topic.title,
+        description=topic.description,
+        languages=topic.languages,
+        rules=tuple(RuleSummary(id=rule.id, version=rule.version, title=rule.title) for rule in topic.rules),
+    )
+
+
+def _read_folder(folder: Path) -> list[YamlFile]:
+    paths = sorted(path for path in folder.glob("*.y*ml") if path.suffix in (".yaml", ".yml"))
+    if not paths:
+        raise RulebookError(
+            [Problem(str(folder), 1, "no topic file here; a rulebook needs at least one .yaml")]
+        )
+    return [_read(path) for path in paths]
+
+
+def _read(path: Path) -> YamlFile:
+    file = YamlFile(str(path))
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            file.report((), f"larger than {LARGEST:,} bytes; split the topic's rules into fewer phrases")
+            return file
+        return read_yaml(str(path), content.decode())
+    except OSError as e:
+        file.report((), f"cannot be read: {e.strerror}")
+    except UnicodeDecodeError as e:
+        file.problems.append(
+            Problem(file.name, content[: e.start].count(b"\n") + 1, "not UTF-8; save it as UTF-8")
+        )
+    return file
+
+
+def _check_ids(files: list[YamlFile], topics: dict[str, Topic]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for file in files:
+        if file.name not in topics:
+            continue
+        topic = topics[file.name]
+        ids: list[tuple[Place, str, str]] = [(("topic",), "topic", topic.id)]
+        ids += [(("rules", n, "id"), "rule", rule.id) for n, rule in enumerate(topic.rules)]
+        for path, kind, name in ids:
+            place = f"{file.name}:{file.line_of(path)}"
+            if (first := seen.setdefault((kind, name), place)) != place:
+                file.report(path, f"the {kind} {name!r} is already at {first}; give this one another id")
+
+
+def _run_tests(file: YamlFile, topic: Topic, rulebook: Rulebook) -> None:
+    for number, rule in enumerate(topic.rules):
+        counts = {True: 0, False: 0}
+        for example in rule.examples:
+            position = counts[example.expected]
+            counts[example.expected] += 1
+            if holds(rule, example.title, example.text, rulebook) is not example.expected:
+                kind = "match" if example.expected else "no_match"
+                file.report(("rules", number, "tests", kind, position), _failure(rule.id, example))
+
+
+def _failure(rule: str, example: Example) -> str:
+    said = "should match and does not" if example.expected else "should not match and does"
+    words = f"{example.title} {example.text}".strip()
+    return f"{rule}: {said}: {words[:80]!r}; change the rule, or this test"
+
+
+def _raise_problems(files: list[YamlFile]) -> None:
+    if problems := [problem for file in files for problem in file.problems]:
+        raise RulebookError(problems)

@@ -1,0 +1,197 @@
+"""What a topic file may hold, checked key by key, and the Topic that it says."""
+
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from services.classify.adapters.yaml_file import YamlFile
+from services.classify.core.rulebook import MASK, Condition, Example, Rule, Topic
+from shared.matching.phrases import PhraseError, parts_of
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Phrases = dict[Language, Annotated[list[str], Field(min_length=1)]]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ConditionPart(_Part):
+    together: list[Name] = Field(min_length=1)
+    score: float = Field(gt=0, le=1000)
+    without: list[Name] = []
+    context: list[Name] = []
+    no_context: list[Name] = []
+
+
+class ReportPart(_Part):
+    title: str = ""
+    text: str = ""
+
+
+class TestsPart(_Part):
+    match: list[ReportPart] = Field(min_length=1)
+    no_match: list[ReportPart] = Field(min_length=1)
+
+    @field_validator("match", "no_match", mode="before")
+    @classmethod
+    def _text_alone(cls, reports: object) -> object:
+        if not isinstance(reports, list):
+            return reports
+        return [{"text": report} if isinstance(report, str) else report for report in reports]
+
+
+class RulePart(_Part):
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_-]*)*$")
+    version: int = Field(ge=1)
+    title: str = Field(min_length=1)
+    threshold: float = Field(default=10, gt=0, le=1000)
+    title_factor: float = Field(default=2, ge=1, le=10)
+    groups: dict[Name, Annotated[Phrases, Field(min_length=1)]] = Field(min_length=1)
+    mask: Phrases = {}
+    conditions: list[ConditionPart] = Field(min_length=1)
+    tests: TestsPart
+
+
+class TopicPart(_Part):
+    topic: Name
+    title: str = Field(min_length=1)
+    description: str = Field(min_length=1)
+    rules: list[RulePart] = Field(min_length=1)
+
+
+def topic_of(file: YamlFile) -> Topic | None:
+    """The topic of a file; None if anything is wrong, which is then in `file.problems`."""
+    if file.problems:
+        return None
+    try:
+        part = TopicPart.model_validate(file.value)
+    except ValidationError as e:
+        for error in e.errors(include_url=False):
+            file.report(error["loc"], _message(error))
+        return None
+    for number, rule in enumerate(part.rules):
+        _check_rule(rule, number, file)
+    return None if file.problems else _topic(part)
+
+
+def _check_rule(rule: RulePart, number: int, file: YamlFile) -> None:
+    path = ("rules", number)
+    for group, phrases in {**rule.groups, MASK: rule.mask}.items():
+        where = (*path, MASK) if group == MASK else (*path, "groups", group)
+        for language, listed in phrases.items():
+            for position, phrase in enumerate(listed):
+                _check_phrase(phrase, listed[:position], (*where, language, position), file)
+    _check_names(rule, path, file)
+
+
+def _check_phrase(phrase: str, before: list[str], path: tuple[str | int, ...], file: YamlFile) -> None:
+    try:
+        parts_of(phrase)
+    except PhraseError as e:
+        file.report(path, str(e))
+    if phrase in before:
+        file.report(path, f"{phrase!r} is in this list twice; keep one")
+
+
+def _check_names(rule: RulePart, path: tuple[str | int, ...], file: YamlFile) -> None:
+    named = set()
+    for number, condition in enumerate(rule.conditions):
+        groups = [*condition.together, *condition.without, *condition.context, *condition.no_context]
+        for group in groups:
+            if group not in rule.groups:
+                file.report(
+                    (*path, "conditions", number), f"no group {group!r}{_suggestion(group, rule.groups)}"
+                )
+        named.update(groups)
+    for group in rule.groups.keys() - named:
+        file.report((*path, "groups", group), f"no condition names the group {group!r}; use it or remove it")
+    if MASK in rule.groups:
+        file.report((*path, "groups", MASK), "mask stands beside groups, not among them")
+
+
+def _topic(part: TopicPart) -> Topic:
+    return Topic(
+        id=part.topic,
+        title=part.title,
+        description=" ".join(part.description.split()),
+        rules=tuple(map(_rule, part.rules)),
+    )
+
+
+def _rule(part: RulePart) -> Rule:
+    examples = [(report, True) for report in part.tests.match]
+    examples += [(report, False) for report in part.tests.no_match]
+    return Rule(
+        id=part.id,
+        version=part.version,
+        title=part.title,
+        groups={group: _phrases(phrases) for group, phrases in part.groups.items()},
+        mask=_phrases(part.mask),
+        conditions=tuple(map(_condition, part.conditions)),
+        threshold=part.threshold,
+        title_factor=part.title_factor,
+        examples=tuple(Example(report.title, report.text, expected) for report, expected in examples),
+    )
+
+
+def _phrases(listed: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {language: tuple(phrases) for language, phrases in listed.items()}
+
+
+def _condition(part: ConditionPart) -> Condition:
+    return Condition(
+        together=tuple(part.together),
+        score=part.score,
+        without=tuple(part.without),
+        context=tuple(part.context),
+        no_context=tuple(part.no_context),
+    )
+
+
+_PARTS: dict[str, type[_Part]] = {
+    "rules": RulePart,
+    "conditions": ConditionPart,
+    "tests": TestsPart,
+    "match": ReportPart,
+    "no_match": ReportPart,
+}
+_MESSAGES = {
+    "missing": "{key!r} is missing",
+    "string_type": "{key!r} must be text; put it in quotes",
+    "list_type": "{key!r} must be a list: [a, b] or lines that begin with -",
+    "dict_type": "{key!r} must be keys with values, like `en: [a, b]`",
+    "model_type": "{key!r} must be keys with values",
+    "int_type": "{key!r} must be a whole number",
+    "float_type": "{key!r} must be a number",
+    "too_short": "{key!r} is empty; write at least one entry, or remove it",
+    "string_too_short": "{key!r} is empty",
+    "string_pattern_mismatch": "{value!r} does not fit here; it must look like {pattern}",
+}
+
+
+def _message(error: ErrorDetails) -> str:
+    key = next(
+        (part for part in reversed(error["loc"]) if isinstance(part, str) and part != "[key]"), "the file"
+    )
+    if error["type"] == "extra_forbidden":
+        known = _keys_around(error["loc"])
+        return f"unknown key {key!r}{_suggestion(str(key), known)}"
+    pattern = error.get("ctx", {}).get("pattern", "")
+    template = _MESSAGES.get(error["type"])
+    if template is None:
+        return f"{key!r}: {error['msg'].lower()}"
+    return template.format(key=key, value=error["input"], pattern=pattern)
+
+
+def _keys_around(path: tuple[str | int, ...]) -> Any:
+    names = (part for part in reversed(path[:-1]) if isinstance(part, str))
+    return _PARTS.get(next(names, ""), TopicPart).model_fields
+
+
+def _suggestion(wrong: str, known: Any) -> str:
+    close = get_close_matches(wrong, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known here: {', '.join(sorted(known))}"

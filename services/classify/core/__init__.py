@@ -1,0 +1,1 @@
+"""What a report is about. Pure: no clock, no files, no network."""

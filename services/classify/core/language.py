@@ -1,0 +1,41 @@
+"""Tell which of the Latin-script languages a report is written in, by its function words.
+
+What a feed says of its language is often a platform's default, so the words decide, and the feed only
+where there are too few of them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+
+from shared.matching.text import Text
+
+LATIN = frozenset({"en", "fr", "es"})
+"""The languages that share a script and so can be taken for each other."""
+
+_READ = 300
+_ENOUGH = 2
+_WORDS = {
+    "en": "the of and to for with that was from has have after said by at as it were will not its over is are",
+    "fr": "le les des du et dans une pour sur est au aux par qui ses plus avec sont ont ete cette apres leur",
+    "es": "el los las del y una por con para se su al lo como mas fue sus esta ha han pero este entre",
+}
+_LANGUAGE = {word: language for language, words in _WORDS.items() for word in words.split()}
+
+
+def latin_language(report: Text, declared: str | None) -> str | None:
+    """`en`, `fr` or `es`, from the first 300 words; None if it is none of them or cannot be told."""
+    words = islice((form for _, field in report.fields() for form in field.forms), _READ)
+    return _clear_winner(words) or _believable(declared)
+
+
+def _clear_winner(words: Iterable[str]) -> str | None:
+    counts = Counter(_LANGUAGE[word] for word in words if word in _LANGUAGE)
+    first, second = [*counts.most_common(2), ("", 0), ("", 0)][:2]
+    return first[0] if first[1] >= max(_ENOUGH, 2 * second[1]) else None
+
+
+def _believable(declared: str | None) -> str | None:
+    language = (declared or "").lower().partition("-")[0]
+    # English is what platforms say when nobody has told them.
+    return language if language in LATIN - {"en"} else None

@@ -1,0 +1,128 @@
+"""The rulebook: topics, their rules, and one phrase index over all of them.
+
+A rule has groups of phrases. Its conditions say which groups, standing together in one sentence, make that
+sentence count, and how much; `threshold` says how much a report needs. Groups named `without` spoil a
+sentence; groups named `context` must (`no_context`: must not) be anywhere in the report. Phrases of `mask`
+count for nothing themselves and hide whatever shares a word with them ("hearing aid" hides "aid").
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+
+from shared.matching.phrases import PhraseIndex
+
+MASK = "mask"
+
+Phrases = Mapping[str, tuple[str, ...]]
+"""Phrases by language (two-letter code)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One way for a sentence to count."""
+
+    together: tuple[str, ...]
+    score: float
+    without: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
+    no_context: tuple[str, ...] = ()
+
+    def groups(self) -> tuple[str, ...]:
+        """Every group that the condition names."""
+        return self.together + self.without + self.context + self.no_context
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A report that a rule must, or must not, hold for."""
+
+    title: str
+    text: str
+    expected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way for a report to be about a topic."""
+
+    id: str
+    version: int
+    title: str
+    groups: Mapping[str, Phrases]
+    conditions: tuple[Condition, ...]
+    mask: Phrases = field(default_factory=dict)
+    threshold: float = 10
+    title_factor: float = 2
+    examples: tuple[Example, ...] = ()
+
+    def all_groups(self) -> dict[str, Phrases]:
+        """The groups by name, the mask among them."""
+        return {**self.groups, MASK: self.mask}
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A subject that people follow."""
+
+    id: str
+    title: str
+    description: str
+    rules: tuple[Rule, ...]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that its rules have phrases in, in alphabetical order."""
+        groups = (phrases for rule in self.rules for phrases in rule.groups.values())
+        return tuple(sorted({language for phrases in groups for language in phrases}))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a phrase belongs: a group of a rule, in some languages of it."""
+
+    rule: str
+    group: str
+    languages: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """All topics, ready to tag with. `version` changes whenever anything that tags changes."""
+
+    topics: tuple[Topic, ...]
+    version: str
+    index: PhraseIndex = field(repr=False, compare=False)
+    places: Mapping[str, tuple[Place, ...]] = field(repr=False, compare=False)
+
+
+def compile_rulebook(topics: Iterable[Topic]) -> Rulebook:
+    """The rulebook of these topics; raise PhraseError for a phrase that cannot be looked for."""
+    kept = tuple(topics)
+    places = _places(kept)
+    return Rulebook(topics=kept, version=_version(kept), index=PhraseIndex(places), places=places)
+
+
+def _places(topics: tuple[Topic, ...]) -> dict[str, tuple[Place, ...]]:
+    places: dict[str, list[Place]] = defaultdict(list)
+    for rule in (rule for topic in topics for rule in topic.rules):
+        for group, phrases in rule.all_groups().items():
+            for phrase, languages in _languages(phrases).items():
+                places[phrase].append(Place(rule.id, group, frozenset(languages)))
+    return {phrase: tuple(found) for phrase, found in sorted(places.items())}
+
+
+def _languages(phrases: Phrases) -> dict[str, set[str]]:
+    languages: dict[str, set[str]] = defaultdict(set)
+    for language, listed in phrases.items():
+        for phrase in listed:
+            languages[phrase].add(language)
+    return languages
+
+
+def _version(topics: tuple[Topic, ...]) -> str:
+    """sha256 of the content, 12 hex digits: the same rules are the same version on every machine."""
+    content = json.dumps([asdict(topic) for topic in topics], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -1,0 +1,160 @@
+"""Decide what a report is about, and which words say so. Knows no clock and no store.
+
+1. Find every phrase of the rulebook in title and text, once for all rules.
+2. Of each rule's hits, drop those that a masked phrase covers.
+3. A sentence counts for the best of the rule's conditions that it meets; the title's sentence counts double.
+4. The rule holds if the sum reaches its threshold, which grows with the length of the report: in a long one,
+   a passing word is not what it is about.
+5. A topic's tag is its strongest rule's, with the words of the sentences that counted.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import log2
+
+from services.classify.core.language import LATIN, latin_language
+from services.classify.core.rulebook import MASK, Condition, Rule, Rulebook, Topic
+from shared.events import Evidence, Report, RuleReference, Story, Tag, TaggedReport
+from shared.matching.text import FieldName, Span, Text
+
+MOST_EVIDENCE = 12
+SHORT = 200
+"""Words up to which a report needs the plain threshold; eight times as many need twice as much."""
+LEAD_SENTENCES = 2
+LEAD_FACTOR = 1.5
+
+Sentence = tuple[FieldName, int]
+Groups = dict[str, list[Span]]
+"""Hits by the name of their group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule that holds for a report: how strongly, and by which words."""
+
+    rule: Rule
+    score: float
+    spans: tuple[Span, ...]
+
+
+def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -> tuple[Tag, ...]:
+    """One tag for each topic of the report, in the rulebook's order; none is an answer too.
+
+    `language` is what the feed says (BCP 47), if anything. Phrases of another language in the same script do not
+    count, so that the French "don" is not found in an English text.
+    """
+    report = Text.of(title, text)
+    hits = _hits_by_rule(report, language, rulebook)
+    matches = ((topic, _strongest(topic, hits, report)) for topic in rulebook.topics)
+    return tuple(_tag(topic, match, report) for topic, match in matches if match is not None)
+
+
+def tag_report(report: Report, rulebook: Rulebook) -> TaggedReport:
+    """The report with its tags; a story of its own, as no story is known yet."""
+    return TaggedReport(
+        report=report,
+        tags=find_tags(report.title, report.text, report.language, rulebook),
+        story=Story(id=report.id, position=1, sources=1),
+        rulebook=rulebook.version,
+    )
+
+
+def holds(rule: Rule, title: str, text: str, rulebook: Rulebook) -> bool:
+    """Whether this rule holds for a report: what a rule's own tests ask."""
+    report = Text.of(title, text)
+    return find_match(rule, _hits_by_rule(report, None, rulebook).get(rule.id, {}), report) is not None
+
+
+def find_match(rule: Rule, groups: Groups, report: Text) -> Match | None:
+    """The rule's match, from its hits by group; None if the report does not reach the threshold."""
+    sentences = _by_sentence(_unmasked(groups), report)
+    present = {group for found in sentences.values() for group in found}
+    score, spans = 0.0, []
+    for sentence, found in sentences.items():
+        best = _best_condition(rule.conditions, found, present)
+        if best is not None:
+            score += best.score * _weight(sentence, rule)
+            spans += [span for group in best.together for span in found[group]]
+    if not spans or score < required(rule.threshold, len(report.title.forms) + len(report.text.forms)):
+        return None
+    return Match(rule, round(score, 1), tuple(spans))
+
+
+def required(threshold: float, words: int) -> float:
+    """The score that a report of so many words needs: once to twice the threshold."""
+    return threshold * (1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3))
+
+
+def evidence(spans: Iterable[Span], report: Text) -> tuple[Evidence, ...]:
+    """The words of a match as the original has them: the title's first, none inside another, at most 12."""
+    ordered = sorted(set(spans), key=lambda span: (span.field != "title", span.first, -span.last))
+    kept: list[Span] = []
+    for span in ordered:
+        if not kept or not kept[-1].holds(span):
+            kept.append(span)
+    return tuple(report.evidence(span) for span in kept[:MOST_EVIDENCE])
+
+
+def _hits_by_rule(report: Text, declared: str | None, rulebook: Rulebook) -> dict[str, Groups]:
+    language = latin_language(report, declared)
+    foreign = LATIN - {language} if language else frozenset()
+    hits: dict[str, Groups] = defaultdict(lambda: defaultdict(list))
+    for phrase, span in rulebook.index.find(report):
+        for place in rulebook.places[phrase]:
+            if not place.languages <= foreign:
+                hits[place.rule][place.group].append(span)
+    return hits
+
+
+def _strongest(topic: Topic, hits: dict[str, Groups], report: Text) -> Match | None:
+    matches = (find_match(rule, hits[rule.id], report) for rule in topic.rules if rule.id in hits)
+    return max((match for match in matches if match is not None), key=lambda match: match.score, default=None)
+
+
+def _unmasked(groups: Groups) -> Groups:
+    masks = groups.get(MASK, ())
+    hidden = {(mask.field, word) for mask in masks for word in range(mask.first, mask.last + 1)}
+    return {
+        group: [span for span in spans if not _is_hidden(span, hidden)]
+        for group, spans in groups.items()
+        if group != MASK
+    }
+
+
+def _is_hidden(span: Span, hidden: set[tuple[FieldName, int]]) -> bool:
+    return bool(hidden) and any((span.field, word) in hidden for word in range(span.first, span.last + 1))
+
+
+def _by_sentence(groups: Groups, report: Text) -> dict[Sentence, Groups]:
+    sentences: dict[Sentence, Groups] = defaultdict(lambda: defaultdict(list))
+    for group, spans in groups.items():
+        for span in spans:
+            sentences[report.sentence_of(span)][group].append(span)
+    return sentences
+
+
+def _best_condition(conditions: Iterable[Condition], found: Groups, present: set[str]) -> Condition | None:
+    met = (condition for condition in conditions if _is_met(condition, found, present))
+    return max(met, key=lambda condition: condition.score, default=None)
+
+
+def _is_met(condition: Condition, found: Groups, present: set[str]) -> bool:
+    return (
+        all(group in found for group in condition.together)
+        and not any(group in found for group in condition.without)
+        and all(group in present for group in condition.context)
+        and not any(group in present for group in condition.no_context)
+    )
+
+
+def _weight(sentence: Sentence, rule: Rule) -> float:
+    field, number = sentence
+    if field == "title":
+        return rule.title_factor
+    return LEAD_FACTOR if number < LEAD_SENTENCES else 1.0
+
+
+def _tag(topic: Topic, match: Match, report: Text) -> Tag:
+    rule = RuleReference(id=match.rule.id, version=match.rule.version)
+    return Tag(topic=topic.id, score=match.score, rule=rule, evidence=evidence(match.spans, report))
