@@ -1,13 +1,12 @@
 """Many phrases looked for at once, word by word. The cost grows with the text, hardly with the phrases."""
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from shared.matching.text import Span, Text, Words, cut
+from shared.matching.text import FieldName, Span, Text, Words, cut
 
 SHORTEST_PREFIX = 3
-_MOST_REMEMBERED = 200_000
+_MOST_REMEMBERED = 100_000
 _LONGEST_REMEMBERED = 40
 
 
@@ -31,12 +30,6 @@ class Part:
         return form.startswith(self.form) if self.is_prefix else form == self.form
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    phrase: str
-    rest: tuple[Part, ...]
-
-
 def parts_of(phrase: str) -> tuple[Part, ...]:
     """The words of a phrase, `*` after a word's first letters read as a prefix; raise PhraseError."""
     words = cut(phrase, one_sentence=True)
@@ -55,63 +48,85 @@ def parts_of(phrase: str) -> tuple[Part, ...]:
 
 
 class PhraseIndex:
-    """Phrases filed by their first word. Whole words, any case; no phrase crosses a sentence's end."""
+    """Phrases filed word by word. Whole words, any case; no phrase crosses a sentence's end."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
         """File each phrase once; raise PhraseError for one that cannot be looked for."""
-        self._words: dict[str, list[_Entry]] = defaultdict(list)
-        self._prefixes: dict[str, list[_Entry]] = defaultdict(list)
+        root = _Node()
         for phrase in dict.fromkeys(phrases):
-            first, *rest = parts_of(phrase)
-            filed = self._prefixes if first.is_prefix else self._words
-            filed[first.form].append(_Entry(phrase, tuple(rest)))
-        self._lengths = sorted({len(prefix) for prefix in self._prefixes})
-        self._remembered = _Remembered(self)
+            node = root
+            for part in parts_of(phrase):
+                node = node.child(part)
+            node.phrases.append(phrase)
+        self._first_words = _Remembered(root)
 
     def find(self, text: Text) -> list[tuple[str, Span]]:
-        """Every place of every phrase, overlapping ones too; the title's first, then as the words stand."""
-        hits = []
+        """Every place of every phrase, overlapping ones too: title, then text; by first word, shorter first."""
+        hits: list[tuple[str, Span]] = []
         for field, words in text.fields():
-            for position, entries in enumerate(map(self._remembered.__getitem__, words.forms)):
-                for entry in entries:
-                    last = position + len(entry.rest)
-                    if not entry.rest or _continues(entry, words, position, last):
-                        hits.append((entry.phrase, Span(field, position, last)))
-        self._remembered.shrink()
+            for position, nodes in enumerate(map(self._first_words.__getitem__, words.forms)):
+                if nodes:
+                    hits += _phrases_from(position, nodes, field, words)
         return hits
 
-    def beginning_with(self, form: str) -> tuple[_Entry, ...]:
-        """The phrases whose first word this can be."""
-        entries = list(self._words.get(form, ()))
-        for length in self._lengths:
-            if length > len(form):
-                break
-            entries += self._prefixes.get(form[:length], ())
-        return tuple(entries)
+
+class _Node:
+    """Some words of phrases, read so far: the phrases that end here, and the words that may come next."""
+
+    __slots__ = ("_lengths", "_prefixes", "_words", "phrases")
+
+    def __init__(self) -> None:
+        self.phrases: list[str] = []
+        self._words: dict[str, _Node] = {}
+        self._prefixes: dict[str, _Node] = {}
+        self._lengths: list[int] = []
+
+    def child(self, part: Part) -> "_Node":
+        """The node after one more word, made if need be."""
+        if not part.is_prefix:
+            return self._words.setdefault(part.form, _Node())
+        self._lengths = sorted({*self._lengths, len(part.form)})
+        return self._prefixes.setdefault(part.form, _Node())
+
+    def after(self, form: str) -> list["_Node"]:
+        """The nodes that a word leads to: as itself, and as the beginnings it has."""
+        nodes = [self._words[form]] if form in self._words else []
+        nodes += [
+            self._prefixes[form[:length]]
+            for length in self._lengths
+            if length <= len(form) and form[:length] in self._prefixes
+        ]
+        return nodes
 
 
-class _Remembered(dict[str, tuple[_Entry, ...]]):
-    """What `beginning_with` said of a word: most words of a text have been seen before."""
+class _Remembered(dict[str, list[_Node]]):
+    """Where a first word leads: most words of a text have been seen before, and lead nowhere."""
 
-    def __init__(self, index: PhraseIndex) -> None:
+    def __init__(self, root: _Node) -> None:
         super().__init__()
-        self._index = index
+        self._root = root
 
-    def __missing__(self, form: str) -> tuple[_Entry, ...]:
-        entries = self._index.beginning_with(form)
+    def __missing__(self, form: str) -> list[_Node]:
+        nodes = self._root.after(form)
         if len(form) <= _LONGEST_REMEMBERED:
-            self[form] = entries
-        return entries
-
-    def shrink(self) -> None:
-        if len(self) > _MOST_REMEMBERED:
-            self.clear()
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[form] = nodes
+        return nodes
 
 
-def _continues(entry: _Entry, words: Words, position: int, last: int) -> bool:
-    forms = words.forms[position + 1 : last + 1]
-    return (
-        len(forms) == len(entry.rest)
-        and all(part.fits(form) for part, form in zip(entry.rest, forms, strict=True))
-        and words.sentence_of(position) == words.sentence_of(last)
-    )
+def _phrases_from(
+    first: int, nodes: list[_Node], field: FieldName, words: Words
+) -> Iterator[tuple[str, Span]]:
+    forms, last = words.forms, first
+    while nodes:
+        for node in nodes:
+            for phrase in node.phrases:
+                if first == last or words.sentence_of(first) == words.sentence_of(last):
+                    yield phrase, Span(field, first, last)
+        last += 1
+        nodes = (
+            [following for node in nodes for following in node.after(forms[last])]
+            if last < len(forms)
+            else []
+        )

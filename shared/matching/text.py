@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shared.events import Evidence
 
@@ -21,7 +21,7 @@ FieldName = Literal["title", "text"]
 
 _MARKS = "\u0300-\u036f\u0483-\u0487\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed"
 _HIDDEN = "\u00ad\u200b-\u200d\u2060\ufeff"
-_RUN = rf"[\w{_MARKS}]+"
+_RUN = rf"\w[\w{_MARKS}]*"
 _APOSTROPHE = r"(?<=[\u0400-\u052f])['’`](?=[\u0400-\u052f])"
 _WORD = re.compile(
     rf"([^\W\d](?:\.[^\W\d])+(?!\w)|{_RUN}(?:(?:[{_HIDDEN}]+|{_APOSTROPHE}){_RUN})*)(?:['’][sS](?!\w))?"
@@ -44,8 +44,7 @@ _NO_SENTENCE_END = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A run of words of one field, by their numbers; `last` is in it."""
 
     field: FieldName
@@ -129,7 +128,7 @@ def _folded(word: str) -> str:
     folded = unicodedata.normalize("NFKC", _UNSEEN.sub("", word)).casefold()
     if _ARABIC.search(folded):
         return _without_article("".join(filter(str.isalnum, folded)).translate(_ARABIC_LETTERS)) or folded
-    return _without_accents(folded).translate(_LETTERS)
+    return _without_accents(folded).translate(_LETTERS) or word
 
 
 _remembered = lru_cache(maxsize=100_000)(_folded)

@@ -30,10 +30,6 @@ class Condition:
     context: tuple[str, ...] = ()
     no_context: tuple[str, ...] = ()
 
-    def groups(self) -> tuple[str, ...]:
-        """Every group that the condition names."""
-        return self.together + self.without + self.context + self.no_context
-
 
 @dataclass(frozen=True, slots=True)
 class Example:

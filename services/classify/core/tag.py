@@ -141,10 +141,10 @@ def _best_condition(conditions: Iterable[Condition], found: Groups, present: set
 
 def _is_met(condition: Condition, found: Groups, present: set[str]) -> bool:
     return (
-        all(group in found for group in condition.together)
-        and not any(group in found for group in condition.without)
-        and all(group in present for group in condition.context)
-        and not any(group in present for group in condition.no_context)
+        all(map(found.__contains__, condition.together))
+        and not any(map(found.__contains__, condition.without))
+        and present.issuperset(condition.context)
+        and present.isdisjoint(condition.no_context)
     )
 
 

@@ -1,0 +1,105 @@
+"""Words, sentences and the way back to the original characters."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.matching.text import Span, Text, cut
+
+
+def forms(text: str) -> list[str]:
+    return cut(text).forms
+
+
+def sentences(text: str) -> list[int]:
+    words = cut(text)
+    return [words.sentence_of(number) for number in range(len(words.forms))]
+
+
+def test_case_and_punctuation_do_not_matter():
+    assert forms("Cease-Fire, now!") == ["cease", "fire", "now"]
+
+
+def test_a_possessive_is_no_part_of_the_word():
+    assert forms("Poland's and Poland’s sky") == ["poland", "and", "poland", "sky"]
+
+
+def test_initials_are_one_word():
+    assert forms("U.N. and U.S.-led") == ["un", "and", "us", "led"]
+
+
+def test_marks_that_nobody_sees_do_not_cut_a_word():
+    assert forms("eva\u00adcu\u200bation") == ["evacuation"]
+
+
+@pytest.mark.parametrize("apostrophe", ["'", "’", "ʼ"])
+def test_the_ukrainian_apostrophe_is_part_of_the_word(apostrophe: str):
+    assert forms(f"перемир{apostrophe}я") == ["перемиря"]
+
+
+def test_latin_accents_do_not_matter():
+    assert forms("Évacués ÉTAT año") == ["evacues", "etat", "ano"]
+
+
+def test_cyrillic_letters_keep_what_is_above_them():
+    assert forms("Київ мой") == ["київ", "мой"]
+
+
+def test_the_arabic_article_and_vowel_marks_do_not_matter():
+    assert forms("والمُساعدات المساعدات مساعدات") == ["مساعدات"] * 3
+
+
+def test_a_hashtag_is_cut_at_its_underscores():
+    assert forms("#border_closed") == ["border", "closed"]
+
+
+def test_sentences_end_at_stops_and_blank_lines():
+    assert sentences("One two. Three! Four\n\nfive") == [0, 0, 1, 2, 3]
+
+
+def test_a_footnote_mark_does_not_join_sentences():
+    assert sentences("It ended.[12] Another began") == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("text", ["the U.S. Army", "Dr. Smith", "about 5 km. away", "Gen. Omar B. Bradley"])
+def test_an_abbreviation_does_not_end_a_sentence(text: str):
+    assert set(sentences(text)) == {0}
+
+
+def test_a_title_is_one_sentence():
+    title = Text.of("Stop. Go on", "").title
+    assert title.sentence_of(len(title.forms) - 1) == 0
+
+
+def test_evidence_is_the_original_with_its_capitals_and_marks():
+    found = Text.of("", "In ‘Lithuania’s Air\u00adspace’").evidence(Span("text", 1, 2))
+    assert (found.field, found.start, found.end, found.text) == ("text", 4, 25, "Lithuania’s Air\u00adspace")
+
+
+@given(st.text(), st.data())
+def test_evidence_is_always_a_slice_of_the_original(original: str, data: st.DataObject):
+    text = Text.of("", original)
+    if not text.text.forms:
+        return
+    last = data.draw(st.integers(0, len(text.text.forms) - 1))
+    first = data.draw(st.integers(0, last))
+    found = text.evidence(Span("text", first, last))
+    assert found.text == original[found.start : found.end] != ""
+
+
+@given(st.text(alphabet="aÉя'’.!?\n \u00ad\u200b\u0301_[1]عُ"))
+def test_every_word_has_a_form_and_sentences_only_grow(original: str):
+    words = cut(original)
+    assert all(words.forms)
+    assert words.sentences == sorted(set(words.sentences))
+
+
+@pytest.mark.parametrize(
+    "piece", [".", "\n ", "a.", '."', ".[1]", "a\u200b", "я'", "e\u0301", "\n" + " " * 50]
+)
+def test_no_text_takes_more_than_its_length_is_worth(piece: str):
+    began = time.process_time()
+    cut(piece * (200_000 // len(piece)))
+    assert time.process_time() - began < 2

@@ -1,0 +1,190 @@
+"""Topic files: what loads, and what is refused with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from services.classify.adapters.rulebook_files import RulebookError, catalogue, load_rulebook
+
+RULE = """\
+topic: floods
+title: Floods
+description: Water where it should not be.
+rules:
+  - id: floods.rivers
+    version: 1
+    title: Rivers over their banks
+    groups:
+      flood:
+        en: [flood*, inundation]
+        es: [inundación]
+    mask:
+      en: [flood of tears]
+    conditions:
+      - {together: [flood], score: 10}
+    tests:
+      match: [The river flooded two villages.]
+      no_match: [A flood of tears followed.]
+"""
+
+
+def problems(folder: Path, content: str | bytes, name: str = "floods.yaml") -> list[str]:
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(RulebookError) as caught:
+        load_rulebook(folder)
+    return [
+        f"{Path(problem.file).name}:{problem.line}: {problem.message}" for problem in caught.value.problems
+    ]
+
+
+def test_a_folder_of_topic_files_is_a_rulebook(tmp_path: Path):
+    (tmp_path / "floods.yaml").write_text(RULE)
+    assert [topic.id for topic in load_rulebook(tmp_path).topics] == ["floods"]
+
+
+def test_the_shipped_rulebook_loads_so_every_test_in_it_passes():
+    topics = [topic.id for topic in load_rulebook().topics]
+    assert topics == ["aid", "airspace_incursions", "displacement", "negotiations"]
+
+
+def test_every_shipped_rule_has_tests_both_ways_and_six_languages():
+    for topic in load_rulebook().topics:
+        assert topic.languages == ("ar", "en", "es", "fr", "ru", "uk")
+        for rule in topic.rules:
+            assert {example.expected for example in rule.examples} == {True, False}
+            assert len(rule.examples) >= 8
+
+
+def test_the_catalogue_names_topics_and_rules(tmp_path: Path):
+    (tmp_path / "floods.yaml").write_text(RULE)
+    (topic,) = catalogue(load_rulebook(tmp_path))
+    assert (topic.id, topic.languages, topic.rules[0].id) == ("floods", ("en", "es"), "floods.rivers")
+
+
+def test_the_version_changes_with_a_phrase_and_only_then(tmp_path: Path):
+    versions = []
+    for content in (RULE, RULE, RULE.replace("inundation", "deluge")):
+        (tmp_path / "floods.yaml").write_text(content)
+        versions.append(load_rulebook(tmp_path).version)
+    assert versions[0] == versions[1] != versions[2]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("    version: 1", "    verison: 1", "floods.yaml:6: unknown key 'verison'; did you mean 'version'?"),
+        ("    version: 1\n", "", "floods.yaml:5: 'version' is missing"),
+        ("version: 1", "version: one", "floods.yaml:6: 'version' must be a whole number"),
+        ("title: Floods", "title: 2024", "floods.yaml:2: 'title' must be text; put it in quotes"),
+        ("[flood*, inundation]", "[flood*, no]", "floods.yaml:10: 'en' must be text; put it in quotes"),
+        (
+            "[flood*, inundation]",
+            "[]",
+            "floods.yaml:10: 'en' is empty; write at least one entry, or remove it",
+        ),
+        (
+            "[flood*, inundation]",
+            "[flood*, '?!']",
+            "floods.yaml:10: no letter or digit in '?!': write at least one word",
+        ),
+        (
+            "[flood*, inundation]",
+            "[fl*, flood]",
+            "floods.yaml:10: too few letters before * in 'fl*': write at least 3",
+        ),
+        (
+            "[flood*, inundation]",
+            "[flood*, flood*]",
+            "floods.yaml:10: 'flood*' is in this list twice; keep one",
+        ),
+        (
+            "[flood*, inundation]",
+            "flood*",
+            "floods.yaml:10: 'en' must be a list: [a, b] or lines that begin with -",
+        ),
+        (
+            "together: [flood]",
+            "together: [floods]",
+            "floods.yaml:15: no group 'floods'; did you mean 'flood'?",
+        ),
+        ("score: 10", "score: -1", "floods.yaml:15: 'score': input should be greater than 0"),
+        ("score: 10", "scroe: 10", "floods.yaml:15: unknown key 'scroe'; did you mean 'score'?"),
+        (
+            "    title: Rivers",
+            "    version: 2\n    title: Rivers",
+            "floods.yaml:7: 'version' is here twice; keep one",
+        ),
+        (
+            "[A flood of tears followed.]",
+            "[The flood came.]",
+            "floods.yaml:18: floods.rivers: should not match and does",
+        ),
+        (
+            "[The river flooded two villages.]",
+            "[Sun.]",
+            "floods.yaml:17: floods.rivers: should match and does not",
+        ),
+        ("[flood*, inundation]", "&a [flood*]", "floods.yaml:10: anchors and aliases"),
+        ("[flood*, inundation]", "[*flood]", "floods.yaml:10: anchors and aliases"),
+        ("id: floods.rivers", "id: Floods Rivers", "floods.yaml:5: 'Floods Rivers' does not fit here"),
+        ("[flood*, inundation]", "[flood*", "floods.yaml:11: not YAML"),
+        ("title: Floods", "title: !!python/name:os.system x", "floods.yaml:2: cannot read 'x'"),
+        (
+            "match: [The river flooded two villages.]",
+            "match: Yes it did",
+            "floods.yaml:17: 'match' must be a list",
+        ),
+        (
+            "    mask:\n      en:",
+            "      mask:\n        en:",
+            "floods.yaml:12: mask stands beside groups, not among them",
+        ),
+        ("title: Floods", "1: Floods", "floods.yaml:2: a key must be text; put it in quotes"),
+        ("[flood*, inundation]", "[" * 20 + "]" * 20, "floods.yaml:10: nested deeper"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_line_and_what_would_be_right(
+    tmp_path: Path, right: str, wrong: str, said: str
+):
+    assert right in RULE
+    found = problems(tmp_path, RULE.replace(right, wrong, 1))
+    assert any(problem.startswith(said) for problem in found), found
+
+
+def test_a_group_that_no_condition_names_is_refused(tmp_path: Path):
+    found = problems(tmp_path, RULE.replace("    mask:", "      dry:\n        en: [desert]\n    mask:"))
+    assert found == ["floods.yaml:12: no condition names the group 'dry'; use it or remove it"]
+
+
+def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path):
+    (tmp_path / "a.yaml").write_text(
+        RULE.replace("version: 1", "version: x").replace("title: Floods", "titel: Floods")
+    )
+    assert len(problems(tmp_path, "", "b.yaml")) == 4
+
+
+def test_an_id_used_twice_names_both_places(tmp_path: Path):
+    (tmp_path / "a.yaml").write_text(RULE)
+    found = problems(tmp_path, RULE, "b.yaml")
+    assert [problem.split(";")[0].replace(f"{tmp_path}/", "") for problem in found] == [
+        "b.yaml:1: the topic 'floods' is already at a.yaml:1",
+        "b.yaml:5: the rule 'floods.rivers' is already at a.yaml:5",
+    ]
+
+
+def test_a_file_that_is_not_utf8_or_too_large_is_refused(tmp_path: Path):
+    assert problems(tmp_path, b"topic: a\ntitle: \xff") == ["floods.yaml:2: not UTF-8; save it as UTF-8"]
+    assert problems(tmp_path, "# " + "x" * 1_000_000)[0].startswith(
+        "floods.yaml:1: larger than 1,000,000 bytes"
+    )
+
+
+def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path):
+    (tmp_path / "floods.yaml").mkdir()
+    with pytest.raises(RulebookError, match="cannot be read: Is a directory"):
+        load_rulebook(tmp_path)
+
+
+def test_a_folder_without_topic_files_is_refused(tmp_path: Path):
+    with pytest.raises(RulebookError, match="no topic file here"):
+        load_rulebook(tmp_path)
