@@ -25,6 +25,7 @@ from tests.processes import FeedServer, Item, Services, WebhookSink, until, writ
 NAMES = Names("chaos:")
 FEEDS = 25
 SEED = 20261122
+KILLED = ("ingest", "classify", "notify", "classify", "ingest", "notify")
 
 
 @dataclass
@@ -119,7 +120,7 @@ async def kill_at_random(world: World, kills: int, enough: asyncio.Event) -> Cou
         if number == kills // 2:
             world.kill_redis()
             killed["redis"] += 1
-        service = chance.choice(("ingest", "classify", "notify"))
+        service = KILLED[number % len(KILLED)]
         world.services.kill(service)
         world.services.start(service)
         killed[service] += 1

@@ -1,0 +1,1 @@
+"""What api reads from and writes to Redis."""

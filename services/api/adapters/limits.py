@@ -1,0 +1,31 @@
+"""Count what one source asks for within a window, in Redis, so that all api processes count together."""
+
+import hashlib
+from typing import Any
+
+from redis.asyncio import Redis
+
+from services.api.core.problem import TooMany
+from shared.names import Names
+
+
+class Limits:
+    """Refuses what is asked for too often."""
+
+    def __init__(self, redis: Redis, names: Names) -> None:
+        self._redis = redis
+        self._names = names
+
+    async def take(self, kind: str, who: str, *, most: int, seconds: int, detail: str) -> None:
+        """Count one; raise TooMany with `detail` if there were `most` in the window already.
+
+        `who` (an address of a person, say) is kept only as a hash, and only for the window.
+        """
+        key = self._names.limit(kind, hashlib.sha256(who.encode()).hexdigest()[:24])
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.set(key, 0, ex=seconds, nx=True)
+        pipe.incr(key)
+        pipe.ttl(key)
+        answers: Any = await pipe.execute()
+        if answers[1] > most:
+            raise TooMany(detail, max(1, answers[2]))

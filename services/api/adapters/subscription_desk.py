@@ -1,0 +1,245 @@
+"""Everything an owner may do with a subscription: the same checks for API and pages.
+
+check -> limit -> store -> owe a message (notify sends it)
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from services.api.adapters.feed_list import read_titles
+from services.api.adapters.limits import Limits
+from services.api.core.change import Change
+from services.api.core.problem import Conflict, FieldError, Invalid, NotFound, NotReady
+from services.api.core.signup import (
+    check_languages,
+    check_new_channel,
+    check_topics,
+    confirmed,
+    mail_address,
+    make_keys,
+    make_secret,
+    moved,
+    must_ask_again,
+    new_subscription,
+    paused,
+    resumed,
+    source_of,
+)
+from shared.address_guard import ForbiddenURL, check_url
+from shared.bus import Bus
+from shared.catalogue import read_catalogue
+from shared.deliveries import DeliveryLog
+from shared.delivery import Delivery, Kind, owed_message
+from shared.settings import Network
+from shared.subscription_store import SubscriptionStore
+from shared.subscriptions import (
+    EmailEndpoint,
+    Endpoint,
+    Filter,
+    Subscription,
+    WebhookEndpoint,
+    Wish,
+)
+
+HOUR, DAY = 3600, 86400
+CONFIRMATIONS_A_DAY = 5
+TESTS_AN_HOUR = 10
+RETRIES_AN_HOUR = 60
+
+# Other keys begin with those of deliveries.
+_DELIVERY_ID = re.compile(r"dlv_[0-9a-f]{1,64}")
+
+
+class SignedUp(NamedTuple):
+    """A new subscription and its manage token, which is not kept."""
+
+    subscription: Subscription
+    manage_token: str
+
+
+class Changed(NamedTuple):
+    """A changed subscription, and its secret if that is new."""
+
+    subscription: Subscription
+    secret: str | None
+
+
+class SubscriptionDesk:
+    """Takes wishes and changes. Raises a Problem for what cannot be done."""
+
+    def __init__(self, bus: Bus, *, allow: Sequence[Network] = (), signups_per_hour: int = 20) -> None:
+        self._bus = bus
+        self._allow = tuple(allow)
+        self._signups_per_hour = signups_per_hour
+        self._limits = Limits(bus.redis, bus.names)
+        self.store = SubscriptionStore(bus)
+        self.log = DeliveryLog(bus)
+
+    async def sign_up(self, wish: Wish, host: str) -> SignedUp:
+        """Return the pending subscription of a wish; its confirmation is owed. `host` is who asks."""
+        wish = await self._checked(wish)
+        await self._limits.take(
+            "signups",
+            source_of(host),
+            most=self._signups_per_hour,
+            seconds=HOUR,
+            detail=f"at most {self._signups_per_hour} sign-ups an hour from one address",
+        )
+        await self._limit_mail(wish.channel)
+        keys = make_keys(secrets.token_bytes(68))
+        subscription = new_subscription(wish, keys, _now())
+        await self.store.add(subscription)
+        await self._owe("confirm", subscription)
+        self._bus.counters.add("signups", channel=wish.channel.type)
+        return SignedUp(subscription, keys.manage_token)
+
+    async def change(self, subscription: Subscription, change: Change) -> Changed:
+        """Return the changed subscription. A new endpoint makes it pending, and a first webhook has a new secret."""
+        wanted = change.applied(subscription)
+        errors = check_new_channel(subscription.channel, wanted.channel)
+        if errors:
+            raise Invalid(errors)
+        # What stays was checked when it was new: a topic may have gone since.
+        wish = await self._checked(wanted, change.named)
+        values = {name: getattr(wish, name) for name in change.named} | {"changed_at": _now()}
+        moves = wish.channel != subscription.channel
+        secret = None
+        if moves:
+            await self._limit_tests(subscription)
+            secret = None if subscription.secret else make_secret(secrets.token_bytes(32))
+            values |= {"state": "pending", "reason": "", "secret": secret or subscription.secret}
+        changed = await self._update(subscription, lambda current: current.model_copy(update=values))
+        if moves:
+            await self._owe("confirm", changed)
+        return Changed(changed, secret)
+
+    async def pause(self, subscription: Subscription) -> Subscription:
+        return await self._update(subscription, lambda current: paused(current, _now()))
+
+    async def resume(self, subscription: Subscription) -> Subscription:
+        return await self._update(subscription, lambda current: resumed(current, _now()))
+
+    async def confirm(self, subscription: Subscription) -> Subscription:
+        """Return it active if it was waiting for the answer to a mail."""
+        return await self._update(subscription, lambda current: confirmed(current, _now()))
+
+    async def test(self, subscription: Subscription) -> Delivery:
+        """Owe a test message; to an endpoint that has not answered yet the confirmation again."""
+        await self._limit_tests(subscription)
+        if not must_ask_again(subscription):
+            return await self._owe("test", subscription)
+        await self._limit_mail(subscription.channel)
+        pending = await self._update(
+            subscription,
+            lambda current: moved(current, "pending", _now()) if current.state == "disabled" else current,
+        )
+        return await self._owe("confirm", pending)
+
+    async def rotate_secret(self, subscription: Subscription) -> str:
+        """Return the new secret of a webhook; the old one signs no more."""
+        if not isinstance(subscription.channel, WebhookEndpoint):
+            raise Conflict("only a webhook has a secret")
+        new = {"secret": make_secret(secrets.token_bytes(32)), "changed_at": _now()}
+        await self._update(subscription, lambda current: current.model_copy(update=new))
+        return str(new["secret"])
+
+    async def retry(self, subscription: Subscription, delivery_id: str) -> Delivery:
+        """Queue one of its deliveries again, whatever became of it."""
+        delivery = await self.log.get(delivery_id) if _DELIVERY_ID.fullmatch(delivery_id) else None
+        if delivery is None or delivery.subscription != subscription.id:
+            raise NotFound("this subscription has no such delivery")
+        if delivery.kind == "confirm":
+            raise Conflict("a confirmation is not sent again as it was; ask for a test")
+        if subscription.state != "active":
+            raise Conflict(f"the subscription is {subscription.state}: nothing is sent")
+        if delivery.state == "pending" and not delivery.attempts:
+            raise Conflict("it is waiting for its first attempt")
+        await self._limits.take(
+            "retries",
+            subscription.id,
+            most=RETRIES_AN_HOUR,
+            seconds=HOUR,
+            detail=f"at most {RETRIES_AN_HOUR} retries an hour for one subscription",
+        )
+        await self.log.retry_now(delivery)
+        return delivery
+
+    async def remove(self, subscription_id: str) -> None:
+        """Remove a subscription, also while somebody else changes it; one that is gone is no error."""
+        while not await self.store.remove(subscription_id):
+            if await self.store.get(subscription_id) is None:
+                return
+        self._bus.counters.add("unsubscribed")
+
+    async def _checked(self, wish: Wish, named: Collection[str] = ("filter", "channel")) -> Wish:
+        """Return the wish with its endpoint normalised; raise Invalid with everything that is wrong."""
+        errors = await self._check_filter(wish.filter) if "filter" in named else []
+        try:
+            endpoint = self._normalised(wish.channel) if "channel" in named else wish.channel
+        except ValueError as e:
+            field = "channel.url" if isinstance(wish.channel, WebhookEndpoint) else "channel.address"
+            raise Invalid([*errors, FieldError(field, str(e))]) from e
+        if errors:
+            raise Invalid(errors)
+        return wish.model_copy(update={"channel": endpoint})
+
+    def _normalised(self, endpoint: Endpoint) -> Endpoint:
+        if isinstance(endpoint, EmailEndpoint):
+            return EmailEndpoint(type="email", address=mail_address(endpoint.address))
+        try:
+            return WebhookEndpoint(type="webhook", url=check_url(endpoint.url, self._allow))
+        except ForbiddenURL:
+            self._bus.counters.add("forbidden_urls")
+            raise
+
+    async def _check_filter(self, wanted: Filter) -> list[FieldError]:
+        catalogue = await read_catalogue(self._bus.redis, self._bus.names)
+        if not catalogue:
+            raise NotReady("the rulebook is not loaded yet; is classify running?")
+        errors = check_topics(wanted.topics, [topic.id for topic in catalogue])
+        errors += check_languages(wanted.languages)
+        known = await read_titles(self._bus.redis, self._bus.names, wanted.sources)
+        unknown = [source for source in wanted.sources if source not in known]
+        return errors + [
+            FieldError("filter.sources", f"no feed has the id {source[:60]!r}; GET /v1/feeds lists them")
+            for source in unknown
+        ]
+
+    async def _limit_mail(self, endpoint: Endpoint) -> None:
+        if isinstance(endpoint, EmailEndpoint):
+            await self._limits.take(
+                "mails",
+                endpoint.address.lower(),
+                most=CONFIRMATIONS_A_DAY,
+                seconds=DAY,
+                detail=f"at most {CONFIRMATIONS_A_DAY} confirmations a day go to one mail address",
+            )
+
+    async def _limit_tests(self, subscription: Subscription) -> None:
+        await self._limits.take(
+            "tests",
+            subscription.id,
+            most=TESTS_AN_HOUR,
+            seconds=HOUR,
+            detail=f"at most {TESTS_AN_HOUR} tests an hour for one subscription",
+        )
+
+    async def _owe(self, kind: Kind, subscription: Subscription) -> Delivery:
+        delivery = owed_message(kind, subscription.id, secrets.token_hex(8), _now())
+        await self.log.owe([delivery])
+        return delivery
+
+    async def _update(
+        self, subscription: Subscription, change: Callable[[Subscription], Subscription]
+    ) -> Subscription:
+        changed = await self.store.update(subscription.id, change)
+        if changed is None:
+            raise NotFound("the subscription was removed")
+        return changed
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

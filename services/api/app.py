@@ -1,0 +1,24 @@
+"""api: HTTP -> subscriptions, deliveries owed; reports, health and figures -> HTTP"""
+
+import structlog
+
+from services.api.settings import ApiSettings
+from services.api.web.http import make_http
+from services.api.web.server import open_port, serve
+from shared.service import App
+
+log = structlog.get_logger()
+
+
+def make_app(settings: ApiSettings) -> App:
+    """Return the service; running it raises PortTaken if somebody else listens on its port."""
+    app = App("api", settings)
+
+    async def serve_http() -> None:
+        listener = open_port(settings.http_host, settings.http_port)
+        host, port = listener.getsockname()[:2]
+        log.info("listening", address=f"http://{host}:{port}", outbox=str(settings.outbox or ""))
+        await serve(make_http(app.bus, settings), listener)
+
+    app.background(serve_http)
+    return app

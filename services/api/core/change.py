@@ -1,0 +1,34 @@
+"""What an owner may change of a subscription, and what it is then."""
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shared.subscriptions import NAME_LIMIT, Endpoint, Filter, Subscription, Wish
+
+
+class Change(BaseModel):
+    """New values; what is left out stays as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    name: str | None = Field(default=None, max_length=NAME_LIMIT, examples=["Border crossings"])
+    filter: Filter | None = None
+    channel: Endpoint | None = Field(
+        default=None, description="A new endpoint must answer first: the subscription is pending until then."
+    )
+    one_per_story: bool | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Change":
+        if not self.named:
+            raise ValueError("nothing to change: name at least one of name, filter, channel, one_per_story")
+        return self
+
+    @property
+    def named(self) -> set[str]:
+        """The fields that are to change."""
+        return {name for name in self.model_fields_set if getattr(self, name) is not None}
+
+    def applied(self, subscription: Subscription) -> Wish:
+        """Return the wish as it will be."""
+        old = {name: getattr(subscription, name) for name in Wish.model_fields}
+        return Wish(**old | {name: getattr(self, name) for name in self.named})

@@ -1,0 +1,117 @@
+"""A tagged report as a page shows it: pieces with the evidence marked, topics, and why, in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.events import Evidence, Tag, TaggedReport
+from shared.excerpts import Segment, marked_excerpt, segments
+
+EXCERPT_WIDTH = 420
+WORDS_SHOWN = 12
+ACCENTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TopicTitle:
+    """A topic's title and the number of its colour."""
+
+    title: str
+    accent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One rule that held: the topic, the rule and the words it found, each once."""
+
+    topic: str
+    title: str
+    accent: int
+    rule: str
+    version: int
+    words: tuple[str, ...]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """What a template needs of a report. Nothing in it is HTML."""
+
+    id: str
+    title: list[Segment]
+    plain_title: str
+    excerpt: list[Segment]
+    text: list[Segment]
+    language: str | None
+    url: str | None
+    source: str
+    source_url: str | None
+    authors: tuple[str, ...]
+    published_at: datetime
+    revision: int
+    whys: tuple[Why, ...]
+    topics: tuple[Why, ...]
+    notes: tuple[str, ...]
+    rulebook: str
+    found: tuple[str, ...]
+
+
+def number_topics(titles: Mapping[str, str]) -> dict[str, TopicTitle]:
+    """Return the topics with a colour each, in their order; there are eight, then they come again."""
+    return {
+        topic: TopicTitle(title, number % ACCENTS) for number, (topic, title) in enumerate(titles.items())
+    }
+
+
+def view_of(
+    tagged: TaggedReport, topics: Mapping[str, TopicTitle], found: Sequence[Evidence] = ()
+) -> ReportView:
+    """Return the view. `found` is further evidence: the words that somebody searched for."""
+    report = tagged.report
+    evidence = [piece for tag in tagged.tags for piece in tag.evidence] + list(found)
+    text = report.text or report.summary
+    in_text = evidence if report.text else []
+    whys = tuple(_why(tag, topics) for tag in tagged.tags)
+    return ReportView(
+        id=report.id,
+        title=segments(report.title, evidence, "title") or [("(no title)", False)],
+        plain_title=report.title or "(no title)",
+        excerpt=marked_excerpt(text, in_text, EXCERPT_WIDTH),
+        text=segments(text, in_text),
+        language=report.language,
+        url=web_link(report.url),
+        source=report.source.title or report.source.feed_url,
+        source_url=web_link(report.source.home_url),
+        authors=report.authors,
+        published_at=report.published_at,
+        revision=report.revision,
+        whys=whys,
+        topics=tuple({why.topic: why for why in whys}.values()),
+        notes=report.notes,
+        rulebook=tagged.rulebook,
+        found=_distinct([piece.text for piece in found]),
+    )
+
+
+def web_link(url: str | None) -> str | None:
+    """Return the URL if a browser may follow it: http or https, nothing else."""
+    return url if url and url.lower().startswith(("http://", "https://")) else None
+
+
+def _why(tag: Tag, topics: Mapping[str, TopicTitle]) -> Why:
+    known = topics.get(tag.topic, TopicTitle(tag.topic, 0))
+    words = _distinct([piece.text for piece in tag.evidence])
+    return Why(
+        topic=tag.topic,
+        title=known.title,
+        accent=known.accent,
+        rule=tag.rule.id,
+        version=tag.rule.version,
+        words=words[:WORDS_SHOWN],
+        more=max(0, len(words) - WORDS_SHOWN),
+    )
+
+
+def _distinct(words: Sequence[str]) -> tuple[str, ...]:
+    """Each once whatever its case, as first seen, on one line."""
+    return tuple({word.casefold(): " ".join(word.split()) for word in reversed(words)}.values())[::-1]

@@ -1,0 +1,84 @@
+"""Filters, states and moments in plain English."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from shared.delivery import Attempt, Delivery
+from shared.subscriptions import EmailEndpoint, Endpoint, Filter, Subscription
+
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
+
+STATES = {
+    "pending": "waiting for your answer",
+    "active": "active",
+    "paused": "paused",
+    "disabled": "switched off",
+}
+KINDS = {"report": "report", "confirm": "confirmation", "test": "test"}
+DELIVERY_STATES = {
+    "pending": "on its way",
+    "delivered": "delivered",
+    "given_up": "given up",
+    "cancelled": "cancelled",
+}
+
+
+def listed(words: Sequence[str], joint: str = "or") -> str:
+    """Return "a", "a or b", "a, b or c"."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {joint} {words[-1]}"
+
+
+def filter_in_words(wanted: Filter, topics: Mapping[str, str], sources: Mapping[str, str]) -> str:
+    """Return what a filter asks for, e.g. "reports on Displacement or Aid, with the words “Kharkiv”".
+
+    `topics` and `sources` give titles by id; an id without one stands for itself.
+    """
+    parts = ["reports"]
+    if wanted.topics:
+        parts[0] += f" on {listed([topics.get(topic, topic) for topic in wanted.topics])}"
+    if wanted.query:
+        parts.append(f"with the words “{wanted.query}”")
+    if wanted.languages:
+        parts.append(f"in the language {listed(wanted.languages)}")
+    if wanted.sources:
+        parts.append(f"from {listed([sources.get(source, source) for source in wanted.sources])}")
+    return ", ".join(parts)
+
+
+def endpoint_in_words(endpoint: Endpoint) -> str:
+    """Return where messages go: the address itself."""
+    return endpoint.address if isinstance(endpoint, EmailEndpoint) else endpoint.url
+
+
+def state_in_words(subscription: Subscription) -> str:
+    """Return the state and, if there is one, the reason."""
+    words = STATES[subscription.state]
+    return f"{words} ({subscription.reason})" if subscription.reason else words
+
+
+def delivery_in_words(delivery: Delivery, attempts: Sequence[Attempt]) -> str:
+    """Return what became of a delivery, with what the last attempt came to."""
+    words = DELIVERY_STATES[delivery.state]
+    if delivery.state == "pending" and delivery.next_attempt_at:
+        words = f"next try {moment_in_words(delivery.next_attempt_at)}"
+    last = attempts[0].detail if attempts else ""
+    return f"{words}: {last}" if last else words
+
+
+def moment_in_words(moment: datetime) -> str:
+    """Return e.g. "14 Dec 2025, 10:32 UTC"."""
+    utc = moment.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y, %H:%M} UTC"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Return e.g. "5 minutes ago", "in 2 hours", "just now"."""
+    seconds = (now - moment).total_seconds()
+    for size, unit in _UNITS:
+        count = int(abs(seconds) // size)
+        if count:
+            amount = f"{count} {unit}{'s' if count > 1 else ''}"
+            return f"{amount} ago" if seconds > 0 else f"in {amount}"
+    return "just now" if seconds >= 0 else "in a moment"

@@ -1,0 +1,98 @@
+"""What is true of every request and answer: a body limit, and headers that keep browsers from doing more than asked.
+
+Plain ASGI around the framework: it holds for the answers to our own bugs as well.
+"""
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.api.core.problem import Problem, TooLarge
+from services.api.web.problems import answer
+
+BODY_LIMIT = 64 * 1024
+BODY_PATIENCE = 15.0
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Links in mails carry keys: no other site is to see them.
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class _Late(Problem):
+    status, title = 408, "Request timeout"
+
+
+class Envelope:
+    """Wraps the app."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["method"] == "HEAD":
+            # Answered as a GET; the server leaves the body out.
+            scope = {**scope, "method": "GET"}
+        with_headers = _with_headers(send)
+        try:
+            async with asyncio.timeout(BODY_PATIENCE):
+                body = await _read_body(scope, receive)
+        except (TooLarge, TimeoutError) as e:
+            problem = e if isinstance(e, TooLarge) else _Late(f"the body took over {BODY_PATIENCE:.0f} s")
+            await answer(problem)(scope, receive, with_headers)
+            return
+        if body is not None:
+            await self._app(scope, _again(body, receive), with_headers)
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sending
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
+    """The whole body, None if the client went away; raise TooLarge before more than the limit is held."""
+    announced = dict(scope["headers"]).get(b"content-length", b"0")
+    if announced.isdigit() and int(announced) > BODY_LIMIT:
+        raise TooLarge(f"at most {BODY_LIMIT} bytes are taken")
+    body = b""
+    while True:
+        message: MutableMapping[str, Any] = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += bytes(message.get("body", b""))
+        if len(body) > BODY_LIMIT:
+            raise TooLarge(f"at most {BODY_LIMIT} bytes are taken")
+        if not message.get("more_body"):
+            return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Hand the body over once; after it comes what the server says (that the client went away)."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receiving() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return receiving

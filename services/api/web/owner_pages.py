@@ -1,0 +1,185 @@
+"""The pages behind the links in messages: confirm, unsubscribe, manage. A GET shows, a POST does.
+
+Mail scanners follow links; none of them may confirm or remove anything. Who has the key of a link may do what
+the link says, nothing else; the manage token opens the manage page too.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from services.api.adapters.feed_list import read_titles
+from services.api.core.problem import NotFound
+from services.api.core.wording import (
+    KINDS,
+    delivery_in_words,
+    endpoint_in_words,
+    filter_in_words,
+    state_in_words,
+)
+from services.api.web.pages import PRIVATE
+from services.api.web.parts import Parts, PartsOf
+from shared.subscriptions import EmailEndpoint, Subscription, owns
+
+router = APIRouter(include_in_schema=False)
+
+Key = Annotated[str, Form()]
+DONE = {
+    "paused": "Paused: nothing is sent until you resume it.",
+    "resumed": "Active again.",
+    "tested": "A test message is on its way.",
+    "retried": "It is being sent again.",
+}
+SHOWN = 30
+
+
+@router.get("/confirm/{subscription_id}")
+async def show_confirm(subscription_id: str, parts: PartsOf, key: str = "") -> HTMLResponse:
+    """What would be confirmed, and the button."""
+    await parts.check_key("confirm", subscription_id, key)
+    subscription = await _found(parts, subscription_id)
+    return await _confirm_page(parts, subscription, key)
+
+
+@router.post("/confirm/{subscription_id}")
+async def confirm(subscription_id: str, parts: PartsOf, key: Key = "") -> HTMLResponse:
+    """Make it active: whoever has the key has read the mail."""
+    await parts.check_key("confirm", subscription_id, key)
+    subscription = await parts.desk.confirm(await _found(parts, subscription_id))
+    return await _confirm_page(parts, subscription, key)
+
+
+async def _confirm_page(parts: Parts, subscription: Subscription, key: str) -> HTMLResponse:
+    is_mail = isinstance(subscription.channel, EmailEndpoint)
+    manage_key = await parts.link_key("manage", subscription.id)
+    return parts.pages.render(
+        "confirm.html",
+        private=True,
+        key=key,
+        is_mail=is_mail,
+        # The key of a confirmation opens more only once it was used.
+        manage=f"/manage/{subscription.id}?key={manage_key}"
+        if is_mail and subscription.state == "active"
+        else None,
+        **await _described(parts, subscription),
+    )
+
+
+@router.get("/unsubscribe/{subscription_id}")
+async def show_unsubscribe(subscription_id: str, parts: PartsOf, key: str = "") -> HTMLResponse:
+    """What would be removed, and the button."""
+    await parts.check_key("unsubscribe", subscription_id, key)
+    subscription = await parts.desk.store.get(subscription_id)
+    if subscription is None:
+        return parts.pages.render("removed.html", private=True)
+    return parts.pages.render(
+        "unsubscribe.html", private=True, key=key, **await _described(parts, subscription)
+    )
+
+
+@router.post("/unsubscribe/{subscription_id}")
+async def unsubscribe(subscription_id: str, request: Request, parts: PartsOf, key: Key = "") -> HTMLResponse:
+    """Remove it. A mail program's one-click POST (RFC 8058) has the key in the address."""
+    await parts.check_key("unsubscribe", subscription_id, key or request.query_params.get("key", ""))
+    await parts.desk.remove(subscription_id)
+    return parts.pages.render("removed.html", private=True)
+
+
+@router.get("/manage/{subscription_id}")
+async def show_manage(subscription_id: str, parts: PartsOf, key: str = "", done: str = "") -> HTMLResponse:
+    """The subscription and what can be done with it; without a key a form for the manage token."""
+    if not key:
+        return parts.pages.render("token.html", private=True, id=subscription_id, wrong=False)
+    await parts.check_key("manage", subscription_id, key)
+    return await _manage_page(parts, await _found(parts, subscription_id), key, notice=DONE.get(done))
+
+
+@router.post("/manage/{subscription_id}")
+async def open_with_token(
+    subscription_id: str, parts: PartsOf, token: Annotated[str, Form()] = ""
+) -> Response:
+    """Go to the manage page with a key of its own: the token itself is never in an address."""
+    subscription = await parts.desk.store.get(subscription_id)
+    if subscription is None or not owns(token, subscription):
+        return parts.pages.render("token.html", status=403, private=True, id=subscription_id, wrong=True)
+    return _to_manage(subscription_id, await parts.link_key("manage", subscription_id))
+
+
+@router.post("/manage/{subscription_id}/{action}")
+async def act(
+    subscription_id: str, action: str, parts: PartsOf, key: Key = "", delivery: Annotated[str, Form()] = ""
+) -> Response:
+    """Do what a button of the manage page says."""
+    await parts.check_key("manage", subscription_id, key)
+    subscription = await _found(parts, subscription_id)
+    match action:
+        case "pause":
+            await parts.desk.pause(subscription)
+            return _to_manage(subscription_id, key, "paused")
+        case "resume":
+            await parts.desk.resume(subscription)
+            return _to_manage(subscription_id, key, "resumed")
+        case "test":
+            await parts.desk.test(subscription)
+            return _to_manage(subscription_id, key, "tested")
+        case "retry":
+            await parts.desk.retry(subscription, delivery)
+            return _to_manage(subscription_id, key, "retried")
+        case "rotate-secret":
+            secret = await parts.desk.rotate_secret(subscription)
+            return await _manage_page(parts, subscription, key, secret=secret)
+        case "remove":
+            await parts.desk.remove(subscription_id)
+            return parts.pages.render("removed.html", private=True)
+    raise NotFound("There is no such button.")
+
+
+def _to_manage(subscription_id: str, key: str, done: str = "") -> RedirectResponse:
+    address = f"/manage/{subscription_id}?key={key}"
+    return RedirectResponse(f"{address}&done={done}" if done else address, 303, PRIVATE)
+
+
+async def _manage_page(
+    parts: Parts,
+    subscription: Subscription,
+    key: str,
+    *,
+    notice: str | None = None,
+    secret: str | None = None,
+) -> HTMLResponse:
+    newest = await parts.desk.log.newest(subscription.id, SHOWN)
+    deliveries = [
+        {"delivery": delivery, "attempts": attempts, "words": delivery_in_words(delivery, attempts)}
+        for delivery, attempts in newest
+    ]
+    return parts.pages.render(
+        "manage.html",
+        private=True,
+        key=key,
+        notice=notice,
+        secret=secret,
+        deliveries=deliveries,
+        kinds=KINDS,
+        now=datetime.now(UTC),
+        **await _described(parts, subscription),
+    )
+
+
+async def _described(parts: Parts, subscription: Subscription) -> dict[str, Any]:
+    topics = {topic.id: topic.title for topic in await parts.topics()}
+    sources = await read_titles(parts.bus.redis, parts.bus.names, subscription.filter.sources)
+    return {
+        "subscription": subscription,
+        "wanted": filter_in_words(subscription.filter, topics, sources),
+        "endpoint": endpoint_in_words(subscription.channel),
+        "state": state_in_words(subscription),
+    }
+
+
+async def _found(parts: Parts, subscription_id: str) -> Subscription:
+    subscription = await parts.desk.store.get(subscription_id)
+    if subscription is None:
+        raise NotFound("This subscription was removed. Set a new alert if you want its messages again.")
+    return subscription

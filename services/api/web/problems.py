@@ -1,0 +1,76 @@
+"""Errors as answers: problem details for programs, a page that says what to do for people."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+
+from services.api.core.problem import Invalid, NotFound, NotReady, Problem, as_json, field_errors
+from services.api.web.parts import Parts
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+_FOR_PROGRAMS = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi.json", "/schemas/")
+
+
+def add_problem_handlers(http: FastAPI) -> None:
+    """Answer every error, also the framework's own and our bugs."""
+    http.add_exception_handler(Problem, _on_problem)
+    http.add_exception_handler(RequestValidationError, _on_invalid)
+    http.add_exception_handler(HTTPException, _on_http)
+    http.add_exception_handler(RedisError, _on_redis)
+    http.add_exception_handler(Exception, _on_bug)
+
+
+def answer(problem: Problem) -> JSONResponse:
+    """Return the problem as problem details."""
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return JSONResponse(as_json(problem), problem.status, headers, media_type=MEDIA_TYPE)
+
+
+def _answer_to(request: Request, problem: Problem) -> Response:
+    parts: Parts = request.app.state.parts
+    parts.bus.counters.add("http_errors", status=str(problem.status))
+    if request.url.path.startswith(_FOR_PROGRAMS):
+        return answer(problem)
+    page = parts.pages.render("error.html", status=problem.status, private=True, problem=problem)
+    page.headers.update(problem.headers)
+    return page
+
+
+async def _on_problem(request: Request, error: Any) -> Response:
+    return _answer_to(request, error)
+
+
+async def _on_invalid(request: Request, error: Any) -> Response:
+    problems = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return _answer_to(request, Problem(f"the body is not JSON: {problems[0]['ctx']['error']}"))
+    if any(problem["loc"][0] == "path" for problem in problems):
+        return _answer_to(request, NotFound("there is nothing of that name"))
+    return _answer_to(request, Invalid(field_errors(problems)))
+
+
+async def _on_http(request: Request, error: Any) -> Response:
+    problem = Problem(str(error.detail), headers=error.headers)
+    problem.status, problem.title = error.status_code, HTTPStatus(error.status_code).phrase
+    return _answer_to(request, problem)
+
+
+async def _on_redis(request: Request, error: Any) -> Response:
+    log.warning("redis failed", path=request.url.path, error=str(error))
+    return _answer_to(request, NotReady("redis does not answer; try again in a moment"))
+
+
+async def _on_bug(request: Request, error: Any) -> Response:
+    """uvicorn logs the traceback."""
+    log.error("request failed", path=request.url.path, error=f"{type(error).__name__}: {error}")
+    problem = Problem("something went wrong here; it has been logged")
+    problem.status, problem.title = 500, "Internal server error"
+    return _answer_to(request, problem)

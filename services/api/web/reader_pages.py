@@ -1,0 +1,139 @@
+"""The pages for readers: latest reports, one report, a topic, how the service is doing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse
+
+from services.api.adapters.feed_list import read_feeds
+from services.api.adapters.readiness import find_missing, stream_groups
+from services.api.adapters.report_search import Page, search_reports
+from services.api.core.cursor import CursorError
+from services.api.core.feed_health import in_words, why_empty
+from services.api.core.form import AlertForm
+from services.api.core.problem import NotFound, Problem
+from services.api.core.report_view import TopicTitle, number_topics, view_of
+from services.api.core.search import Hit
+from services.api.web.parts import Parts, PartsOf
+from services.api.web.report_routes import make_search
+from shared.catalogue import TopicSummary
+
+router = APIRouter(include_in_schema=False)
+
+PAGE = 25
+SHORT_PAGE = 10
+
+
+def numbered(topics: Sequence[TopicSummary]) -> dict[str, TopicTitle]:
+    """Return titles and colours by topic."""
+    return number_topics({topic.id: topic.title for topic in topics})
+
+
+@router.get("/")
+async def home(
+    parts: PartsOf,
+    topic: str = "",
+    q: Annotated[str, Query(max_length=2000)] = "",
+    everything: Annotated[str, Query(alias="all")] = "",
+    after: Annotated[str, Query(max_length=100)] = "",
+) -> HTMLResponse:
+    """The latest reports; those without a topic only if asked for."""
+    topics = await parts.topics()
+    asked = {"topic": topic, "q": q, "all": "1" if everything else ""}
+    try:
+        search = await make_search(parts, topic=topic, words=q, tagged_only=not everything)
+        found = await search_reports(parts.reports, search, after or None, PAGE)
+        problem = None
+    except (Problem, CursorError) as e:
+        found, problem = Page([], None), str(e)
+    nothing = not (found.hits or found.next or problem or topic or q or after)
+    return parts.pages.render(
+        "home.html",
+        status=400 if problem else 200,
+        topics=topics,
+        titles=numbered(topics),
+        views=[_view(hit, topics) for hit in found.hits],
+        asked=asked,
+        problem=problem,
+        older=_address("/", {**asked, "after": found.next}) if found.next else None,
+        newest=_address("/", asked) if after else None,
+        waiting=await _why_empty(parts) if nothing else None,
+        address=_address,
+        form=AlertForm(topics=(topic,) if topic else (), query=q),
+        errors={},
+    )
+
+
+@router.get("/reports/{report_id}")
+async def report(report_id: str, parts: PartsOf) -> HTMLResponse:
+    """One report in full, and why it has its topics."""
+    tagged = await parts.reports.get(report_id)
+    if tagged is None:
+        days = round(parts.settings.retention_days)
+        raise NotFound(f"There is no such report here. Reports are kept for {days} days; it may be older.")
+    topics = await parts.topics()
+    return parts.pages.render("report.html", view=_view(Hit(tagged), topics), titles=numbered(topics))
+
+
+@router.get("/topics/{topic}")
+async def topic_page(topic: str, parts: PartsOf) -> HTMLResponse:
+    """What a topic means, its rules, and the latest reports on it."""
+    topics = await parts.topics()
+    known = next((each for each in topics if each.id == topic), None)
+    if known is None:
+        raise NotFound(f"There is no topic {topic[:60]!r}. The topics are on the first page.")
+    found = await search_reports(parts.reports, await make_search(parts, topic=topic), None, SHORT_PAGE)
+    return parts.pages.render(
+        "topic.html",
+        topic=known,
+        titles=numbered(topics),
+        views=[_view(hit, topics) for hit in found.hits],
+        more=_address("/", {"topic": topic}) if found.next else None,
+    )
+
+
+@router.get("/status")
+async def status(parts: PartsOf) -> HTMLResponse:
+    """How the service is doing: feeds, streams, dead letters, what is missing."""
+    now = datetime.now(UTC)
+    feeds = await read_feeds(parts.bus.redis, parts.bus.names)
+    return parts.pages.render(
+        "status.html",
+        missing=await find_missing(parts.bus.redis, parts.bus.names),
+        feeds=[(feed, in_words(feed, now)) for feed in feeds],
+        well=sum(feed.condition == "well" for feed in feeds),
+        streams=[await _stream(parts, stream) for stream in parts.bus.names.streams],
+        now=now,
+    )
+
+
+async def _stream(parts: Parts, stream: str) -> dict[str, Any]:
+    redis, names = parts.bus.redis, parts.bus.names
+    groups = [
+        (row["name"].decode(), row["pending"], row.get("lag")) for row in await stream_groups(redis, stream)
+    ]
+    return {
+        "name": stream.removeprefix(names.prefix),
+        "entries": await redis.xlen(stream),
+        "dead": await redis.xlen(names.dead(stream)),
+        "groups": groups,
+    }
+
+
+async def _why_empty(parts: Parts) -> str:
+    if await parts.reports.page(limit=1):
+        return "No report has fitted a topic yet."
+    return why_empty(await read_feeds(parts.bus.redis, parts.bus.names))
+
+
+def _view(hit: Hit, topics: Sequence[TopicSummary]) -> Any:
+    return view_of(hit.tagged, numbered(topics), hit.evidence)
+
+
+def _address(path: str, asked: Mapping[str, str | None], **changes: str) -> str:
+    """The address with these parameters; empty ones are left out."""
+    given = {name: value for name, value in {**asked, **changes}.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path

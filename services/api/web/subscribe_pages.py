@@ -1,0 +1,87 @@
+"""/subscribe: the form that sets an alert, and what happens next."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query
+from fastapi.responses import HTMLResponse
+from pydantic import ValidationError
+
+from services.api.adapters.subscription_desk import SignedUp
+from services.api.core.form import AlertForm, errors_by_field, wish_fields
+from services.api.core.problem import FieldError, Invalid, NotReady, Problem, TooMany, field_errors
+from services.api.core.wording import endpoint_in_words, filter_in_words
+from services.api.web.parts import HostOf, Parts, PartsOf
+from shared.subscriptions import EmailEndpoint, Wish
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/subscribe")
+async def show_form(
+    parts: PartsOf, topic: Annotated[list[str] | None, Query()] = None, q: str = ""
+) -> HTMLResponse:
+    """The form, with what is asked for in the address filled in."""
+    return await _form_page(parts, AlertForm(topics=tuple(topic or ()), query=q))
+
+
+@router.post("/subscribe")
+async def subscribe(
+    parts: PartsOf,
+    host: HostOf,
+    topics: Annotated[list[str] | None, Form()] = None,
+    query: Annotated[str, Form()] = "",
+    name: Annotated[str, Form()] = "",
+    channel: Annotated[str, Form()] = "email",
+    address: Annotated[str, Form()] = "",
+    url: Annotated[str, Form()] = "",
+) -> HTMLResponse:
+    """Make the subscription, or show the form again with what is wrong beside each field."""
+    form = AlertForm(tuple(topics or ()), query, name, channel, address, url)
+    try:
+        made = await parts.desk.sign_up(_wish(form), host)
+    except (Invalid, TooMany, NotReady) as e:
+        return await _form_page(parts, form, e)
+    return await _what_happens_next(parts, made)
+
+
+def _wish(form: AlertForm) -> Wish:
+    try:
+        return Wish.model_validate(wish_fields(form))
+    except ValidationError as e:
+        raise Invalid(field_errors([dict(error) for error in e.errors(include_url=False)])) from e
+
+
+async def _form_page(parts: Parts, form: AlertForm, problem: Problem | None = None) -> HTMLResponse:
+    errors = problem.errors if problem else ()
+    if problem and not errors:
+        errors = (FieldError("form", problem.detail),)
+    page = parts.pages.render(
+        "subscribe.html",
+        status=problem.status if problem else 200,
+        topics=await parts.topics(),
+        form=form,
+        errors=errors_by_field(errors),
+    )
+    page.headers.update(problem.headers if problem else {})
+    return page
+
+
+async def _what_happens_next(parts: Parts, made: SignedUp) -> HTMLResponse:
+    """Only the maker of a webhook gets the keys here: a mail address has to show first that it is theirs."""
+    subscription = made.subscription
+    is_mail = isinstance(subscription.channel, EmailEndpoint)
+    titles = {topic.id: topic.title for topic in await parts.topics()}
+    key = await parts.link_key("manage", subscription.id)
+    return parts.pages.render(
+        "subscribed.html",
+        status=201,
+        private=True,
+        is_mail=is_mail,
+        endpoint=endpoint_in_words(subscription.channel),
+        wanted=filter_in_words(subscription.filter, titles, {}),
+        outbox=parts.settings.outbox,
+        mail_from=parts.settings.mail_from,
+        secret=subscription.secret,
+        token=None if is_mail else made.manage_token,
+        manage=None if is_mail else f"{parts.settings.public_url}/manage/{subscription.id}?key={key}",
+    )

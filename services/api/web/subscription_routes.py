@@ -1,0 +1,149 @@
+"""/v1/subscriptions: make, read, change, end, test; and what became of each delivery."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Depends, Query, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, Field
+
+from services.api.core.change import Change
+from services.api.core.problem import Unauthorized
+from services.api.web.parts import HostOf, PartsOf
+from shared.delivery import Attempt, Delivery
+from shared.subscriptions import Subscription, Wish, owns, public_view
+
+router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
+
+_bearer = HTTPBearer(auto_error=False, description="The manage token of the subscription.")
+
+WISHES: dict[str, Any] = {
+    "webhook": {
+        "summary": "Two topics to a webhook",
+        "value": {
+            "name": "Duty desk",
+            "filter": {"topics": ["displacement", "aid"]},
+            "channel": {"type": "webhook", "url": "https://example.org/tocsin"},
+        },
+    },
+    "email": {
+        "summary": "Words to a mail address",
+        "value": {
+            "filter": {"query": '"humanitarian corridor" OR evacuat*'},
+            "channel": {"type": "email", "address": "duty@example.org"},
+        },
+    },
+}
+
+
+class Created(BaseModel):
+    """A new subscription. The token and the secret are shown this once."""
+
+    id: str = Field(examples=["sub_5f2b8c0d9e1a4b7c3d6e8f90"])
+    state: Literal["pending"]
+    manage_token: str = Field(examples=["tok_5Vw0…"])
+    secret: str | None = Field(default=None, description="Of a webhook: verifies the signatures.")
+
+
+class Secret(BaseModel):
+    secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+
+
+class DeliveryView(Delivery):
+    """A delivery with its attempts, newest first."""
+
+    log: list[Attempt]
+
+
+class Deliveries(BaseModel):
+    deliveries: list[DeliveryView]
+
+
+async def _owned(
+    subscription_id: str,
+    parts: PartsOf,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Subscription:
+    """The subscription, if the token is its own. An unknown id gets the same answer as a wrong token."""
+    subscription = await parts.desk.store.get(subscription_id)
+    if subscription is None or credentials is None or not owns(credentials.credentials, subscription):
+        raise Unauthorized
+    return subscription
+
+
+Owned = Annotated[Subscription, Depends(_owned)]
+
+
+@router.post("", status_code=201, response_model=Created, response_model_exclude_none=True)
+async def subscribe(
+    wish: Annotated[Wish, Body(openapi_examples=WISHES)], parts: PartsOf, host: HostOf, response: Response
+) -> Created:
+    """Make a subscription. It is pending until the mail is confirmed, or the webhook answers a signed test with 2xx."""
+    made = await parts.desk.sign_up(wish, host)
+    response.headers["Location"] = f"/v1/subscriptions/{made.subscription.id}"
+    return Created(
+        id=made.subscription.id,
+        state="pending",
+        manage_token=made.manage_token,
+        secret=made.subscription.secret,
+    )
+
+
+@router.get("/{subscription_id}")
+async def read(subscription: Owned) -> dict[str, Any]:
+    """Return the subscription: filter, channel, state and the reason for it."""
+    return dict(public_view(subscription))
+
+
+@router.patch("/{subscription_id}")
+async def change(subscription: Owned, wanted: Change, parts: PartsOf) -> dict[str, Any]:
+    """Change what is named. A new webhook must answer a signed test first; its first secret is shown here once."""
+    changed = await parts.desk.change(subscription, wanted)
+    view = dict(public_view(changed.subscription))
+    return view | {"secret": changed.secret} if changed.secret else view
+
+
+@router.delete("/{subscription_id}", status_code=204)
+async def remove(subscription: Owned, parts: PartsOf) -> None:
+    """Remove the subscription."""
+    await parts.desk.remove(subscription.id)
+
+
+@router.post("/{subscription_id}/pause")
+async def pause(subscription: Owned, parts: PartsOf) -> dict[str, Any]:
+    """Send nothing until it is resumed."""
+    return dict(public_view(await parts.desk.pause(subscription)))
+
+
+@router.post("/{subscription_id}/resume")
+async def resume(subscription: Owned, parts: PartsOf) -> dict[str, Any]:
+    """Send again. Only what was paused can be resumed."""
+    return dict(public_view(await parts.desk.resume(subscription)))
+
+
+@router.post("/{subscription_id}/test", status_code=202)
+async def test(subscription: Owned, parts: PartsOf) -> Delivery:
+    """Send a test message; to an endpoint that has not answered yet the confirmation again."""
+    return await parts.desk.test(subscription)
+
+
+@router.post("/{subscription_id}/rotate-secret")
+async def rotate_secret(subscription: Owned, parts: PartsOf) -> Secret:
+    """Return a new secret; the old one signs no more."""
+    return Secret(secret=await parts.desk.rotate_secret(subscription))
+
+
+@router.get("/{subscription_id}/deliveries")
+async def deliveries(
+    subscription: Owned, parts: PartsOf, limit: Annotated[int, Query(ge=1, le=200)] = 50
+) -> Deliveries:
+    """Return the newest deliveries, each with its attempts."""
+    newest = await parts.desk.log.newest(subscription.id, limit)
+    return Deliveries(
+        deliveries=[DeliveryView(**delivery.model_dump(), log=attempts) for delivery, attempts in newest]
+    )
+
+
+@router.post("/{subscription_id}/deliveries/{delivery_id}/retry", status_code=202)
+async def retry(subscription: Owned, delivery_id: str, parts: PartsOf) -> Delivery:
+    """Send a delivery again, whatever became of it, with the same webhook-id."""
+    return await parts.desk.retry(subscription, delivery_id)

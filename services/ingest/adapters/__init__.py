@@ -1,0 +1,1 @@
+"""What ingest touches: the network, parse workers, Redis."""

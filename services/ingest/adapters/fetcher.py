@@ -1,0 +1,260 @@
+"""Fetch a feed: politely, within limits, from public addresses only."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+from urllib.parse import urljoin
+
+import aiohttp
+from yarl import URL
+
+from services.ingest.adapters.host_slots import HostSlots
+from services.ingest.core.feed import Feed
+from services.ingest.core.pace import max_age, retry_after
+from shared.address_guard import AddressGuard, ForbiddenURL, blocked_cause
+
+MAX_REDIRECTS = 5
+MAX_BYTES = 10_000_000
+TIMEOUT_SECONDS = 30.0
+VALIDATOR_LIMIT = 1000
+ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, text/xml;q=0.8, */*;q=0.1"
+
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_MEANINGS = {
+    401: "it wants a password (401)",
+    403: "it refuses us (403); perhaps it lets no robots in",
+    404: "there is nothing at this address (404)",
+    410: "the feed is gone for good (410)",
+    429: "it asks us to come less often (429)",
+}
+
+Kind = Literal["hard", "soft", "temporary"]
+
+
+class FetchError(Exception):
+    """A feed could not be fetched.
+
+    `kind`: hard if only a person can mend it, soft if it may mend itself, temporary if it most likely will.
+    `retry_after` in seconds, if the server said so; `status` is None if there was no answer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        reason: str,
+        kind: Kind = "soft",
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.url = url
+        self.reason = reason
+        self.kind = kind
+        self.status = status
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What the server told us to send back: raw, exactly as last received."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """The request headers; an empty value is not sent, for some servers answer it with 200."""
+        headers = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in headers.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer: status 200 or the like with a body, or 304 without. `url` is where it came from at last."""
+
+    status: int
+    body: bytes
+    url: str
+    validators: Validators = Validators()
+    content_type: str | None = None
+    max_age: float | None = None
+
+
+def user_agent(contact: str) -> str:
+    """Return how we introduce ourselves to those who run feeds."""
+    return f"Tocsin/{version('tocsin')} (+{contact})"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Fetcher:
+    """Fetches feeds over HTTP and from files. Use as an asynchronous context manager.
+
+    `files_root` is the folder that file paths are relative to. `timeout` is in seconds, for a whole document
+    with its redirects, waiting for a turn at the host aside; `max_bytes` counts after decompression.
+    """
+
+    def __init__(
+        self,
+        guard: AddressGuard,
+        slots: HostSlots,
+        contact: str,
+        *,
+        files_root: Path = Path(),
+        timeout: float = TIMEOUT_SECONDS,
+        max_bytes: int = MAX_BYTES,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._guard = guard
+        self._slots = slots
+        self._headers = {"User-Agent": user_agent(contact), "Accept": ACCEPT}
+        self._files_root = files_root
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._open_session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "Fetcher":
+        self._open_session = aiohttp.ClientSession(
+            connector=self._guard.connector(limit=0, keepalive_timeout=5),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(total=None),
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._open_session:
+            await self._open_session.close()
+
+    async def fetch(self, feed: Feed, validators: Validators = Validators()) -> Fetched:
+        """Return what the feed's address answers; raise FetchError for all that is no document and no 304."""
+        if feed.is_file:
+            return await asyncio.to_thread(self._read_file, feed.url)
+        return await self._follow(feed.url, validators)
+
+    def _read_file(self, path: str) -> Fetched:
+        try:
+            with (self._files_root / path).open("rb") as file:
+                body = file.read(self._max_bytes + 1)
+        except (OSError, ValueError) as e:
+            reason = getattr(e, "strerror", None) or str(e)
+            raise FetchError(path, f"the file cannot be read: {reason.lower()}", "hard") from e
+        if len(body) > self._max_bytes:
+            raise self._too_big(path)
+        return Fetched(200, body, path)
+
+    async def _follow(self, url: str, validators: Validators) -> Fetched:
+        left, place = self._timeout, url
+        for _ in range(MAX_REDIRECTS + 1):
+            checked = self._check(url, place)
+            async with self._slots.turn(checked.host or ""):
+                started = asyncio.get_running_loop().time()
+                answer = await self._request(url, checked, validators, left)
+                left -= asyncio.get_running_loop().time() - started
+            if isinstance(answer, Fetched):
+                return answer
+            place = answer
+        raise FetchError(url, f"it redirects more than {MAX_REDIRECTS} times", "soft")
+
+    def _check(self, url: str, place: str) -> URL:
+        try:
+            # Encoded already: what is asked for is what was checked, to the letter.
+            return URL(self._guard.check_url(place), encoded=True)
+        except ForbiddenURL as e:
+            where = "" if place == url else "it redirects to a forbidden address: "
+            raise FetchError(url, f"{where}{e}", "hard") from e
+
+    async def _request(self, url: str, place: URL, validators: Validators, left: float) -> Fetched | str:
+        """One request; the answer, or where it redirects to."""
+        assert self._open_session, "use the fetcher inside `async with`"
+        get = self._open_session.get(place, headers=validators.headers(), allow_redirects=False)
+        try:
+            async with asyncio.timeout(max(left, 0)), get as response:
+                if response.status in _REDIRECTS and "Location" in response.headers:
+                    return urljoin(str(place), response.headers["Location"])
+                return await self._accept(url, response, validators)
+        except TimeoutError as e:
+            raise FetchError(url, f"it did not finish within {self._timeout:g} seconds", "temporary") from e
+        except (aiohttp.ClientError, ValueError) as e:
+            raise _explain(url, e) from e
+
+    async def _accept(self, url: str, response: aiohttp.ClientResponse, validators: Validators) -> Fetched:
+        status, headers = response.status, response.headers
+        if status == 304 and validators.headers():
+            body = b""
+        elif 200 <= status < 300:
+            body = await self._read_body(url, response)
+            if not body and status != 200:
+                raise FetchError(url, f"it answered {status} without a document", status=status)
+        else:
+            raise self._refusal(url, status, headers)
+        return Fetched(
+            status=status,
+            body=body,
+            url=str(response.url),
+            validators=_validators(headers, validators if status == 304 else Validators()),
+            content_type=headers.get("Content-Type"),
+            max_age=max_age(headers),
+        )
+
+    async def _read_body(self, url: str, response: aiohttp.ClientResponse) -> bytes:
+        """The decompressed body; reading stops as soon as it is over the limit."""
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise self._too_big(url)
+        return bytes(body)
+
+    def _too_big(self, url: str) -> FetchError:
+        return FetchError(url, f"it is larger than {self._max_bytes / 1e6:g} MB", "hard")
+
+    def _refusal(self, url: str, status: int, headers: Mapping[str, str]) -> FetchError:
+        temporary = status == 429 or status >= 500
+        kind: Kind = "temporary" if temporary else "hard" if status in (401, 410) else "soft"
+        meaning = _MEANINGS.get(status) or f"its server has a fault ({status})"
+        if status < 400:
+            meaning = f"it answered {status}, which is no document"
+        wait = retry_after(headers, self._clock()) if temporary else None
+        return FetchError(url, meaning, kind, status=status, retry_after=wait)
+
+
+def _validators(headers: Mapping[str, str], known: Validators) -> Validators:
+    """Those of the last answer; a 304 that leaves one out does not mean that it is void."""
+    etag, last_modified = headers.get("ETag"), headers.get("Last-Modified")
+    return Validators(_fit(etag) or known.etag, _fit(last_modified) or known.last_modified)
+
+
+def _fit(value: str | None) -> str | None:
+    return value if value and len(value) <= VALIDATOR_LIMIT and value.isprintable() else None
+
+
+def _explain(url: str, error: Exception) -> FetchError:
+    """What went wrong, in words for whoever runs this installation."""
+    blocked = blocked_cause(error)
+    if blocked:
+        return FetchError(url, f"its address is forbidden: {blocked}", "hard")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return FetchError(url, "its name is not known (DNS)", "temporary")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return FetchError(url, "its certificate is not valid", "soft")
+    if isinstance(error, aiohttp.ClientSSLError):
+        return FetchError(url, "no secure connection could be made", "soft")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return FetchError(url, f"no connection: {(error.os_error.strerror or 'failed').lower()}", "temporary")
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
+        return FetchError(url, "it closed the connection before it answered", "temporary")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return FetchError(url, "its answer broke off or was wrongly compressed", "temporary")
+    return FetchError(url, f"its answer is not proper HTTP ({type(error).__name__})", "soft")

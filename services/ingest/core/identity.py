@@ -1,0 +1,42 @@
+"""Who an entry is within its feed. Knows no store."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from services.ingest.core.entry import Entry
+
+
+def with_keys(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Return the entries with their identity set, each identity once.
+
+    1. guid, else link, else a hash of title and text.
+    2. A guid that several entries of the document share is told apart by the link, then by the title.
+    3. What is still the same is the same entry given twice: the first one stays.
+    """
+    keys = [entry.id or entry.link or _hash(entry) for entry in entries]
+    for detail in (_link, _title):
+        counts = Counter(keys)
+        keys = [
+            f"{key}\n{detail(entry)}" if counts[key] > 1 else key
+            for key, entry in zip(keys, entries, strict=True)
+        ]
+    firsts: dict[str, Entry] = {}
+    for key, entry in zip(keys, entries, strict=True):
+        firsts.setdefault(key, replace(entry, key=key))
+    return tuple(firsts.values())
+
+
+def _link(entry: Entry) -> str:
+    return entry.link or ""
+
+
+def _title(entry: Entry) -> str:
+    return entry.title.value
+
+
+def _hash(entry: Entry) -> str:
+    words = entry.content or entry.summary
+    text = f"{entry.title.value}\n{words.value if words else ''}"
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

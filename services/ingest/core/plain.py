@@ -1,0 +1,137 @@
+"""Plain text out of what feeds hold: HTML or not, paragraphs kept, nothing that could act on a reader."""
+
+import html
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from services.ingest.core.entry import Words
+
+URL_LIMIT = 2048
+
+# fmt: off
+_DROPPED = frozenset((
+    "script", "style", "template", "noscript", "iframe", "object", "embed", "svg", "math", "audio", "video",
+    "canvas", "head", "title", "select", "button",
+))
+_BLOCKS = frozenset((
+    "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt",
+    "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr",
+    "main", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "ul",
+))
+# fmt: on
+_LINES = frozenset(("li", "tr", "caption"))
+_TAG = re.compile(r"<(?:/?[a-zA-Z][a-zA-Z0-9:-]*[\s/>]|!--|!\[|!doctype|\?)", re.IGNORECASE)
+# Control characters but tab and newlines; surrogates and noncharacters, which no JSON parser must take;
+# those that turn the direction of what follows; those that cannot be seen and split words.
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+    "\u202a-\u202e\u2066-\u2069\u00ad\u200b\u2060\ufeff]"
+)
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
+_SPACE_AROUND_BREAK = re.compile(r" *(\n+) *")
+_SPACES = re.compile(r"\s+")
+
+
+def plain_text(words: Words | None) -> str:
+    """Return text with a blank line between paragraphs, whitespace folded, scripts and styles dropped."""
+    if words is None:
+        return ""
+    if not words.html:
+        return _fold_paragraphs(words.value)
+    # Some feeds escape their markup once too often: what is left has no tag, but becomes one.
+    value = words.value if _TAG.search(words.value) else html.unescape(words.value)
+    return _from_markup(value) if _TAG.search(value) else _fold_paragraphs(value)
+
+
+def plain_line(words: Words | None) -> str:
+    """Return text on one line."""
+    return _SPACES.sub(" ", plain_text(words)).strip()
+
+
+def cut(text: str, limit: int) -> str:
+    """Return text of at most `limit` characters, ended with "…" between words if it had to be cut."""
+    if len(text) <= limit:
+        return text
+    head = text[: limit - 1]
+    at_word = head.rsplit(None, 1)[0] if not text[limit - 1].isspace() else head
+    return (at_word if len(at_word) > limit // 2 else head).rstrip() + "…"
+
+
+def web_address(link: str | None) -> str | None:
+    """Return an http or https link fit to be shown and followed, else None."""
+    link = (link or "").strip().replace(" ", "%20")
+    try:
+        parts = urlsplit(link)
+        fit = (
+            parts.scheme in ("http", "https") and parts.hostname and not parts.username and not parts.password
+        )
+    except ValueError:
+        return None
+    return (
+        link if fit and len(link) <= URL_LIMIT and not _HARMFUL.search(link) and link.isprintable() else None
+    )
+
+
+def _fold_paragraphs(value: str) -> str:
+    clean = _HARMFUL.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
+    folded = (_SPACES.sub(" ", paragraph).strip() for paragraph in _PARAGRAPH.split(clean))
+    return "\n\n".join(paragraph for paragraph in folded if paragraph)
+
+
+def _from_markup(value: str) -> str:
+    body = LexborHTMLParser(_HARMFUL.sub("", value)).body
+    text = "".join(_pieces(body)) if body else ""
+    # Entities may have hidden what was removed above.
+    return _SPACE_AROUND_BREAK.sub(r"\1", re.sub(" {2,}", " ", _HARMFUL.sub("", text))).strip()
+
+
+def _pieces(body: LexborNode) -> Iterator[str]:
+    """The texts in order, with one newline between lines and two between paragraphs."""
+    pending = 0
+    for step in _walk(body):
+        if isinstance(step, int):
+            pending = min(2, pending + 1) if step == 0 else max(pending, step)
+            continue
+        text = _SPACES.sub(" ", step)
+        if text == " " and pending:
+            continue
+        if text:
+            yield "\n" * pending + text
+            pending = 0
+
+
+def _walk(body: LexborNode) -> Iterator[str | int]:
+    """Texts, and breaks: 1 for a line, 2 for a paragraph, 0 for a <br>."""
+    # By hand: markup may be 100,000 deep, which is too deep for recursion.
+    path: list[LexborNode] = []
+    node = body.child
+    while node is not None or path:
+        if node is None:
+            node = path.pop()
+            yield from _break(node)
+            node = node.next
+            continue
+        if node.is_text_node:
+            yield node.text_content or ""
+        elif node.tag not in _DROPPED and not node.is_comment_node:
+            yield from _break(node)
+            if node.child is not None:
+                path.append(node)
+                node = node.child
+                continue
+        node = node.next
+
+
+def _break(node: LexborNode) -> Iterator[str | int]:
+    tag = node.tag
+    if tag == "br":
+        yield 0
+    elif tag in _LINES:
+        yield 1
+    elif tag in _BLOCKS:
+        yield 2
+    elif tag in ("td", "th"):
+        yield " "

@@ -1,0 +1,39 @@
+"""One document of a feed, read to the end: from bytes to reports. This is what a parse worker does."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.ingest.core.entry import ParsedFeed
+from services.ingest.core.feed import Feed
+from services.ingest.core.parse import MAX_ENTRIES, parse_document
+from services.ingest.core.report import source_of, to_report
+from services.ingest.core.sample import as_of_today
+from shared.events import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The reports of a document, the feed's own title, and notes on what was mended or left out."""
+
+    title: str
+    reports: tuple[Report, ...]
+    notes: tuple[str, ...] = ()
+
+
+def read_document(body: bytes, content_type: str | None, url: str, feed: Feed, now: datetime) -> Reading:
+    """Return the reports of a document; raise UnreadableDocument. `url` is where it came from in the end."""
+    parsed = parse_document(body, content_type, url)
+    if feed.sample:
+        parsed = as_of_today(parsed, now)
+    reports = [to_report(entry, feed, parsed, now) for entry in parsed.entries]
+    told = tuple(report for report in reports if report.title or report.url)
+    return Reading(source_of(feed, parsed).title, told, tuple(_notes(parsed, len(reports) - len(told))))
+
+
+def _notes(parsed: ParsedFeed, empty: int) -> list[str]:
+    notes = [parsed.mended] if parsed.mended else []
+    if parsed.left_out:
+        notes.append(f"{parsed.left_out} entries beyond the first {MAX_ENTRIES} left out")
+    if empty:
+        notes.append(f"{empty} entries without title, text and link left out")
+    return notes

@@ -1,0 +1,93 @@
+"""An entry made ours. Knows no clock and no store."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from services.ingest.core.dates import pick_dates
+from services.ingest.core.entry import Entry, ParsedFeed, Words
+from services.ingest.core.feed import Feed
+from services.ingest.core.plain import cut, plain_line, plain_text, web_address
+from shared.events import Report, Source, report_id
+
+TEXT_LIMIT = 200_000
+TITLE_LIMIT = 500
+SUMMARY_LIMIT = 500
+AUTHOR_LIMIT = 200
+LEAD_LIMIT = 120
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*")
+
+
+class _Body(NamedTuple):
+    title: str
+    summary: str
+    text: str
+    notes: tuple[str, ...]
+
+
+def to_report(entry: Entry, feed: Feed, parsed: ParsedFeed, now: datetime) -> Report:
+    """Return the entry as a report of revision 1; `notes` on it say what was mended."""
+    body = _body(entry)
+    dated = pick_dates(entry.published, entry.updated, now)
+    url = web_address(entry.link)
+    notes = [*body.notes, dated.note]
+    if entry.link and not url:
+        notes.append("link: left out, for it is no http or https address")
+    if parsed.mended:
+        notes.append(f"feed: {parsed.mended}")
+    return Report(
+        id=report_id(feed.id, entry.key),
+        url=url,
+        title=body.title,
+        summary=body.summary,
+        text=body.text,
+        language=language_tag(entry.language or parsed.language),
+        authors=tuple(_authors(entry)),
+        published_at=dated.published,
+        updated_at=dated.updated,
+        fetched_at=now,
+        source=source_of(feed, parsed),
+        notes=tuple(note for note in notes if note),
+    )
+
+
+def source_of(feed: Feed, parsed: ParsedFeed) -> Source:
+    """Return the feed as its reports name it: by our title, else its own, else its host or file."""
+    own_title = cut(plain_line(Words(parsed.title)), TITLE_LIMIT)
+    return Source(
+        id=feed.id,
+        title=feed.title or own_title or feed.host or feed.url,
+        feed_url=feed.url,
+        home_url=web_address(parsed.home_url),
+    )
+
+
+def language_tag(written: str | None) -> str | None:
+    """Return a BCP 47 tag in lower case, or None for what is none."""
+    tag = (written or "").strip().lower().replace("_", "-")
+    return tag if _LANGUAGE.fullmatch(tag) and len(tag) <= 35 else None
+
+
+def _body(entry: Entry) -> _Body:
+    summary, notes = plain_text(entry.summary), []
+    text = plain_text(entry.content) or summary
+    title = plain_line(entry.title)
+    if not title:
+        title = cut(" ".join(text.split()), LEAD_LIMIT)
+        notes.append("title: none given")
+    if len(text) > TEXT_LIMIT:
+        text = text[:TEXT_LIMIT].rstrip()
+        notes.append(f"text: cut at {TEXT_LIMIT} characters")
+    if len(title) > TITLE_LIMIT:
+        title = cut(title, TITLE_LIMIT)
+        notes.append(f"title: cut at {TITLE_LIMIT} characters")
+    return _Body(title, cut(" ".join((summary or text).split()), SUMMARY_LIMIT), text, tuple(notes))
+
+
+def _authors(entry: Entry) -> Iterator[str]:
+    for name in entry.authors:
+        line = cut(plain_line(Words(name)), AUTHOR_LIMIT)
+        if line:
+            yield line

@@ -1,0 +1,35 @@
+"""Settings of ingest."""
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from shared.settings import ServiceSettings
+
+
+class IngestSettings(ServiceSettings):
+    """What ingest needs on top of every service's settings."""
+
+    feeds_file: Path = Path("feeds.toml")
+    poll_interval_min: float = Field(default=900, gt=0, description="Seconds; no feed is polled more often.")
+    poll_concurrency: int = Field(default=16, ge=1, le=1000)
+    parse_workers: int = Field(default=2, ge=1, le=64)
+    fetch_timeout: float = Field(
+        default=30, gt=0, description="Seconds for one document, redirects included."
+    )
+    max_feed_bytes: int = Field(default=10_000_000, ge=1000, description="After decompression.")
+    contact_url: str | None = Field(
+        default=None, description="Goes into the User-Agent, for people who find us in their logs."
+    )
+
+    @field_validator("contact_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is None or (value.startswith(("http://", "https://", "mailto:")) and value.isprintable()):
+            return value
+        raise ValueError("must begin with http://, https:// or mailto:")
+
+    @property
+    def contact(self) -> str:
+        """Where someone who runs a feed can find out about us."""
+        return self.contact_url or self.public_url

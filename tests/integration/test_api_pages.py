@@ -1,0 +1,469 @@
+"""The pages over HTTP, with a real Redis: what they show, and that a GET changes nothing."""
+
+import asyncio
+import html
+import re
+import socket
+from contextlib import suppress
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from services.api.app import make_app
+from services.api.settings import ApiSettings
+from services.api.web.server import PortTaken, open_port
+from shared.deliveries import DeliveryLog, after_attempt
+from shared.delivery import Attempt, owed_report
+from shared.subscription_store import SubscriptionStore
+from tests.api_server import NO_ENV
+from tests.builders import make_report, make_tagged, store_reports
+
+pytest_plugins = ("tests.api_fixtures",)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+FORM = {"topics": "aid", "channel": "email", "address": "duty@example.org"}
+HOOK_FORM = {"topics": "aid", "channel": "webhook", "url": "https://hooks.example.org/tocsin"}
+VOID = {"meta", "link", "img", "input", "br"}
+
+
+async def subscribed(api, form=FORM, state=None):
+    """Set an alert by the form; return its id."""
+    async with api.post("/subscribe", data=form) as response:
+        assert response.status == 201, await response.text()
+    [made] = await SubscriptionStore(api.bus).all()
+    if state:
+        await SubscriptionStore(api.bus).update(made.id, lambda it: it.model_copy(update={"state": state}))
+    return made.id
+
+
+async def posted(api, path, status=200, **form):
+    async with api.post(path, data=form) as response:
+        body = await response.text()
+        assert response.status == status, body
+        return body
+
+
+async def pressed(api, subscription_id, action, status=200, **more):
+    """Press a button of the manage page."""
+    key = (await api.link("manage", subscription_id)).split("key=")[1]
+    return await posted(api, f"/manage/{subscription_id}/{action}", status, key=key, **more)
+
+
+class Structure(HTMLParser):
+    """Fails on an element that is not closed, or closed twice; collects ids."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.ids = [], []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+# Reading ----------------------------------------------------------------------------------------
+
+
+async def test_the_first_page_shows_reports_with_evidence_and_why(api):
+    await store_reports(api.bus, [make_tagged(displacement=("Families", "fled"))])
+    page = await api.text("/")
+    assert "<mark>Families</mark> cross the river" in page
+    assert "hundred families <mark>fled</mark> over" in page
+    assert re.search(r"<strong>Displacement</strong>, by rule\s+<code>displacement.v</code> version 2", page)
+    assert "14 Mar 2026, 09:30 UTC" in page
+
+
+async def test_a_script_in_a_feed_is_text_and_nothing_else(api):
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+    source = {"id": "f", "title": evil, "feed_url": "x", "home_url": "javascript:alert(3)"}
+    report = make_report(
+        title=evil, text=evil, url="javascript:alert(4)", language='en" onload="x', source=source
+    )
+    await store_reports(api.bus, [tagged := make_tagged(report, aid=("script",))])
+    for path in ("/", f"/reports/{tagged.report.id}", "/topics/aid"):
+        page = await api.text(path)
+        assert "<script" not in page
+        assert "<img src=x" not in page
+        assert 'onload="' not in page
+        assert 'href="javascript:' not in page
+        Structure(page)
+
+
+async def test_a_report_without_a_topic_is_behind_a_link(api):
+    await store_reports(api.bus, [make_tagged(make_report("Football results"))])
+    assert "Football results" not in await api.text("/")
+    assert "Football results" in await api.text("/?all=1")
+
+
+async def test_a_topic_shows_its_own_reports(api):
+    await store_reports(
+        api.bus,
+        [
+            make_tagged(make_report("Bread"), aid=("Bread",)),
+            make_tagged(make_report("Exodus"), displacement=("Exodus",)),
+        ],
+    )
+    page = await api.text("/?topic=aid")
+    assert "Bread" in page
+    assert "Exodus" not in page
+
+
+async def test_searched_words_are_marked(api):
+    await store_reports(api.bus, [make_tagged(displacement=("fled",))])
+    page = await api.text("/?q=hundred")
+    assert "<mark>hundred</mark>" in page
+    assert "It has the words you searched for" in page
+
+
+async def test_a_search_that_cannot_be_read_says_so_on_the_page(api):
+    page = await api.text("/?q=%28aid", 400)
+    assert "a parenthesis is opened and never closed" in page
+    assert 'value="(aid"' in page
+
+
+async def test_older_pages_hold_every_report_once(api):
+    await store_reports(
+        api.bus, [make_tagged(make_report(f"Report {i:03}"), aid=("Report",)) for i in range(60)]
+    )
+    path, titles = "/", []
+    while path:
+        page = await api.text(path)
+        titles += re.findall(r"<mark>Report</mark> (\d{3})", page.split("<aside")[0].replace("</a>", ""))
+        older = re.search(r'href="([^"]+)" rel="next"', page)
+        path = html.unescape(older[1]) if older else None
+    assert [int(title) for title in titles] == list(range(59, -1, -1))
+
+
+async def test_an_empty_installation_says_what_it_waits_for_and_looks_again(api):
+    page = await api.text("/")
+    assert "Waiting for the first poll" in page
+    assert '<meta http-equiv="refresh"' in page
+
+
+async def test_a_page_with_reports_does_not_reload_itself(api):
+    await store_reports(api.bus, [make_tagged(aid=("fled",))])
+    assert "refresh" not in await api.text("/")
+
+
+async def test_a_report_has_a_page_with_its_whole_text(api):
+    report = make_report(text="First.\n\nThey fled. " + "More. " * 200 + "End.")
+    await store_reports(api.bus, [make_tagged(report, displacement=("fled",))])
+    page = await api.text(f"/reports/{report.id}")
+    assert "They <mark>fled</mark>." in page
+    assert "More. End.</div>" in page
+    assert 'href="https://news.example.org/1" rel="noopener nofollow"' in page
+
+
+@pytest.mark.parametrize("path", ["/reports/nothing", "/topics/floods", "/nowhere", "/static/../settings.py"])
+async def test_what_is_not_there_is_a_page_that_says_what_to_do(api, path):
+    page = await api.text(path, 404)
+    assert "To the latest reports" in page
+
+
+async def test_a_topic_has_a_page_with_its_rules(api):
+    page = await api.text("/topics/aid")
+    assert "What is told of aid." in page
+    assert "Words of aid" in page
+
+
+async def test_the_status_page_says_what_is_missing(api):
+    page = await api.text("/status")
+    assert "no classify is running" in page
+    assert "reports.published.v1" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/status", "/subscribe", "/topics/aid", "/manage/sub_1"])
+async def test_pages_are_well_formed_and_name_each_id_once(api, path):
+    ids = Structure(await api.text(path)).ids
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/v1/topics", "/v1/nothing", "/static/tocsin.css"])
+async def test_every_answer_is_closed_to_what_is_not_ours(api, path):
+    async with api.get(path) as response:
+        policy = response.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self'")
+        assert "script-src" not in policy
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Server" not in response.headers
+
+
+async def test_nothing_is_loaded_from_elsewhere_or_styled_in_place(api):
+    page = await api.text("/")
+    assert re.findall(r'(?:src|stylesheet" href)="(?!/static/)', page) == []
+    assert " style=" not in page
+    assert "<script" not in page
+
+
+async def test_style_is_named_by_its_content_and_kept_for_ever(api):
+    address = re.search(r'href="(/static/tocsin\.css\?[0-9a-f]{12})"', await api.text("/"))[1]
+    async with api.get(address) as response:
+        assert response.content_type == "text/css"
+        assert "immutable" in response.headers["Cache-Control"]
+
+
+async def test_a_head_is_answered_as_a_get_without_its_body(api):
+    async with api.head("/") as response:
+        assert (response.status, await response.read()) == (200, b"")
+
+
+# Setting an alert -------------------------------------------------------------------------------
+
+
+async def test_the_form_makes_a_pending_subscription_and_says_where_the_mail_is(api, tmp_path):
+    page = await posted(api, "/subscribe", 201, **FORM)
+    [made] = await SubscriptionStore(api.bus).all()
+    assert (made.state, made.filter.topics) == ("pending", ("aid",))
+    assert str(tmp_path / "outbox") in page
+    assert "tok_" not in page
+
+
+async def test_with_a_mail_server_the_page_speaks_of_the_mailbox(api, tmp_path):
+    api.configure(api.bus, tmp_path, smtp_url="smtp://user:hush@mail.example.org")
+    page = await posted(api, "/subscribe", 201, **FORM)
+    assert "We have written to" in page
+    assert "outbox" not in page
+    assert "hush" not in page
+
+
+async def test_a_webhooks_secret_and_manage_link_are_shown(api):
+    page = await posted(api, "/subscribe", 201, **HOOK_FORM)
+    assert html.escape((await SubscriptionStore(api.bus).all())[0].secret) in html.unescape(page)
+    link = re.search(rf'href="{api.address}(/manage/[^"]+)"', page)[1]
+    assert "hooks.example.org" in await api.text(html.unescape(link))
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "words"),
+    [
+        ({"topics": "floods"}, "topics", "unknown topic"),
+        ({"topics": "", "query": ""}, "topics", "unknown topic"),
+        ({"query": "aid AND"}, "query", "nothing to the right of AND"),
+        ({"address": "duty"}, "address", "@-sign"),
+        ({"address": "duty@example.org\r\nBcc: x@example.org"}, "address", "invalid characters"),
+        ({**HOOK_FORM, "url": "http://127.0.0.1/x"}, "url", "loopback"),
+        ({**HOOK_FORM, "url": "http://2130706433/"}, "url", "loopback"),
+        ({"name": "n" * 121}, "name", "at most 120"),
+    ],
+)
+async def test_what_is_wrong_stands_beside_its_field_and_the_rest_is_kept(api, change, field, words):
+    page = await posted(api, "/subscribe", 422, **{**FORM, "query": "convoy", **change})
+    error = re.search(rf'id="error-{field}">([^<]*)<', page)[1]
+    assert words in html.unescape(error)
+    assert change.get("query", "convoy") in html.unescape(page)
+    assert await SubscriptionStore(api.bus).all() == []
+
+
+async def test_an_empty_form_is_told_what_is_missing(api):
+    page = await posted(api, "/subscribe", 422, channel="email", address="duty@example.org")
+    assert "name at least one topic" in page
+
+
+async def test_a_channel_that_nobody_offers_is_no_crash(api):
+    await posted(api, "/subscribe", 422, topics="aid", channel="pigeon")
+
+
+async def test_a_form_that_is_no_form_is_no_crash(api):
+    headers = {"Content-Type": "multipart/form-data"}
+    async with api.post("/subscribe", data=b"\xff\x00", headers=headers) as response:
+        assert response.status in (400, 422)
+
+
+async def test_the_form_is_filled_in_from_the_address(api):
+    page = await api.text("/subscribe?topic=aid&q=convoy")
+    assert 'value="aid" checked' in page
+    assert 'value="convoy"' in page
+
+
+# Links in messages ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("purpose", ["confirm", "unsubscribe", "manage"])
+async def test_following_a_link_changes_nothing(api, purpose):
+    made = await subscribed(api)
+    before = await api.stored(made)
+    link = await api.link(purpose, made)
+    Structure(await api.text(link))
+    async with api.head(link) as response:
+        assert response.status == 200
+    assert await api.stored(made) == before
+
+
+@pytest.mark.parametrize("purpose", ["confirm", "unsubscribe", "manage"])
+@pytest.mark.parametrize("key", ["0" * 32, "é", ""])
+async def test_a_wrong_key_opens_nothing(api, purpose, key):
+    made = await subscribed(api)
+    before = await api.stored(made)
+    for path in (f"/{purpose}/{made}", f"/{purpose}/{made}/remove"):
+        async with api.post(path, data={"key": key}) as response:
+            assert response.status in (403, 404)
+    if key:
+        await api.text(f"/{purpose}/{made}?key={key}", 403)
+    assert await api.stored(made) == before
+
+
+async def test_a_key_opens_what_it_was_made_for_only(api):
+    made = await subscribed(api)
+    key = (await api.link("confirm", made)).split("key=")[1]
+    await posted(api, f"/unsubscribe/{made}", 403, key=key)
+    await posted(api, f"/manage/{made}/remove", 403, key=key)
+    assert await api.stored(made)
+
+
+async def test_the_button_of_the_confirmation_activates(api):
+    made = await subscribed(api)
+    link = await api.link("confirm", made)
+    path, key = link.split("?key=")
+    assert "reports on Aid" in await api.text(link)
+    assert "Your alert is active" in await posted(api, path, key=key)
+    assert (await api.stored(made)).state == "active"
+
+
+async def test_a_webhook_is_not_confirmed_by_a_button(api):
+    made = await subscribed(api, HOOK_FORM)
+    path, key = (await api.link("confirm", made)).split("?key=")
+    await posted(api, path, key=key)
+    assert (await api.stored(made)).state == "pending"
+
+
+async def test_the_button_of_the_unsubscribe_page_removes(api):
+    made = await subscribed(api)
+    path, key = (await api.link("unsubscribe", made)).split("?key=")
+    assert "Removed" in await posted(api, path, key=key)
+    assert await api.stored(made) is None
+
+
+async def test_one_click_from_a_mail_program_removes_and_may_be_sent_twice(api):
+    made = await subscribed(api)
+    link = await api.link("unsubscribe", made)
+    for _ in range(2):
+        await posted(api, link, **{"List-Unsubscribe": "One-Click"})
+    assert await api.stored(made) is None
+    assert "Removed" in await api.text(link)
+
+
+async def test_one_click_may_come_as_multipart(api):
+    made = await subscribed(api)
+    body = b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    async with api.post(await api.link("unsubscribe", made), data=body, headers=headers) as response:
+        assert response.status == 200
+    assert await api.stored(made) is None
+
+
+async def test_the_manage_page_pauses_and_resumes(api):
+    made = await subscribed(api, state="active")
+    assert "Paused: nothing is sent" in await pressed(api, made, "pause")
+    assert (await api.stored(made)).state == "paused"
+    assert "Active again" in await pressed(api, made, "resume")
+    assert (await api.stored(made)).state == "active"
+
+
+async def test_the_manage_page_cannot_activate_what_is_pending(api):
+    made = await subscribed(api)
+    await pressed(api, made, "resume", 409)
+    await pressed(api, made, "pause", 409)
+
+
+async def test_the_manage_page_sends_a_test_and_shows_it(api):
+    made = await subscribed(api, state="active")
+    page = await pressed(api, made, "test")
+    assert "on its way" in page
+    assert [delivery.kind for delivery, _ in await DeliveryLog(api.bus).newest(made)].count("test") == 1
+
+
+async def test_the_manage_page_shows_a_new_secret_once(api):
+    made = await subscribed(api, HOOK_FORM)
+    page = await pressed(api, made, "rotate-secret")
+    assert (await api.stored(made)).secret in html.unescape(page)
+    assert "whsec_" not in await api.text(await api.link("manage", made))
+
+
+async def test_the_manage_page_shows_deliveries_with_attempts(api):
+    made = await subscribed(api, HOOK_FORM, state="active")
+    now = datetime.now(UTC)
+    delivery = owed_report(made, "r1", now).model_copy(update={"state": "given_up", "attempts": 1})
+    await DeliveryLog(api.bus).owe([delivery])
+    attempt = Attempt(at=now, outcome="given_up", detail="<b>answered 410</b>", status=410)
+    for command in after_attempt(api.bus.names, delivery, attempt):
+        await api.bus.redis.execute_command(*command)
+    page = await api.text(await api.link("manage", made))
+    assert "&lt;b&gt;answered 410" in page
+    assert "1 attempt<" in page
+    Structure(page)
+    await pressed(api, made, "retry", delivery=delivery.id)
+    assert (await DeliveryLog(api.bus).get(delivery.id)).state == "pending"
+
+
+async def test_the_manage_page_removes(api):
+    made = await subscribed(api)
+    assert "Removed" in await pressed(api, made, "remove")
+    await api.text(await api.link("manage", made), 404)
+
+
+async def test_a_button_that_is_not_there_is_a_404(api):
+    await pressed(api, await subscribed(api), "explode", 404)
+
+
+async def test_the_manage_token_opens_the_manage_page_without_going_into_an_address(api):
+    made = await api.json_of(
+        "POST",
+        "/v1/subscriptions",
+        201,
+        json={"filter": {"topics": ["aid"]}, "channel": {"type": "webhook", "url": HOOK_FORM["url"]}},
+    )
+    path = f"/manage/{made['id']}"
+    assert "Manage token" in await api.text(path)
+    await posted(api, path, 403, token="tok_wrong")
+    async with api.post(path, data={"token": made["manage_token"]}) as response:
+        assert response.status == 200
+        assert "hooks.example.org" in await response.text()
+        assert made["manage_token"] not in str(response.url)
+
+
+async def test_pages_that_hold_keys_are_not_kept_by_anybody(api):
+    made = await subscribed(api)
+    async with api.get(await api.link("manage", made)) as response:
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["X-Robots-Tag"] == "noindex"
+
+
+# The process ------------------------------------------------------------------------------------
+
+
+async def test_a_port_that_is_taken_is_named_with_the_setting():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"port {port} of 127.0.0.1 is taken: set TOCSIN_HTTP_PORT"):
+            open_port("127.0.0.1", port)
+
+
+async def test_the_app_serves_until_it_is_stopped(redis_url, names, unused_tcp_port):
+    values = {"redis_url": redis_url, "key_prefix": names.prefix, "http_port": unused_tcp_port, **NO_ENV}
+    app = make_app(ApiSettings(**values))
+    running = asyncio.create_task(app.run())
+    await reachable(unused_tcp_port)
+    app.stop()
+    await asyncio.wait_for(running, 10)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+
+
+async def reachable(port):
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                await writer.wait_closed()
+                return
+            await asyncio.sleep(0.02)

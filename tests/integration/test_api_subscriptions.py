@@ -1,0 +1,381 @@
+"""/v1/subscriptions over HTTP, with a real Redis."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from shared.deliveries import DeliveryLog
+from shared.delivery import owed_report
+from shared.subscription_store import SubscriptionStore
+from tests.builders import store_topics
+
+pytest_plugins = ("tests.api_fixtures",)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+MAIL = {"type": "email", "address": "duty@example.org"}
+HOOK = {"type": "webhook", "url": "https://hooks.example.org/tocsin"}
+WISH = {"filter": {"topics": ["aid"]}, "channel": HOOK}
+
+
+async def sign_up(api, **changes):
+    """Return the path of a new subscription, its answer, and the headers that open it."""
+    made = await api.json_of("POST", "/v1/subscriptions", 201, json=WISH | changes)
+    return f"/v1/subscriptions/{made['id']}", made, {"Authorization": f"Bearer {made['manage_token']}"}
+
+
+async def set_state(api, subscription_id, state):
+    await SubscriptionStore(api.bus).update(
+        subscription_id, lambda current: current.model_copy(update={"state": state})
+    )
+
+
+async def kinds_owed(api, subscription_id):
+    return [delivery.kind for delivery, _ in await DeliveryLog(api.bus).newest(subscription_id)]
+
+
+async def problem_of(api, body, status=422):
+    problem = await api.json_of("POST", "/v1/subscriptions", status, json=body)
+    assert problem["status"] == status
+    return problem
+
+
+async def test_a_sign_up_is_pending_and_owes_a_confirmation(api):
+    path, made, _ = await sign_up(api)
+    assert made["state"] == "pending"
+    assert made["secret"].startswith("whsec_")
+    assert await kinds_owed(api, path.split("/")[-1]) == ["confirm"]
+
+
+async def test_the_answer_says_where_the_subscription_is(api):
+    async with api.post("/v1/subscriptions", json=WISH) as response:
+        made = await response.json()
+        assert response.headers["Location"] == f"/v1/subscriptions/{made['id']}"
+
+
+async def test_a_mail_subscription_has_no_secret(api):
+    _, made, _ = await sign_up(api, channel=MAIL)
+    assert "secret" not in made
+
+
+async def test_neither_token_nor_secret_is_read_back(api):
+    path, made, owner = await sign_up(api)
+    view = await api.json_of("GET", path, headers=owner)
+    assert view["filter"]["topics"] == ["aid"]
+    assert made["secret"] not in str(view)
+    assert "token_hash" not in view
+
+
+async def test_an_unknown_topic_is_answered_with_the_known_ones(api):
+    problem = await problem_of(api, WISH | {"filter": {"topics": ["floods"]}})
+    assert problem["errors"] == [
+        {"field": "filter.topics", "detail": "unknown topic 'floods'; known are aid and displacement"}
+    ]
+
+
+async def test_an_empty_filter_is_refused(api):
+    problem = await problem_of(api, WISH | {"filter": {}})
+    assert problem["errors"][0]["field"] == "filter"
+    assert "matches everything" in problem["errors"][0]["detail"]
+
+
+async def test_a_query_that_cannot_be_read_says_where(api):
+    problem = await problem_of(api, WISH | {"filter": {"query": 'aid "convoy'}})
+    assert problem["errors"][0]["field"] == "filter.query"
+    assert "at character 5" in problem["errors"][0]["detail"]
+
+
+async def test_an_unknown_source_is_refused(api):
+    problem = await problem_of(api, WISH | {"filter": {"sources": ["nowhere"]}})
+    assert problem["errors"][0]["field"] == "filter.sources"
+
+
+async def test_everything_that_is_wrong_is_said_at_once(api):
+    body = {
+        "filter": {"topics": ["floods"], "languages": ["english"]},
+        "channel": HOOK | {"url": "ftp://x.org"},
+    }
+    fields = [error["field"] for error in (await problem_of(api, body))["errors"]]
+    assert fields == ["filter.topics", "filter.languages", "channel.url"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/hook",
+        "http://127.0.0.1:9000/hook",
+        "http://2130706433/",
+        "http://[::ffff:7f00:1]/",
+        "http://localhost/hook",
+        "http://10.1.2.3/",
+        "http://169.254.169.254/latest/meta-data",
+        "https://user:pass@hooks.example.org/",
+        "file:///etc/passwd",
+        "https://hooks.example.org/\r\nX: y",
+    ],
+)
+async def test_a_webhook_that_is_no_public_address_is_refused(api, url):
+    problem = await problem_of(api, WISH | {"channel": {"type": "webhook", "url": url}})
+    assert problem["errors"][0]["field"] == "channel.url"
+    assert await SubscriptionStore(api.bus).all() == []
+
+
+async def test_a_network_that_is_opened_by_name_is_reached(api, tmp_path):
+    api.configure(api.bus, tmp_path, allow_hosts="127.0.0.0/8")
+    _, made, _ = await sign_up(api, channel={"type": "webhook", "url": "http://127.0.0.1:9000/hook"})
+    assert made["state"] == "pending"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["duty@example.org\nBcc: all@example.org", "Duty <duty@example.org>", "duty", "a@b.org,c@d.org"],
+)
+async def test_a_mail_address_that_is_not_one_plain_address_is_refused(api, address):
+    problem = await problem_of(api, WISH | {"channel": {"type": "email", "address": address}})
+    assert problem["errors"][0]["field"] == "channel.address"
+
+
+async def test_nothing_is_accepted_while_the_rulebook_is_not_loaded(api):
+    await api.bus.redis.delete(api.bus.names.catalogue)
+    problem = await problem_of(api, WISH, 503)
+    assert "is classify running?" in problem["detail"]
+
+
+async def test_malformed_json_is_a_400(api):
+    headers = {"Content-Type": "application/json"}
+    async with api.post("/v1/subscriptions", data=b'{"filter": ', headers=headers) as response:
+        assert (response.status, response.content_type) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"\xff\xfe", b'{"name": "\\ud800"}', b""])
+async def test_a_body_of_another_kind_is_refused(api, body):
+    headers = {"Content-Type": "application/json"}
+    async with api.post("/v1/subscriptions", data=body, headers=headers) as response:
+        assert response.status in (400, 422)
+        assert response.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_body_over_the_limit_is_a_413(api, announced):
+    async def chunks():
+        for _ in range(70):
+            yield b"x" * 1024
+
+    async with api.post("/v1/subscriptions", data=b"x" * 70_000 if announced else chunks()) as response:
+        assert response.status == 413
+        assert (await response.json(content_type=None))["title"] == "Content too large"
+
+
+async def test_a_field_that_nobody_knows_is_named(api):
+    problem = await problem_of(api, WISH | {"chanel": HOOK})
+    assert problem["errors"][0]["field"] == "chanel"
+
+
+async def test_one_address_signs_up_so_often_and_no_more(api, tmp_path):
+    api.configure(api.bus, tmp_path, signups_per_hour=8)
+    for _ in range(8):
+        await sign_up(api)
+    async with api.post("/v1/subscriptions", json=WISH) as response:
+        assert response.status == 429
+        assert 0 < int(response.headers["Retry-After"]) <= 3600
+
+
+async def test_one_mail_address_gets_so_many_confirmations_and_no_more(api):
+    for _ in range(5):
+        await sign_up(api, channel=MAIL)
+    problem = await problem_of(api, WISH | {"channel": {"type": "email", "address": "Duty@example.org"}}, 429)
+    assert "mail address" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer tok_wrong"}, {"Authorization": "Basic eDp5"}]
+)
+async def test_without_its_token_a_subscription_is_as_one_that_is_not_there(api, headers):
+    path, _, _ = await sign_up(api)
+    async with (
+        api.get(path, headers=headers) as response,
+        api.get(f"{path[:-4]}0000", headers=headers) as other,
+    ):
+        assert (response.status, other.status) == (401, 401)
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+        assert await response.text() == await other.text()
+
+
+async def test_a_token_opens_its_own_subscription_only(api):
+    path, _, _ = await sign_up(api)
+    _, _, other = await sign_up(api)
+    await api.json_of("DELETE", path, 401, headers=other)
+
+
+async def test_name_and_filter_change_and_the_state_stays(api):
+    path, made, owner = await sign_up(api)
+    await set_state(api, made["id"], "active")
+    change = {"name": "Desk", "filter": {"query": "evacuat*"}}
+    view = await api.json_of("PATCH", path, headers=owner, json=change)
+    assert (view["name"], view["filter"]["query"], view["state"]) == ("Desk", "evacuat*", "active")
+
+
+async def test_a_change_is_checked_as_a_sign_up_is(api):
+    path, _, owner = await sign_up(api)
+    await api.json_of("PATCH", path, 422, headers=owner, json={"filter": {"topics": ["floods"]}})
+    await api.json_of(
+        "PATCH", path, 422, headers=owner, json={"channel": {"type": "webhook", "url": "http://10.0.0.1"}}
+    )
+    await api.json_of("PATCH", path, 422, headers=owner, json={})
+
+
+async def test_a_name_changes_also_when_a_topic_has_gone_from_the_rulebook(api):
+    path, _, owner = await sign_up(api)
+    await store_topics(api.bus, "displacement")
+    view = await api.json_of("PATCH", path, headers=owner, json={"name": "Desk"})
+    assert view["name"] == "Desk"
+
+
+async def test_a_new_webhook_must_answer_before_it_gets_anything(api):
+    path, made, owner = await sign_up(api)
+    await set_state(api, made["id"], "active")
+    other = {"type": "webhook", "url": "https://other.example.org/"}
+    view = await api.json_of("PATCH", path, headers=owner, json={"channel": other})
+    assert (view["state"], "secret" in view) == ("pending", False)
+    assert await kinds_owed(api, made["id"]) == ["confirm", "confirm"]
+
+
+async def test_moving_from_mail_to_a_webhook_gives_a_secret_once(api):
+    path, _, owner = await sign_up(api, channel=MAIL)
+    view = await api.json_of("PATCH", path, headers=owner, json={"channel": HOOK})
+    assert view["secret"].startswith("whsec_")
+    assert "secret" not in await api.json_of("GET", path, headers=owner)
+
+
+async def test_a_subscription_is_not_moved_to_somebody_elses_mailbox(api):
+    path, _, owner = await sign_up(api, channel=MAIL)
+    other = {"type": "email", "address": "other@example.org"}
+    problem = await api.json_of("PATCH", path, 422, headers=owner, json={"channel": other})
+    assert "make a new one" in problem["detail"]
+
+
+async def test_pause_and_resume(api):
+    path, made, owner = await sign_up(api)
+    await set_state(api, made["id"], "active")
+    assert (await api.json_of("POST", f"{path}/pause", headers=owner))["state"] == "paused"
+    assert (await api.json_of("POST", f"{path}/resume", headers=owner))["state"] == "active"
+
+
+@pytest.mark.parametrize("action", ["pause", "resume"])
+async def test_a_pending_subscription_cannot_be_activated_by_its_token(api, action):
+    path, made, owner = await sign_up(api)
+    await api.json_of("POST", f"{path}/{action}", 409, headers=owner)
+    assert (await api.stored(made["id"])).state == "pending"
+
+
+async def test_a_test_of_an_active_subscription_is_a_test(api):
+    path, made, owner = await sign_up(api)
+    await set_state(api, made["id"], "active")
+    delivery = await api.json_of("POST", f"{path}/test", 202, headers=owner)
+    assert (delivery["kind"], delivery["state"]) == ("test", "pending")
+
+
+async def test_a_test_of_a_disabled_subscription_asks_its_endpoint_again(api):
+    path, made, owner = await sign_up(api)
+    await set_state(api, made["id"], "disabled")
+    delivery = await api.json_of("POST", f"{path}/test", 202, headers=owner)
+    assert delivery["kind"] == "confirm"
+    assert (await api.stored(made["id"])).state == "pending"
+
+
+async def test_tests_are_limited(api):
+    path, _, owner = await sign_up(api)
+    for _ in range(10):
+        await api.json_of("POST", f"{path}/test", 202, headers=owner)
+    await api.json_of("POST", f"{path}/test", 429, headers=owner)
+
+
+async def test_a_secret_is_rotated(api):
+    path, made, owner = await sign_up(api)
+    new = await api.json_of("POST", f"{path}/rotate-secret", headers=owner)
+    assert new["secret"] != made["secret"]
+    assert (await api.stored(made["id"])).secret == new["secret"]
+
+
+async def test_a_mail_subscription_has_no_secret_to_rotate(api):
+    path, _, owner = await sign_up(api, channel=MAIL)
+    await api.json_of("POST", f"{path}/rotate-secret", 409, headers=owner)
+
+
+async def test_deliveries_are_listed_with_their_attempts(api):
+    path, _, owner = await sign_up(api)
+    [delivery] = (await api.json_of("GET", f"{path}/deliveries", headers=owner))["deliveries"]
+    assert (delivery["kind"], delivery["attempts"], delivery["log"]) == ("confirm", 0, [])
+
+
+async def test_a_delivery_that_was_given_up_is_sent_again(api):
+    path, made, owner = await sign_up(api)
+    await set_state(api, made["id"], "active")
+    delivery = owed_report(made["id"], "r1", datetime.now(UTC)).model_copy(
+        update={"state": "given_up", "attempts": 9}
+    )
+    await DeliveryLog(api.bus).owe([delivery])
+    await api.json_of("POST", f"{path}/deliveries/{delivery.id}/retry", 202, headers=owner)
+    assert (await DeliveryLog(api.bus).get(delivery.id)).state == "pending"
+
+
+@pytest.mark.parametrize("delivery_id", ["dlv_00", "x", "dlv_00:attempts"])
+async def test_a_delivery_of_another_subscription_is_not_there(api, delivery_id):
+    path, _, owner = await sign_up(api)
+    _, made, _ = await sign_up(api)
+    other = owed_report(made["id"], "r1", datetime.now(UTC))
+    await DeliveryLog(api.bus).owe([other])
+    for wanted in (delivery_id, other.id):
+        await api.json_of("POST", f"{path}/deliveries/{wanted}/retry", 404, headers=owner)
+
+
+async def test_an_unconfirmed_endpoint_gets_nothing_by_a_retry(api):
+    path, made, owner = await sign_up(api)
+    [(confirmation, _)] = await DeliveryLog(api.bus).newest(made["id"])
+    report = owed_report(made["id"], "r1", datetime.now(UTC))
+    await DeliveryLog(api.bus).owe([report])
+    for delivery in (confirmation, report):
+        await api.json_of("POST", f"{path}/deliveries/{delivery.id}/retry", 409, headers=owner)
+
+
+async def test_a_removed_subscription_is_gone(api):
+    path, made, owner = await sign_up(api)
+    async with api.delete(path, headers=owner) as response:
+        assert (response.status, await response.read()) == (204, b"")
+    assert await api.stored(made["id"]) is None
+    await api.json_of("GET", path, 401, headers=owner)
+
+
+async def test_each_change_is_told_on_the_stream(api):
+    path, made, owner = await sign_up(api)
+    await api.json_of("PATCH", path, headers=owner, json={"name": "Desk"})
+    await api.delete(path, headers=owner)
+    entries = await api.bus.redis.xrange(api.bus.names.subscription_changes)
+    assert [fields[b"type"] for _, fields in entries] == [b"changed", b"changed", b"removed"]
+    assert {fields[b"id"] for _, fields in entries} == {made["id"].encode()}
+
+
+async def test_changes_at_the_same_time_all_hold(api):
+    path, _, owner = await sign_up(api)
+    changes = [{"name": "Desk"}, {"filter": {"query": "convoy"}}, {"one_per_story": False}]
+    await asyncio.gather(*(api.json_of("PATCH", path, headers=owner, json=change) for change in changes))
+    view = await api.json_of("GET", path, headers=owner)
+    assert (view["name"], view["filter"]["query"], view["one_per_story"]) == ("Desk", "convoy", False)
+
+
+async def test_an_unknown_route_and_a_wrong_method_are_problems(api):
+    assert (await api.json_of("GET", "/v1/nothing", 404))["title"] == "Not Found"
+    async with api.put("/v1/subscriptions") as response:
+        assert (response.status, response.headers["Allow"]) == (405, "POST")
+        assert (await response.json(content_type=None))["status"] == 405
+
+
+async def test_a_bug_or_a_broken_record_is_an_answer_and_closed_to_others(api):
+    path, made, owner = await sign_up(api)
+    await api.bus.redis.hset(api.bus.names.subscriptions, made["id"], b"{")
+    async with api.get(path, headers=owner) as response:
+        assert (response.status, response.content_type) == (500, "application/problem+json")
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Traceback" not in await response.text()
+    assert await api.json_of("GET", "/livez") == {"status": "alive"}

@@ -1,0 +1,282 @@
+"""Fetching from a real server, good, rude and hostile."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Validators
+from services.ingest.adapters.host_slots import HostSlots
+from services.ingest.core.feed import Feed
+from shared.address_guard import AddressGuard
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)
+BODY = b"<rss version='2.0'><channel><title>News</title></channel></rss>"
+LIMIT = 200_000
+
+
+class Site:
+    """A server that answers as the test says, and keeps every request."""
+
+    def __init__(self) -> None:
+        self.requests: list[web.Request] = []
+        self.answer: Answer = self.give(BODY)
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._handle)
+        self.server = TestServer(app, host="127.0.0.1")
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(request)
+        return await self.answer(request)
+
+    def give(self, body: bytes = b"", status: int = 200, **headers: str) -> Answer:
+        async def answer(_: web.Request) -> web.Response:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            return web.Response(body=body, status=status, headers=named)
+
+        return answer
+
+    def give_pieces(self, piece: bytes, pause: float = 0, **headers: str) -> Answer:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse(
+                headers={name.replace("_", "-"): value for name, value in headers.items()}
+            )
+            await response.prepare(request)
+            while True:
+                await response.write(piece)
+                await asyncio.sleep(pause)
+
+        return answer
+
+    def url(self, path: str = "/rss") -> str:
+        return str(self.server.make_url(path))
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    site = Site()
+    await site.server.start_server()
+    yield site
+    await site.server.close()
+
+
+def make_fetcher(allow: str = "127.0.0.0/8", timeout: float = 5, root: Path = Path()) -> Fetcher:
+    return Fetcher(
+        AddressGuard([ip_network(allow)] if allow else []),
+        HostSlots(pause=0),
+        "https://tocsin.example/about",
+        files_root=root,
+        timeout=timeout,
+        max_bytes=LIMIT,
+        clock=lambda: NOW,
+    )
+
+
+async def fetch(url: str, validators: Validators = Validators(), **options: object) -> Fetched:
+    async with make_fetcher(**options) as fetcher:  # type: ignore[arg-type]
+        return await fetcher.fetch(Feed(url=url), validators)
+
+
+async def failure_of(url: str, **options: object) -> FetchError:
+    with pytest.raises(FetchError) as caught:
+        await fetch(url, **options)  # type: ignore[arg-type]
+    return caught.value
+
+
+async def test_a_document_comes_with_its_validators(site: Site) -> None:
+    site.answer = site.give(
+        BODY,
+        ETag='W/"odd value"',
+        Last_Modified="yesterday, more or less",
+        Cache_Control="max-age=60",
+        Content_Type="application/rss+xml",
+    )
+    fetched = await fetch(site.url())
+    assert (fetched.status, fetched.body, fetched.url) == (200, BODY, site.url())
+    assert fetched.validators == Validators('W/"odd value"', "yesterday, more or less")
+    assert (fetched.max_age, fetched.content_type) == (60, "application/rss+xml")
+
+
+async def test_validators_are_sent_back_to_the_letter(site: Site) -> None:
+    site.answer = site.give(status=304, ETag='"new"')
+    fetched = await fetch(site.url(), Validators('W/"odd value"', "yesterday, more or less"))
+    [request] = site.requests
+    assert request.headers["If-None-Match"] == 'W/"odd value"'
+    assert request.headers["If-Modified-Since"] == "yesterday, more or less"
+    assert fetched == Fetched(304, b"", site.url(), Validators('"new"', "yesterday, more or less"))
+
+
+async def test_we_introduce_ourselves_and_carry_nothing_else(site: Site) -> None:
+    site.answer = site.give(BODY, Set_Cookie="id=1")
+    async with make_fetcher() as fetcher:
+        for _ in range(2):
+            await fetcher.fetch(Feed(url=site.url("/rss?a=1")))
+    first, second = site.requests
+    assert first.headers["User-Agent"].startswith("Tocsin/")
+    assert first.headers["User-Agent"].endswith(" (+https://tocsin.example/about)")
+    assert second.path_qs == "/rss?a=1"
+    assert not {"Cookie", "Referer", "If-None-Match", "If-Modified-Since"} & set(second.headers)
+
+
+async def test_compressed_documents_are_read(site: Site) -> None:
+    site.answer = site.give(gzip.compress(BODY), Content_Encoding="gzip")
+    assert (await fetch(site.url())).body == BODY
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (401, "hard", "wants a password"),
+        (403, "soft", "refuses us"),
+        (404, "soft", "nothing at this address"),
+        (410, "hard", "gone for good"),
+        (429, "temporary", "less often"),
+        (500, "temporary", "has a fault"),
+        (304, "soft", "no document"),
+        (202, "soft", "202 without a document"),
+        (204, "soft", "204 without a document"),
+    ],
+)
+async def test_an_answer_without_document_is_a_named_failure(
+    site: Site, status: int, kind: str, words: str
+) -> None:
+    site.answer = site.give(status=status)
+    failure = await failure_of(site.url())
+    assert (failure.kind, failure.status) == (kind, status)
+    assert words in failure.reason
+
+
+@pytest.mark.parametrize("header", ["120", "Tue, 04 Aug 2026 12:02:00 GMT"])
+async def test_retry_after_is_passed_on(site: Site, header: str) -> None:
+    site.answer = site.give(status=503, Retry_After=header)
+    assert (await failure_of(site.url())).retry_after == 120
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, 50_000_000])
+async def test_a_document_over_the_limit_is_refused(site: Site, size: int) -> None:
+    site.answer = site.give(b"x" * size)
+    failure = await failure_of(site.url())
+    assert (failure.kind, failure.reason) == ("hard", "it is larger than 0.2 MB")
+
+
+async def test_a_bomb_is_stopped_at_the_limit(site: Site) -> None:
+    site.answer = site.give(gzip.compress(b"\0" * 100_000_000), Content_Encoding="gzip")
+    assert (await failure_of(site.url())).reason == "it is larger than 0.2 MB"
+
+
+async def test_an_endless_document_is_stopped_at_the_limit(site: Site) -> None:
+    site.answer = site.give_pieces(b"<item/>" * 1000)
+    assert (await failure_of(site.url())).reason == "it is larger than 0.2 MB"
+
+
+async def test_a_document_that_drips_by_the_byte_meets_the_deadline(site: Site) -> None:
+    site.answer = site.give_pieces(b"x", pause=0.05)
+    failure = await failure_of(site.url(), timeout=0.4)
+    assert (failure.kind, failure.reason) == ("temporary", "it did not finish within 0.4 seconds")
+
+
+async def test_wrong_compression_is_named(site: Site) -> None:
+    site.answer = site.give(BODY, Content_Encoding="gzip")
+    assert "wrongly compressed" in (await failure_of(site.url())).reason
+
+
+async def test_redirects_are_followed_and_the_last_address_is_known(site: Site) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/rss":
+            return web.Response(status=301, headers={"Location": "/new?x=1"})
+        return web.Response(body=BODY)
+
+    site.answer = answer
+    assert (await fetch(site.url())).url == site.url("/new?x=1")
+
+
+async def test_a_redirect_in_a_circle_ends(site: Site) -> None:
+    site.answer = site.give(status=302, Location="/rss")
+    assert (await failure_of(site.url())).reason == "it redirects more than 5 times"
+    assert len(site.requests) == 6
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "file:///etc/passwd",
+        "http://169.254.169.254/latest",
+        "http://[::ffff:a00:1]/",
+        "http://a:b@example.org/",
+    ],
+)
+async def test_a_redirect_to_a_forbidden_address_is_refused(site: Site, target: str) -> None:
+    site.answer = site.give(status=302, Location=target)
+    failure = await failure_of(site.url())
+    assert failure.kind == "hard"
+    assert failure.reason.startswith("it redirects to a forbidden address: ")
+
+
+async def test_inner_addresses_are_refused_before_anything_is_sent(site: Site) -> None:
+    failure = await failure_of(site.url(), allow="")
+    assert (failure.kind, site.requests) == ("hard", [])
+    assert "not a public address" in failure.reason
+
+
+async def test_nobody_at_the_port_is_named(site: Site) -> None:
+    url = site.url()
+    await site.server.close()
+    failure = await failure_of(url)
+    assert failure.kind == "temporary"
+    assert failure.reason.startswith("no connection: ")
+
+
+async def test_what_is_no_http_is_named() -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"220 mail.example ESMTP\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(babble, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        failure = await failure_of(f"http://127.0.0.1:{port}/rss")
+    assert "not proper HTTP" in failure.reason
+
+
+async def test_a_file_is_read_relative_to_its_list(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(BODY)
+    fetched = await fetch("a.xml", root=tmp_path)
+    assert (fetched.status, fetched.body, fetched.url) == (200, BODY, "a.xml")
+
+
+async def test_a_file_that_is_missing_or_too_large_is_named(tmp_path: Path) -> None:
+    (tmp_path / "big.xml").write_bytes(b"x" * (LIMIT + 1))
+    assert "no such file" in (await failure_of("missing.xml", root=tmp_path)).reason
+    assert "larger than" in (await failure_of("big.xml", root=tmp_path)).reason
+
+
+async def test_a_host_is_asked_once_at_a_time_and_after_a_pause() -> None:
+    slots, at_host, most, starts = HostSlots(pause=0.05), 0, 0, []
+
+    async def visit(host: str) -> None:
+        nonlocal at_host, most
+        async with slots.turn(host):
+            starts.append(asyncio.get_running_loop().time())
+            at_host += 1
+            most = max(most, at_host)
+            await asyncio.sleep(0)
+            at_host -= 1
+
+    await asyncio.gather(*[visit("a.example") for _ in range(4)])
+    assert most == 1
+    assert all(later - earlier >= 0.045 for earlier, later in pairwise(starts))
+
+
+async def test_hosts_do_not_wait_for_each_other() -> None:
+    slots = HostSlots(pause=60)
+    async with asyncio.timeout(5), slots.turn("a.example"), slots.turn("b.example"):
+        pass

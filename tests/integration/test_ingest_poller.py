@@ -1,0 +1,340 @@
+"""Polling for real: a server, parse workers, Redis."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from services.ingest.adapters.feed_state import FeedStates
+from services.ingest.adapters.fetcher import Fetcher
+from services.ingest.adapters.host_slots import HostSlots
+from services.ingest.adapters.parser import Parser
+from services.ingest.adapters.poller import Poller, PollOutcome
+from services.ingest.core.feed import Feed
+from services.ingest.core.health import FeedState
+from shared.address_guard import AddressGuard
+from shared.bus import Bus, Marked
+from shared.events import Report, ReportPublished
+
+START = datetime(2026, 8, 4, 12, tzinfo=UTC)
+
+
+class Site:
+    """One feed. It answers conditional requests as it should, and keeps every request."""
+
+    def __init__(self) -> None:
+        self.requests: list[web.Request] = []
+        self.items = ["<item><guid>1</guid><title>One</title></item>"]
+        self.body: bytes | None = None
+        self.status = 200
+        self.etag: str | None = '"1"'
+        self.headers: dict[str, str] = {}
+        app = web.Application()
+        app.router.add_get("/rss", self._handle)
+        self.server = TestServer(app, host="127.0.0.1")
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        self.requests.append(request)
+        validators = {"ETag": self.etag} if self.etag else {}
+        if self.etag and request.headers.get("If-None-Match") == self.etag:
+            return web.Response(status=304, headers=validators)
+        items = "".join(self.items)
+        body = f"<rss version='2.0'><channel><title>News</title>{items}</channel></rss>".encode()
+        return web.Response(
+            body=body if self.body is None else self.body,
+            status=self.status,
+            headers=validators | self.headers,
+        )
+
+    def change(self, *items: str) -> None:
+        self.items = list(items)
+        if self.etag:
+            self.etag = f'"{len(self.requests) + 1}"'
+
+
+class Bench:
+    """A poller with everything it needs, and a clock that the test moves."""
+
+    def __init__(self, bus: Bus, parser: Parser, fetcher: Fetcher, site: Site) -> None:
+        self.bus, self.site, self.now = bus, site, START
+        self.feed = Feed(url=str(site.server.make_url("/rss")), interval=60)
+        self.states = FeedStates(bus.redis, bus.names)
+        self.poller = Poller(
+            fetcher=fetcher,
+            parser=parser,
+            states=self.states,
+            bus=bus,
+            minimum=1,
+            clock=lambda: self.now,
+            random=lambda: 0.0,
+        )
+
+    async def poll(self, feed: Feed | None = None) -> PollOutcome:
+        self.now += timedelta(minutes=1)
+        return await self.poller.poll(feed or self.feed)
+
+    async def published(self) -> list[Report]:
+        entries = await self.bus.redis.xrange(self.bus.names.published)
+        return [ReportPublished.model_validate_json(fields[b"event"]).data.report for _, fields in entries]
+
+    async def told(self) -> list[tuple[str, int]]:
+        return [(report.title, report.revision) for report in await self.published()]
+
+    async def state(self) -> FeedState:
+        return await self.states.load(self.feed.id)
+
+    async def count(self, name: str) -> int:
+        await self.bus.counters.flush(self.bus.redis)
+        return int(await self.bus.redis.hget(self.bus.names.counters, name) or 0)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    site = Site()
+    await site.server.start_server()
+    yield site
+    await site.server.close()
+
+
+@pytest.fixture
+async def bench(bus: Bus, site: Site) -> AsyncIterator[Bench]:
+    guard = AddressGuard([ip_network("127.0.0.0/8")])
+    fetcher = Fetcher(guard, HostSlots(pause=0), "https://tocsin.example/", max_bytes=1_000_000, timeout=5)
+    async with fetcher, Parser(workers=1, cpu_seconds=1) as parser:
+        yield Bench(bus, parser, fetcher, site)
+
+
+async def test_a_new_entry_is_published_once(bench: Bench) -> None:
+    outcome = await bench.poll()
+    assert (outcome.result, outcome.new, outcome.changed) == ("read", 1, 0)
+    assert outcome.next_poll == bench.now + timedelta(seconds=60)
+    bench.site.change(*bench.site.items, "<item><guid>2</guid><title>Two</title></item>")
+    await bench.poll()
+    assert await bench.told() == [("One", 1), ("Two", 1)]
+
+
+async def test_a_changed_entry_is_the_next_revision_of_the_same_report(bench: Bench) -> None:
+    await bench.poll()
+    bench.site.change("<item><guid>1</guid><title>One, corrected</title></item>")
+    outcome = await bench.poll()
+    assert (outcome.new, outcome.changed) == (0, 1)
+    assert await bench.told() == [("One", 1), ("One, corrected", 2)]
+    assert len({report.id for report in await bench.published()}) == 1
+
+
+async def test_no_request_is_unconditional_after_the_first(bench: Bench) -> None:
+    for _ in range(3):
+        await bench.poll()
+    bench.site.change("<item><guid>2</guid><title>Two</title></item>")
+    await bench.poll()
+    await bench.poll()
+    sent = [request.headers.get("If-None-Match") for request in bench.site.requests]
+    assert sent == [None, '"1"', '"1"', '"1"', '"4"']
+    assert bench.site.etag == '"4"'
+
+
+async def test_validators_follow_the_last_answer_also_when_the_body_is_the_same(bench: Bench) -> None:
+    await bench.poll()
+    bench.site.etag = '"moved"'
+    assert (await bench.poll()).result == "unchanged"
+    assert (await bench.state()).etag == '"moved"'
+
+
+async def test_an_equal_document_is_not_read_twice(bench: Bench) -> None:
+    bench.site.etag = None
+    results = [(await bench.poll()).result for _ in range(2)]
+    assert results == ["read", "unchanged"]
+
+
+async def test_a_crash_between_publishing_and_remembering_publishes_nothing_twice(bench: Bench) -> None:
+    await bench.poll()
+    await bench.bus.redis.delete(bench.bus.names.feed(bench.feed.id))
+    outcome = await bench.poll()
+    assert (outcome.result, outcome.new, outcome.changed) == ("read", 0, 0)
+    assert await bench.told() == [("One", 1)]
+
+
+async def test_validators_are_not_kept_if_publishing_fails(bench: Bench) -> None:
+    class Broken(Bus):
+        async def publish_once(self, items: Sequence[Marked]) -> list[bool]:
+            raise ConnectionError("redis is gone")
+
+    bench.poller._publisher._bus.__class__ = Broken
+    with pytest.raises(ConnectionError):
+        await bench.poll()
+    assert await bench.state() == FeedState()
+
+
+async def test_two_pollers_at_once_publish_once(bench: Bench) -> None:
+    bench.site.items = [f"<item><guid>{n}</guid><title>{n}</title></item>" for n in range(100)]
+    outcomes = await asyncio.gather(*[bench.poll() for _ in range(3)])
+    assert sum(outcome.new for outcome in outcomes) == 100
+    assert len(await bench.published()) == 100
+
+
+HOSTILE = {
+    "a web page": (b"<!doctype html><html><body>Hello</body></html>", "this is a web page, not a feed"),
+    "empty": (b"", "the document is empty"),
+    "cut off early": (b"<rss version='2.0'><channel><title>Ne", "broken before its first entry"),
+    "50 MB": (b"x" * 50_000_000, "larger than 1 MB"),
+    "garbage": (bytes(range(256)) * 100, "not a feed"),
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
+async def test_a_bad_document_is_named_counted_and_disturbs_nothing(
+    bench: Bench, body: bytes, reason: str
+) -> None:
+    bench.site.body = body
+    outcome = await bench.poll()
+    assert outcome.result == "failed"
+    assert reason in (outcome.error or "")
+    state = await bench.state()
+    assert (state.failures, state.last_error, state.etag) == (1, outcome.error, None)
+    assert await bench.count('polls{result="failed"}') == 1
+    bench.site.body = None
+    assert (await bench.poll()).new == 1
+    assert (await bench.state()).is_well
+
+
+async def test_a_document_that_runs_away_is_a_failure_of_its_feed_alone(bench: Bench) -> None:
+    attributes = " ".join(f'a{n}="1"' for n in range(50_000))
+    bench.site.body = (
+        f"<rss version='2.0'><channel><item><title {attributes}>x</title></item></channel></rss>".encode()
+    )
+    assert "more than 1 seconds" in ((await bench.poll()).error or "")
+    assert await bench.count("parse_errors") == 1
+
+
+async def test_what_is_mended_is_said_on_the_report_and_counted(bench: Bench) -> None:
+    bench.site.items = [
+        "<item><guid>1</guid><title><script>x</script>One</title><link>javascript:x</link>"
+        "<pubDate>Fri, 01 Jan 2099 00:00:00 GMT</pubDate></item><item><guid>2</guid><title>Two & more</title></item>"
+    ]
+    await bench.poll()
+    one, two = sorted(await bench.published(), key=lambda report: report.title)
+    assert (one.title, one.url, one.published_at) == ("One", None, bench.now)
+    assert any("in the future" in note for note in one.notes)
+    assert any("not well-formed" in note for note in two.notes)
+    assert await bench.count("documents_mended") == 1
+
+
+async def test_a_202_without_document_is_a_failure(bench: Bench) -> None:
+    bench.site.body, bench.site.status = b"", 202
+    outcome = await bench.poll()
+    assert outcome.error == "it answered 202 without a document"
+    assert (await bench.state()).last_status == 202
+
+
+async def test_retry_after_is_obeyed_and_failures_slow_us_down(bench: Bench) -> None:
+    bench.site.status, bench.site.headers = 429, {"Retry-After": "7200"}
+    outcome = await bench.poll()
+    assert outcome.next_poll == bench.now + timedelta(hours=2)
+    bench.site.headers = {}
+    waits = [(await bench.poll()).next_poll - bench.now for _ in range(2)]
+    assert waits == [timedelta(seconds=120), timedelta(seconds=240)]
+
+
+async def test_cache_control_is_honoured(bench: Bench) -> None:
+    bench.site.headers = {"Cache-Control": "max-age=600"}
+    assert (await bench.poll()).next_poll == bench.now + timedelta(seconds=600)
+
+
+async def test_a_sample_is_new_each_day_and_only_then(bench: Bench) -> None:
+    feed = Feed(url=str(Path("samples/reports.xml").resolve()), sample=True)
+    first = await bench.poll(feed)
+    again = await bench.poll(feed)
+    bench.now += timedelta(days=1)
+    tomorrow = await bench.poll(feed)
+    assert (first.new, again.result, tomorrow.new) == (21, "unchanged", 21)
+
+
+async def test_entries_long_gone_are_forgotten_and_present_ones_kept(bench: Bench) -> None:
+    bench.site.change(
+        "<item><guid>1</guid><title>One</title></item>", "<item><guid>2</guid><title>Two</title></item>"
+    )
+    for days, guid in ((0, 1), (1, 3), (35, 4), (1, 5)):
+        bench.now += timedelta(days=days)
+        bench.site.change(
+            "<item><guid>2</guid><title>Two</title></item>",
+            f"<item><guid>{guid}</guid><title>{guid}</title></item>",
+        )
+        await bench.poll()
+    marks = await bench.states.all_marks(bench.feed.id)
+    titles = {report.id: report.title for report in await bench.published()}
+    assert {titles[report] for report in marks} == {"Two", "3", "4", "5"}
+
+
+async def test_the_stream_entry_is_plain_json(bench: Bench) -> None:
+    await bench.poll()
+    [(_, fields)] = await bench.bus.redis.xrange(bench.bus.names.published)
+    event = json.loads(fields[b"event"])
+    assert (fields[b"type"], event["specversion"]) == (b"report.published.v1", "1.0")
+    assert event["id"] == fields[b"id"].decode() == f"{event['data']['report']['id']}.1"
+
+
+# Feeds in Redis --------------------------------------------------------------------------------------------
+
+
+async def test_due_feeds_are_claimed_by_one_and_come_back_after_the_lease(bench: Bench) -> None:
+    feeds = [Feed(url=f"https://example.org/{n}") for n in range(3)]
+    await bench.states.sync(feeds, START)
+    first, second = await bench.states.claim(START, 2, lease=60), await bench.states.claim(START, 2, lease=60)
+    assert sorted(first + second) == sorted(feed.id for feed in feeds)
+    assert await bench.states.claim(START, 10) == []
+    assert len(await bench.states.claim(START + timedelta(seconds=61), 10)) == 3
+
+
+async def test_a_restart_does_not_make_a_feed_due(bench: Bench) -> None:
+    await bench.states.sync([bench.feed], START)
+    await bench.poll()
+    await bench.states.sync([bench.feed], bench.now)
+    assert await bench.states.claim(bench.now, 10) == []
+    assert await bench.states.claim(bench.now + timedelta(seconds=61), 10) == [bench.feed.id]
+
+
+async def test_a_feed_that_is_removed_or_switched_off_is_polled_no_more(bench: Bench) -> None:
+    other = Feed(url="https://example.org/other")
+    await bench.states.sync([bench.feed, other], START)
+    await bench.states.sync([bench.feed.model_copy(update={"enabled": False})], START)
+    assert await bench.states.claim(START, 10) == []
+    assert await bench.bus.redis.hkeys(bench.bus.names.feeds) == [bench.feed.id.encode()]
+    await bench.states.save(other.id, FeedState(next_poll=START))
+    assert await bench.states.claim(START, 10) == []
+
+
+async def test_a_feed_that_comes_back_is_not_told_anew_nor_polled_early(bench: Bench) -> None:
+    await bench.states.sync([bench.feed], START)
+    await bench.poll()
+    await bench.states.sync([], bench.now)
+    assert await bench.bus.redis.ttl(bench.bus.names.seen(bench.feed.id)) > 0
+    await bench.states.sync([bench.feed], bench.now)
+    assert await bench.bus.redis.ttl(bench.bus.names.seen(bench.feed.id)) == -1
+    assert await bench.states.claim(bench.now, 10) == []
+
+
+async def test_the_state_is_read_as_it_was_written(bench: Bench) -> None:
+    state = FeedState(
+        etag='"\u00e9"',
+        notes=("a", "b"),
+        entries=3,
+        failures=2,
+        last_error="no",
+        last_poll=START,
+        next_poll=START,
+    )
+    await bench.states.save("f", state)
+    assert await bench.states.load("f") == state
+
+
+async def test_a_mark_is_renewed_only_if_nobody_changed_it(bench: Bench) -> None:
+    key = bench.bus.names.seen("f")
+    await bench.bus.redis.hset(key, mapping={"a": "1 x 5", "b": "2 y 5"})
+    await bench.states.renew("f", {"a": (b"1 x 5", "1 x 6"), "b": (b"1 y 4", "1 y 6")})
+    assert await bench.states.all_marks("f") == {"a": b"1 x 6", "b": b"2 y 5"}

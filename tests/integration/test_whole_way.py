@@ -1,0 +1,192 @@
+"""A feed in, a signed webhook and a mail out: four real processes, a real Redis, real HTTP and SMTP servers."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import aiohttp
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from selectolax.lexbor import LexborHTMLParser as HTMLParser
+
+from shared import redis_server
+from shared.redis_server import free_port
+from tests.processes import FeedServer, Item, Services, WebhookSink, until, write_feeds
+
+CROSSING = Item(
+    "Aid convoy reaches Velin after crossing reopens",
+    "Eleven trucks with food aid and medicine entered the besieged town on Friday. Envoys of both sides agreed "
+    "to extend the ceasefire by ten days.",
+    "crossing",
+)
+HARVEST = Item(
+    "Apple harvest is the best in years", "Growers in the valley expect low prices this winter.", "harvest"
+)
+
+
+class Mailbox:
+    """An SMTP server's memory."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        mail = message_from_bytes(envelope.original_content or b"", policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        return "250 taken"
+
+    def about(self, words: str) -> list[EmailMessage]:
+        return [mail for mail in self.mails if words in str(mail["subject"])]
+
+
+@dataclass
+class Installation:
+    """A running Tocsin and what is around it."""
+
+    services: Services
+    feeds: FeedServer
+    sink: WebhookSink
+    mailbox: Mailbox
+    api: str
+
+
+@pytest.fixture
+async def tocsin(tmp_path: Path) -> AsyncIterator[Installation]:
+    redis = redis_server.start(tmp_path / "redis")
+    feeds, sink, mailbox = FeedServer(), WebhookSink(), Mailbox()
+    smtp = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    smtp.start()
+    await feeds.start()
+    await sink.start()
+    write_feeds(tmp_path / "feeds.toml", [feeds.url(0)])
+    port = free_port()
+    environment = {
+        "TOCSIN_REDIS_URL": redis.url,
+        "TOCSIN_HTTP_PORT": str(port),
+        "TOCSIN_ALLOW_HOSTS": "127.0.0.0/8",
+        "TOCSIN_POLL_INTERVAL_MIN": "0.5",
+        "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{smtp.port}",
+        "TOCSIN_MAIL_FROM": "Tocsin <alerts@tocsin.example>",
+    }
+    services = Services(tmp_path, environment)
+    services.start("ingest", "classify", "notify", "api")
+    installation = Installation(services, feeds, sink, mailbox, f"http://127.0.0.1:{port}")
+    await until(lambda: _ready(installation))
+    yield installation
+    services.end()
+    smtp.stop()
+    await feeds.stop()
+    await sink.stop()
+    redis.stop()
+
+
+async def _ready(tocsin: Installation) -> bool:
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"{tocsin.api}/readyz") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+async def subscribe(tocsin: Installation, channel: dict[str, str], wanted: dict[str, Any]) -> dict[str, Any]:
+    wish = {"name": "Duty desk", "filter": wanted, "channel": channel}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{tocsin.api}/v1/subscriptions", json=wish) as answer,
+    ):
+        assert answer.status == 201, await answer.text()
+        created: dict[str, Any] = await answer.json()
+    assert created["state"] == "pending"
+    return created
+
+
+async def state_of(tocsin: Installation, created: dict[str, Any]) -> str:
+    headers = {"Authorization": f"Bearer {created['manage_token']}"}
+    url = f"{tocsin.api}/v1/subscriptions/{created['id']}"
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
+        return str((await answer.json())["state"])
+
+
+def links_in(mail: EmailMessage) -> list[str]:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return re.findall(r"https?://\S+", body.get_content())
+
+
+async def test_a_report_reaches_a_webhook_and_a_mailbox(tocsin: Installation) -> None:
+    hook = await subscribe(tocsin, {"type": "webhook", "url": tocsin.sink.url("duty")}, {"topics": ["aid"]})
+    tocsin.sink.secrets["duty"] = hook["secret"]
+    mail = await subscribe(tocsin, {"type": "email", "address": "duty@example.org"}, {"query": '"food aid"'})
+
+    await until(lambda: bool(tocsin.mailbox.about("confirm")))
+    [confirmation] = tocsin.mailbox.about("confirm")
+    [confirm_link] = [link for link in links_in(confirmation) if "/confirm/" in link]
+    async with aiohttp.ClientSession() as session:
+        async with session.get(confirm_link) as page:
+            form = form_in(await page.text())
+        # Mail scanners follow links: looking changes nothing, the button does.
+        assert await state_of(tocsin, mail) == "pending"
+        async with session.post(urljoin(confirm_link, form["action"]), data=form["fields"]) as page:
+            assert page.status == 200
+    assert await state_of(tocsin, mail) == "active"
+    await until(lambda: _is(tocsin, hook, "active"))
+
+    tocsin.feeds.items["0"] += [HARVEST, CROSSING]
+    await until(lambda: bool(tocsin.sink.reports(hook["id"])) and bool(tocsin.mailbox.about("Velin")))
+
+    [test_event, (webhook_id, body)] = tocsin.sink.received
+    assert test_event[1]["type"] == "subscription.test"
+    assert body["type"] == "report.matched"
+    assert webhook_id.startswith("dlv_")
+    data = body["data"]
+    report = data["report"]
+    assert report["title"] == CROSSING.title
+    assert "aid" in {tag["topic"] for tag in data["tags"]}
+    for piece in data["matched"]["evidence"]:
+        assert {"title": CROSSING.title, "text": CROSSING.text}[piece["field"]][
+            piece["start"] : piece["end"]
+        ] == (piece["text"])
+    [told] = tocsin.mailbox.about("Velin")
+    assert told["to"] == "duty@example.org"
+    assert told["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
+    assert not tocsin.mailbox.about("harvest")
+    assert tocsin.sink.refused == 0
+
+    unsubscribe = str(told["list-unsubscribe"]).strip("<>")
+    async with aiohttp.ClientSession() as session:
+        async with session.get(unsubscribe) as page:
+            assert page.status == 200
+        assert await state_of(tocsin, mail) == "active"
+        async with session.post(unsubscribe, data={"List-Unsubscribe": "One-Click"}) as page:
+            assert page.status == 200
+    headers = {"Authorization": f"Bearer {mail['manage_token']}"}
+    url = f"{tocsin.api}/v1/subscriptions/{mail['id']}"
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
+        assert answer.status == 401
+
+
+def form_in(page: str) -> dict[str, Any]:
+    """Return where the page's first POST form goes, and its hidden fields."""
+    form = next(
+        form for form in HTMLParser(page).css("form") if form.attributes.get("method", "").lower() == "post"
+    )
+    hidden = {
+        field.attributes["name"]: field.attributes.get("value") for field in form.css("input[type=hidden]")
+    }
+    return {"action": form.attributes.get("action") or "", "fields": hidden}
+
+
+async def _is(tocsin: Installation, created: dict[str, Any], state: str) -> bool:
+    return await state_of(tocsin, created) == state
+
+
+async def test_a_terminated_service_ends_well(tocsin: Installation) -> None:
+    for service in ("ingest", "classify", "notify", "api"):
+        assert tocsin.services.stop(service) == 0, tocsin.services.log_of(service)

@@ -1,0 +1,369 @@
+"""What api decides, by plain calls."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from services.api.core import feed_health, signup, wording
+from services.api.core.change import Change
+from services.api.core.cursor import CursorError, read_cursor, write_cursor
+from services.api.core.form import AlertForm, errors_by_field, wish_fields
+from services.api.core.problem import Conflict, FieldError, Invalid, TooMany, as_json, field_errors
+from services.api.core.report_view import number_topics, view_of, web_link
+from services.api.core.search import Search, find_hit
+from shared.delivery import Attempt, owed_report
+from shared.matching.query import parse_query
+from shared.report_store import Place
+from shared.subscriptions import Filter, Subscription, Wish, owns
+from tests.builders import NOW, make_report, make_tagged
+
+TITLES = number_topics({"displacement": "Displacement", "aid": "Aid"})
+
+
+def make_subscription(state="active", channel=None, **more) -> Subscription:
+    channel = channel or {"type": "email", "address": "duty@example.org"}
+    wish = Wish.model_validate({"filter": {"topics": ["aid"]}, "channel": channel, **more})
+    made = signup.new_subscription(wish, signup.make_keys(bytes(range(68))), NOW)
+    return made.model_copy(update={"state": state})
+
+
+WEBHOOK = {"type": "webhook", "url": "https://example.org/hook"}
+
+
+# Reports ----------------------------------------------------------------------------------------
+
+
+def marked(pieces):
+    return [text for text, is_evidence in pieces if is_evidence]
+
+
+def test_a_view_marks_evidence_in_title_and_text():
+    tagged = make_tagged(displacement=("Families", "fled"))
+    view = view_of(tagged, TITLES)
+    assert (marked(view.title), marked(view.text), marked(view.excerpt)) == (["Families"], ["fled"], ["fled"])
+
+
+def test_overlapping_evidence_of_two_topics_is_marked_once():
+    tagged = make_tagged(displacement=("hundred families",), aid=("families fled",))
+    assert marked(view_of(tagged, TITLES).text) == ["hundred families fled"]
+
+
+def test_adjacent_evidence_becomes_one_mark():
+    tagged = make_tagged(make_report(text="airdrop"), aid=("air", "drop"))
+    assert marked(view_of(tagged, TITLES).text) == ["airdrop"]
+
+
+def test_offsets_are_code_points_also_beyond_the_basic_plane():
+    report = make_report(text="🚒🚒 𝔸id came, then food.")
+    assert marked(view_of(make_tagged(report, aid=("𝔸id", "food")), TITLES).text) == ["𝔸id", "food"]
+
+
+def test_pieces_of_a_text_joined_are_the_text():
+    tagged = make_tagged(displacement=("hundred families", "fled"))
+    assert "".join(text for text, _ in view_of(tagged, TITLES).text) == tagged.report.text
+
+
+def test_why_names_the_rule_and_each_word_once():
+    report = make_report(title="Fled", text="They fled.")
+    [why] = view_of(make_tagged(report, displacement=("Fled", "fled")), TITLES).whys
+    assert (why.title, why.rule, why.version, why.words) == ("Displacement", "displacement.v", 2, ("Fled",))
+
+
+def test_a_topic_that_the_rulebook_has_lost_is_shown_by_its_id():
+    [chip] = view_of(make_tagged(floods=("fled",)), TITLES).topics
+    assert chip.title == "floods"
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "ftp://example.org", "", None])
+def test_only_web_links_are_followed(url):
+    assert web_link(url) is None
+
+
+def test_a_search_returns_the_words_it_found():
+    hit = find_hit(Search(query=parse_query("famil*")), make_tagged())
+    assert {piece.text for piece in hit.evidence} == {"Families", "families"}
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        Search(topic="aid"),
+        Search(country="SD"),
+        Search(query=parse_query("helicopter")),
+        Search(topic="displacement", query=parse_query("helicopter")),
+    ],
+)
+def test_everything_that_is_searched_must_hold(search):
+    assert find_hit(search, make_tagged(displacement=("fled",))) is None
+
+
+def test_reports_without_a_topic_can_be_left_out():
+    assert find_hit(Search(tagged_only=True), make_tagged()) is None
+
+
+def test_a_cursor_reads_back():
+    place = Place(1773480600000000, "00ff")
+    assert read_cursor(write_cursor(place)) == place
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "12", "12-", "-a", "1-a b", "9" * 17 + "-a", "１-a"])
+def test_a_cursor_that_is_not_ours_is_refused(cursor):
+    with pytest.raises(CursorError, match="no cursor of ours"):
+        read_cursor(cursor)
+
+
+# Sign-ups ---------------------------------------------------------------------------------------
+
+
+def test_a_new_subscription_is_pending_and_its_token_opens_it():
+    keys = signup.make_keys(bytes(range(68)))
+    made = make_subscription("pending")
+    assert made.state == "pending"
+    assert owns(keys.manage_token, made)
+    assert keys.manage_token not in made.model_dump_json()
+
+
+def test_only_a_webhook_has_a_secret():
+    assert make_subscription().secret is None
+    assert make_subscription(channel=WEBHOOK).secret.startswith("whsec_")
+
+
+def test_keys_differ_in_every_part():
+    keys = signup.make_keys(bytes(range(68)))
+    assert (keys.id[:4], keys.manage_token[:4], keys.secret[:6]) == ("sub_", "tok_", "whsec_")
+    assert len({keys.id, keys.manage_token, keys.secret}) == 3
+
+
+def test_an_unknown_topic_is_answered_with_the_known_ones():
+    [error] = signup.check_topics(["floods"], ["aid", "displacement"])
+    assert error == FieldError("filter.topics", "unknown topic 'floods'; known are aid and displacement")
+
+
+@pytest.mark.parametrize("code", ["english", "e", "en_GB", "en\n", "😀"])
+def test_a_language_that_would_never_match_is_refused(code):
+    assert signup.check_languages([code])
+
+
+def test_known_languages_pass():
+    assert not signup.check_languages(["en", "uk", "pt-BR"])
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "duty@example.org\nBcc: other@example.org",
+        "duty@example.org\r\n",
+        "Duty <duty@example.org>",
+        "duty@example.org, other@example.org",
+        "duty",
+        "@example.org",
+        "jörg@example.org",
+        "",
+    ],
+)
+def test_an_address_that_is_not_one_plain_address_is_refused(address):
+    with pytest.raises(ValueError, match=r".+"):
+        signup.mail_address(address)
+
+
+def test_a_mail_address_is_normalised():
+    assert signup.mail_address("Duty@EXAMPLE.org") == "Duty@example.org"
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:0db8:0001:0002"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_a_source_of_requests_is_an_address_or_an_ipv6_network(host, source):
+    assert signup.source_of(host) == source
+
+
+def test_a_pending_subscription_cannot_be_resumed():
+    with pytest.raises(Conflict, match="pending"):
+        signup.resumed(make_subscription("pending"), NOW)
+
+
+def test_a_pending_subscription_cannot_be_paused_and_so_not_resumed_either():
+    with pytest.raises(Conflict, match="only an active"):
+        signup.paused(make_subscription("pending"), NOW)
+
+
+def test_a_disabled_subscription_is_resumed_by_a_test():
+    with pytest.raises(Conflict, match="ask for a test"):
+        signup.resumed(make_subscription("disabled"), NOW)
+
+
+def test_a_paused_subscription_is_resumed():
+    assert signup.resumed(make_subscription("paused"), NOW).state == "active"
+
+
+def test_pausing_twice_is_the_same_as_once():
+    paused = signup.paused(make_subscription(), NOW)
+    assert signup.paused(paused, NOW + timedelta(hours=1)) == paused
+
+
+def test_a_mail_is_confirmed_by_its_key():
+    assert signup.confirmed(make_subscription("pending"), NOW).state == "active"
+
+
+@pytest.mark.parametrize("state", ["paused", "disabled"])
+def test_a_confirmation_does_not_undo_a_pause(state):
+    assert signup.confirmed(make_subscription(state), NOW).state == state
+
+
+def test_a_webhook_is_not_confirmed_by_the_key_of_a_mail():
+    assert signup.confirmed(make_subscription("pending", WEBHOOK), NOW).state == "pending"
+
+
+def test_a_subscription_does_not_move_to_another_mail_address():
+    old, new = (
+        make_subscription().channel,
+        make_subscription().channel.model_copy(update={"address": "x@example.org"}),
+    )
+    assert signup.check_new_channel(old, new)
+    assert not signup.check_new_channel(old, old)
+
+
+def test_a_change_leaves_what_it_does_not_name():
+    wish = Change(name="Desk").applied(make_subscription())
+    assert (wish.name, wish.filter.topics) == ("Desk", ("aid",))
+
+
+def test_a_change_of_nothing_is_an_error():
+    with pytest.raises(ValidationError, match="nothing to change"):
+        Change.model_validate({"name": None})
+
+
+# Problems and forms -----------------------------------------------------------------------------
+
+
+def test_a_problem_is_an_object_of_rfc_9457():
+    assert as_json(Invalid([FieldError("name", "too long")])) == {
+        "type": "about:blank",
+        "title": "Invalid fields",
+        "status": 422,
+        "detail": "name: too long",
+        "errors": [{"field": "name", "detail": "too long"}],
+    }
+
+
+def test_too_many_says_when_to_come_back():
+    assert TooMany("slowly", 60).headers == {"Retry-After": "60"}
+
+
+def test_field_errors_are_named_as_in_the_body():
+    with pytest.raises(ValidationError) as caught:
+        Wish.model_validate({"filter": {"query": "("}, "channel": {"type": "email"}})
+    assert {error.field for error in field_errors(caught.value.errors())} == {
+        "filter.query",
+        "channel.address",
+    }
+
+
+def test_the_form_is_the_wish_that_the_api_takes():
+    form = AlertForm(
+        topics=("aid",), query=" ", channel="webhook", url="https://example.org/hook", address="x"
+    )
+    wish = Wish.model_validate(wish_fields(form))
+    assert (wish.filter.query, wish.channel.url) == (None, "https://example.org/hook")
+
+
+def test_errors_stand_beside_their_fields_and_the_rest_on_top():
+    errors = [FieldError("filter.topics.1", "a"), FieldError("filter", "b"), FieldError("schedule.mode", "c")]
+    assert errors_by_field(errors) == {"topics": "a", "filter": "b", "form": "c"}
+
+
+# Words ------------------------------------------------------------------------------------------
+
+
+def test_a_filter_reads_as_a_sentence():
+    wanted = Filter(
+        topics=("displacement", "aid"), query="evacuat*", languages=("en", "uk"), sources=("f1", "f2")
+    )
+    assert wording.filter_in_words(wanted, {"aid": "Aid"}, {"f1": "River News"}) == (
+        "reports on displacement or Aid, with the words “evacuat*”, in the language en or uk, from River News or f2"
+    )
+
+
+def test_a_state_comes_with_its_reason():
+    subscription = make_subscription("disabled").model_copy(update={"reason": "the endpoint is gone"})
+    assert wording.state_in_words(subscription) == "switched off (the endpoint is gone)"
+
+
+def test_a_delivery_that_waits_says_until_when_and_why():
+    delivery = owed_report("sub_1", "r1", NOW).model_copy(update={"next_attempt_at": NOW, "attempts": 1})
+    words = wording.delivery_in_words(delivery, [Attempt(at=NOW, outcome="failed", detail="answered 500")])
+    assert words == "next try 14 Mar 2026, 09:30 UTC: answered 500"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "just now"),
+        (59, "just now"),
+        (60, "1 minute ago"),
+        (7300, "2 hours ago"),
+        (200000, "2 days ago"),
+        (-5, "in a moment"),
+        (-120, "in 2 minutes"),
+    ],
+)
+def test_moments_are_told_from_now(seconds, words):
+    assert wording.ago(NOW - timedelta(seconds=seconds), NOW) == words
+
+
+FEED = {"id": "f1", "url": "https://news.example.org/feed", "title": None, "enabled": True}
+
+
+def test_a_feed_nobody_polled_is_waiting():
+    assert feed_health.in_words(feed_health.read_feed(FEED, {}), NOW) == "not polled yet"
+
+
+def test_a_failing_feed_says_why_and_when_it_is_tried_again():
+    state = {
+        "failures": "3",
+        "last_error": "this is a web page, not a feed",
+        "next_poll": (NOW + timedelta(hours=1)).isoformat(),
+    }
+    words = feed_health.in_words(feed_health.read_feed(FEED, state), NOW)
+    assert words == "failed 3 times in a row: this is a web page, not a feed; next try in 1 hour"
+
+
+def test_a_feed_that_was_read_is_well():
+    feed = feed_health.read_feed(FEED, {"last_success": NOW.isoformat(), "title": "River News"})
+    assert (feed.condition, feed.title, feed_health.in_words(feed, NOW)) == (
+        "well",
+        "River News",
+        "read just now",
+    )
+
+
+def test_a_feed_that_is_switched_off_says_so():
+    feed = feed_health.read_feed({**FEED, "enabled": False}, {"last_error": "x"})
+    assert feed_health.in_words(feed, NOW) == "switched off in the feed list"
+
+
+def test_a_bad_value_in_a_feeds_state_is_as_none():
+    feed = feed_health.read_feed(
+        FEED, {"last_success": "yesterday", "entries": "many", "next_poll": "2026-03-14"}
+    )
+    assert (feed.last_success, feed.entries, feed.next_poll.tzinfo is not None) == (None, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        ([], "has not listed"),
+        ([{}, {}], "first poll of 2 feeds"),
+        ([{"last_error": "no"}, {}], "has failed"),
+        ([{"last_error": "no"}, {"last_success": NOW.isoformat()}], "being tagged"),
+    ],
+)
+def test_an_empty_page_says_what_is_happening(states, words):
+    assert words in feed_health.why_empty([feed_health.read_feed(FEED, state) for state in states])
