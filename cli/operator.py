@@ -142,6 +142,9 @@ def pause_subscription(subscription_id: str) -> None:
     """Pause a subscription until its owner resumes it."""
 
     def paused(subscription: Subscription) -> Subscription:
+        # A pending one that could be paused could be resumed, without its owner ever having answered.
+        if subscription.state != "active":
+            _fail(f"{subscription_id} is {subscription.state}; only an active subscription can be paused")
         changes = {"state": "paused", "reason": "paused by the operator", "changed_at": datetime.now(UTC)}
         return subscription.model_copy(update=changes)
 

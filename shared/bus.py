@@ -144,6 +144,7 @@ class Bus:
         self.patience = patience
         self.counters = Counters(names.counters)
         self.consumers: list[Consumer] = []
+        self.read_at: dict[str, float] = {}
         self.broker = RedisBroker(
             url,
             logger=None,  # type: ignore[arg-type]
@@ -166,6 +167,7 @@ class Bus:
     async def connect(self) -> None:
         """Connect, and wait for as long as Redis is down or still loading, saying so now and then."""
         await self.broker.connect()
+        self._note_reads()
         started = time.monotonic()
         async with Redis.from_url(self._url, retry=Retry(NoBackoff(), 0), socket_timeout=5) as probe:
             while True:
@@ -177,10 +179,26 @@ class Bus:
                     log.warning("waiting for redis", error=str(e), waited=f"{waited:.0f}s")
                 await asyncio.sleep(1)
 
+    def _note_reads(self) -> None:
+        """Remember when each stream was last read, whether or not anything came.
+
+        Redis itself knows only since 7.2: before, a consumer's idle time grows while its stream is quiet.
+        """
+        read = self.redis.xreadgroup
+
+        async def noted(groupname: str, consumername: str, streams: Mapping[str, str], **options: Any) -> Any:
+            try:
+                return await read(groupname, consumername, streams, **options)
+            finally:
+                self.read_at.update(dict.fromkeys(streams, time.monotonic()))
+
+        self.redis.xreadgroup = noted
+
     async def close(self) -> None:
-        """Hand back what was read and not finished, then disconnect."""
-        with suppress(RedisError):
-            await self.counters.flush(self.redis)
+        """Flush the counters and disconnect."""
+        with suppress(RedisError, TimeoutError):
+            async with asyncio.timeout(self.patience):
+                await self.counters.flush(self.redis)
         await self.broker.stop()
 
     def subscribe(
@@ -290,6 +308,13 @@ class Consumer:
         """Whether FastStream is still reading for us."""
         return bool(self._subscriber.running)
 
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the stream was last read; 0 while entries are in hand."""
+        if self.in_hand or self.stopping:
+            return 0
+        return time.monotonic() - self.bus.read_at.get(self.stream, time.monotonic())
+
     async def ensure_group(self) -> None:
         """Create the group from the beginning of the stream, unless it exists."""
         try:
@@ -332,14 +357,13 @@ class Consumer:
         return len(entries)
 
     async def stop(self) -> None:
-        """Stop reading, wait for what is in hand for a while (`Bus.patience`), then hand the rest back."""
+        """Stop reading, and wait for what is in hand for a while (`Bus.patience`)."""
         self.stopping = True
         await self._subscriber.stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self.bus.patience)
         for task in self._tasks:
             task.cancel()
-        await self.hand_back()
 
     async def hand_back(self) -> None:
         """Leave what is unfinished to the next consumer at once, and take our name off the group."""

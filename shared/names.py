@@ -125,9 +125,10 @@ class Names:
         """Hash "name{labels}" -> total since the installation began."""
         return f"{self.prefix}counters"
 
-    def instance(self, service: str, consumer: str) -> str:
-        """String with a short life: this process is working."""
-        return f"{self.prefix}instance:{service}:{consumer}"
+    @property
+    def instances(self) -> str:
+        """Sorted set of "service consumer" by the last sign of life, in seconds."""
+        return f"{self.prefix}instances"
 
     def limit(self, kind: str, who: str) -> str:
         """String with a life: how often something was asked for within a window; `who` is a hash."""

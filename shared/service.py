@@ -21,14 +21,14 @@ import structlog
 from redis.exceptions import RedisError
 
 from shared.bus import Bus, Consumer, Handler
-from shared.settings import ServiceSettings
+from shared.settings import ServiceSettings, SettingsError
 
 log = structlog.get_logger()
 
 BEAT_SECONDS = 2.0
-INSTANCE_TTL = 10
+FORGET_INSTANCES = 3600
 STUCK_AFTER = 60
-SILENT_AFTER_MS = 30_000
+SILENT_AFTER = 60.0
 HOUSEKEEPING_SECONDS = 60.0
 
 Background = Callable[[], Awaitable[None]]
@@ -39,7 +39,12 @@ class ConsumerStalled(Exception):
 
 
 class App:
-    """One service: its bus, its consumers, its background work and what it holds open."""
+    """One service: its bus, its consumers, its background work and what it holds open.
+
+    `silent_after`: a consumer that has not read for so many seconds ends the process.
+    """
+
+    silent_after = SILENT_AFTER
 
     def __init__(self, name: str, settings: ServiceSettings) -> None:
         self.name = name
@@ -52,6 +57,8 @@ class App:
             max_deliveries=settings.max_deliveries,
             retention_seconds=settings.retention_seconds,
         )
+        self._instance = f"{name} {self.bus.consumer}"
+        self._trimmed: list[str] = []
         self._background: list[Background] = []
         self._resources: list[Callable[[], AbstractAsyncContextManager[object]]] = []
         self._stop = asyncio.Event()
@@ -59,6 +66,10 @@ class App:
     def consume(self, stream: str, handler: Handler, *, batch: int = 100, concurrency: int = 1) -> Consumer:
         """Register a handler; the consumer group is the service's name."""
         return self.bus.subscribe(stream, self.name, handler, batch=batch, concurrency=concurrency)
+
+    def trim(self, stream: str) -> None:
+        """Drop old entries of a stream now and then; those of a consumer's stream are dropped anyway."""
+        self._trimmed.append(stream)
 
     def background(self, work: Background) -> None:
         """Run a coroutine function beside the consumers; it is cancelled at the end."""
@@ -112,13 +123,19 @@ class App:
         faulthandler.cancel_dump_traceback_later()
         for consumer in self.bus.consumers:
             consumer.stopping = True
-        for part in parts:
-            part.cancel()
-        await asyncio.gather(*parts, return_exceptions=True)
-        with suppress(RedisError):
-            for consumer in self.bus.consumers:
-                await consumer.stop()
-            await self.bus.redis.delete(self.settings.names.instance(self.name, self.bus.consumer))
+        # Once is not enough: redis-py may turn a cancellation into a connection error, which a loop survives.
+        while parts:
+            for part in parts:
+                part.cancel()
+            _, parts = await asyncio.wait(parts, timeout=1)
+        for consumer in self.bus.consumers:
+            await consumer.stop()
+        with suppress(RedisError, TimeoutError):
+            # Without Redis nothing can be handed back; it is reclaimed later.
+            async with asyncio.timeout(self.bus.patience):
+                for consumer in self.bus.consumers:
+                    await consumer.hand_back()
+                await self.bus.redis.zrem(self.settings.names.instances, self._instance)
 
     async def _beat(self) -> None:
         """Say that we live: to Redis, to the health check's file, and to the timer that ends a stuck process."""
@@ -126,21 +143,22 @@ class App:
             faulthandler.dump_traceback_later(STUCK_AFTER, exit=True)
             for consumer in self.bus.consumers:
                 await consumer.revive()
-                await self._check_reading(consumer)
+                if consumer.silent_for > self.silent_after:
+                    raise ConsumerStalled(
+                        f"{consumer.stream} has not been read for {consumer.silent_for:.0f} s"
+                    )
             await self.bus.counters.flush(self.bus.redis)
-            key = self.settings.names.instance(self.name, self.bus.consumer)
-            await self.bus.redis.set(key, int(time.time()), ex=INSTANCE_TTL)
+            await self._show_life()
             if self.settings.alive_file:
                 self.settings.alive_file.touch()
             await asyncio.sleep(BEAT_SECONDS)
 
-    async def _check_reading(self, consumer: Consumer) -> None:
-        """Ask Redis, not ourselves, when we last read; raise ConsumerStalled if it is long ago."""
-        if consumer.in_hand or consumer.stopping:
-            return
-        for row in await self.bus.redis.xinfo_consumers(consumer.stream, consumer.group):
-            if row["name"] == self.bus.consumer.encode() and row["idle"] > SILENT_AFTER_MS:
-                raise ConsumerStalled(f"{consumer.stream} has not been read for {row['idle'] // 1000} s")
+    async def _show_life(self) -> None:
+        now = time.time()
+        pipe = self.bus.redis.pipeline(transaction=False)
+        pipe.zadd(self.settings.names.instances, {self._instance: now})
+        pipe.zremrangebyscore(self.settings.names.instances, "-inf", now - FORGET_INSTANCES)
+        await pipe.execute()
 
     async def _reclaiming(self, consumer: Consumer) -> None:
         while True:
@@ -154,10 +172,11 @@ class App:
 
     async def _housekeeping(self) -> None:
         while True:
-            for consumer in self.bus.consumers:
-                with suppress(RedisError):
+            with suppress(RedisError):
+                for consumer in self.bus.consumers:
                     await consumer.forget_the_dead()
-                    await self.bus.trim(consumer.stream, OUR_GROUPS)
+                for stream in (*self._trimmed, *(consumer.stream for consumer in self.bus.consumers)):
+                    await self.bus.trim(stream, OUR_GROUPS)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
@@ -194,6 +213,9 @@ def run_app(app: App) -> None:
     runner = _runner()
     try:
         runner(app.run())
+    except SettingsError:
+        # Only a person can mend it: the caller says it in one line.
+        raise
     except Exception as e:
         log.critical("died", service=app.name, error=f"{type(e).__name__}: {e}", exc_info=True)
         raise SystemExit(1) from e

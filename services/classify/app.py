@@ -3,11 +3,13 @@
 published report -> find_tags (rulebook) -> tagged report, forwarded and stored in the script that acknowledges it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import structlog
+from redis.exceptions import RedisError
 
 from services.classify.adapters.rulebook_files import catalogue, load_rulebook
 from services.classify.core.tag import tag_report
@@ -15,10 +17,12 @@ from services.classify.settings import ClassifySettings
 from shared.bus import Entry, Outcome
 from shared.catalogue import write_catalogue
 from shared.events import ReportPublished, tagged
-from shared.report_store import forwarded
+from shared.report_store import ReportStore, forwarded
 from shared.service import App
 
 log = structlog.get_logger()
+
+FORGET_SECONDS = 3600.0
 
 
 def make_app(settings: ClassifySettings) -> App:
@@ -38,6 +42,14 @@ def make_app(settings: ClassifySettings) -> App:
         log.info("rulebook", version=rulebook.version, topics=[topic.id for topic in rulebook.topics])
         yield
 
+    async def forget_old_reports() -> None:
+        topics = [topic.id for topic in rulebook.topics]
+        while True:
+            with suppress(RedisError):
+                await ReportStore(app.bus.redis, settings.names).forget(settings.retention_seconds, topics)
+            await asyncio.sleep(FORGET_SECONDS)
+
     app.consume(settings.names.published, on_report)
+    app.background(forget_old_reports)
     app.resource(announced)
     return app

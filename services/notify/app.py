@@ -89,6 +89,7 @@ def make_app(settings: NotifySettings) -> App:
     app.consume(names.tagged, on_tagged_report)
     app.consume(names.deliveries, on_delivery, batch=50, concurrency=settings.deliver_concurrency)
     app.resource(ready)
+    app.trim(names.subscription_changes)
     app.background(active.follow)
     app.background(queue_due)
     return app

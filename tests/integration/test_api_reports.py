@@ -1,6 +1,7 @@
 """/v1/reports, /v1/topics, /v1/feeds, health and figures over HTTP, with a real Redis."""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -121,7 +122,7 @@ async def test_a_process_that_answers_is_alive(api):
 async def test_readiness_says_what_is_missing(api):
     redis, names = api.bus.redis, api.bus.names
     await redis.xgroup_create(names.published, "classify", id="0", mkstream=True)
-    await redis.set(names.instance("ingest", "host-1"), 1)
+    await redis.zadd(names.instances, {"ingest host-1": time.time(), "notify host-1": time.time() - 60})
     missing = (await api.json_of("GET", "/readyz", 503))["missing"]
     assert missing == [
         f"consumer group notify on {names.tagged}",
@@ -140,7 +141,7 @@ async def test_it_is_ready_when_groups_and_services_are_there(api):
     ):
         await redis.xgroup_create(stream, group, id="0", mkstream=True)
     for service in ("ingest", "classify", "notify"):
-        await redis.set(names.instance(service, "host-1"), 1)
+        await redis.zadd(names.instances, {f"{service} host-1": time.time()})
     assert await api.json_of("GET", "/readyz") == {"status": "ready", "missing": []}
 
 

@@ -204,6 +204,7 @@ async def test_a_stopping_consumer_hands_back_what_it_has_not_finished(
     await start(slow)
     await started.wait()
     await slow.stop()
+    await slow.hand_back()
     other_bus = await another_bus(redis_url, names)
     other_bus.reclaim_after = 3000
     other = other_bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))

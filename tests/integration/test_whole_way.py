@@ -1,6 +1,8 @@
 """A feed in, a signed webhook and a mail out: four real processes, a real Redis, real HTTP and SMTP servers."""
 
+import json
 import re
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -13,11 +15,14 @@ import aiohttp
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from jsonschema import Draft202012Validator
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from shared import redis_server
 from shared.redis_server import free_port
 from tests.processes import FeedServer, Item, Services, WebhookSink, until, write_feeds
+
+ROOT = Path(__file__).parent.parent.parent
 
 CROSSING = Item(
     "Aid convoy reaches Velin after crossing reopens",
@@ -55,6 +60,7 @@ class Installation:
     sink: WebhookSink
     mailbox: Mailbox
     api: str
+    redis_port: int
 
 
 @pytest.fixture
@@ -77,7 +83,7 @@ async def tocsin(tmp_path: Path) -> AsyncIterator[Installation]:
     }
     services = Services(tmp_path, environment)
     services.start("ingest", "classify", "notify", "api")
-    installation = Installation(services, feeds, sink, mailbox, f"http://127.0.0.1:{port}")
+    installation = Installation(services, feeds, sink, mailbox, f"http://127.0.0.1:{port}", redis.port)
     await until(lambda: _ready(installation))
     yield installation
     services.end()
@@ -185,6 +191,54 @@ def form_in(page: str) -> dict[str, Any]:
 
 async def _is(tocsin: Installation, created: dict[str, Any], state: str) -> bool:
     return await state_of(tocsin, created) == state
+
+
+class RespClient:
+    """A Redis client of forty lines: what any language can do with a socket."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._file = self._socket.makefile("rb")
+
+    def ask(self, *words: str) -> Any:
+        self._socket.sendall(
+            f"*{len(words)}\r\n".encode()
+            + b"".join(b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words)
+        )
+        return self._answer()
+
+    def _answer(self) -> Any:
+        line = self._file.readline().rstrip(b"\r\n")
+        kind, rest = line[:1], line[1:]
+        if kind == b"*":
+            return [self._answer() for _ in range(int(rest))]
+        if kind == b"$":
+            return self._file.read(int(rest) + 2)[:-2].decode() if int(rest) >= 0 else None
+        return rest.decode()
+
+    def close(self) -> None:
+        self._file.close()
+        self._socket.close()
+
+
+async def test_any_language_reads_the_streams_with_a_socket_and_a_json_parser(tocsin: Installation) -> None:
+    tocsin.feeds.items["0"] += [HARVEST, CROSSING]
+    client = RespClient(tocsin.redis_port)
+    await until(lambda: client.ask("XLEN", "tocsin:reports.tagged.v1") == "2")
+    for event_type in ("report.published.v1", "report.tagged.v1"):
+        schema = json.loads((ROOT / "docs" / "schemas" / f"{event_type}.json").read_text())
+        name = event_type.replace("report.", "reports.")
+        [[_, entries]] = client.ask("XREAD", "COUNT", "10", "STREAMS", f"tocsin:{name}", "0")
+        for _, flat in entries:
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+            event = json.loads(fields["event"])
+            Draft202012Validator(schema).validate(event)
+            assert fields["type"] == event["type"] == event_type
+            assert fields["id"] == event["id"]
+    topics = [dict(zip(flat[::2], flat[1::2], strict=True))["topics"] for _, flat in entries]
+    assert sorted(topics)[0] == ""
+    assert "aid" in sorted(topics)[1].split(",")
+    client.close()
 
 
 async def test_a_terminated_service_ends_well(tocsin: Installation) -> None:

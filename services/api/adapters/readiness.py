@@ -1,18 +1,20 @@
 """What is missing for the whole way to work: Redis, consumer groups, running services."""
 
 import asyncio
+import time
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from shared.names import Names
+from shared.redis_client import RedisClient
 
 PATIENCE = 3.0
+SILENT_SECONDS = 10.0
 SERVICES = ("ingest", "classify", "notify")
 
 
-async def find_missing(redis: Redis, names: Names) -> list[str]:
+async def find_missing(redis: RedisClient, names: Names) -> list[str]:
     """Return what is missing, in words; an empty list when all is there."""
     try:
         async with asyncio.timeout(PATIENCE):
@@ -22,7 +24,7 @@ async def find_missing(redis: Redis, names: Names) -> list[str]:
         return [f"redis does not answer: {type(e).__name__}"]
 
 
-async def _missing_groups(redis: Redis, names: Names) -> list[str]:
+async def _missing_groups(redis: RedisClient, names: Names) -> list[str]:
     needed = ((names.published, "classify"), (names.tagged, "notify"), (names.deliveries, "notify"))
     return [
         f"consumer group {group} on {stream}"
@@ -31,12 +33,12 @@ async def _missing_groups(redis: Redis, names: Names) -> list[str]:
     ]
 
 
-async def group_names(redis: Redis, stream: str) -> list[str]:
+async def group_names(redis: RedisClient, stream: str) -> list[str]:
     """Return the consumer groups of a stream; none if there is no such stream."""
     return [row["name"].decode() for row in await stream_groups(redis, stream)]
 
 
-async def stream_groups(redis: Redis, stream: str) -> list[Any]:
+async def stream_groups(redis: RedisClient, stream: str) -> list[Any]:
     """Return what Redis says of each group of a stream; nothing if there is no such stream."""
     try:
         return list(await redis.xinfo_groups(stream))
@@ -44,12 +46,7 @@ async def stream_groups(redis: Redis, stream: str) -> list[Any]:
         return []
 
 
-async def _missing_services(redis: Redis, names: Names) -> list[str]:
-    running: set[str] = set()
-    async for raw in redis.scan_iter(match=names.instance("*", "*"), count=1000):
-        running.update(
-            service for service in SERVICES if raw.decode().startswith(names.instance(service, ""))
-        )
-        if running.issuperset(SERVICES):
-            break
+async def _missing_services(redis: RedisClient, names: Names) -> list[str]:
+    alive = await redis.zrangebyscore(names.instances, time.time() - SILENT_SECONDS, "+inf")
+    running = {raw.decode().split()[0] for raw in alive}
     return [f"no {service} is running" for service in SERVICES if service not in running]

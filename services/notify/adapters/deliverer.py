@@ -83,7 +83,7 @@ class Deliverer:
         self, delivery: Delivery, subscription: Subscription, sent: Sent, duration_ms: int
     ) -> Outcome:
         if delivery.kind == "confirm" and isinstance(subscription.channel, WebhookEndpoint):
-            await self._activate(subscription.id)
+            await self._activate(subscription)
         attempt = Attempt(
             at=_now(), outcome="delivered", detail=sent.detail, status=sent.status, duration_ms=duration_ms
         )
@@ -137,13 +137,14 @@ class Deliverer:
             if not self._in_flight[endpoint]:
                 del self._in_flight[endpoint]
 
-    async def _activate(self, subscription_id: str) -> None:
+    async def _activate(self, asked: Subscription) -> None:
         def answered(subscription: Subscription) -> Subscription:
-            if subscription.state != "pending":
+            # Its owner may have named another endpoint meanwhile, which has not answered.
+            if subscription.state != "pending" or subscription.channel != asked.channel:
                 return subscription
             return subscription.model_copy(update={"state": "active", "reason": "", "changed_at": _now()})
 
-        await self.subscriptions.update(subscription_id, answered)
+        await self.subscriptions.update(asked.id, answered)
 
     async def _disable(self, subscription_id: str, reason: str) -> None:
         await self.subscriptions.update(

@@ -1,0 +1,140 @@
+"""The shell of a service: it waits for Redis, survives its restarts, and never looks healthy when it is not."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from shared import redis_server, service
+from shared.bus import Entry, Outcome, xadd
+from shared.names import Names
+from shared.redis_server import RedisServer, free_port
+from shared.service import App
+from shared.settings import ServiceSettings
+from tests.processes import until
+
+NAMES = Names("shell:")
+
+
+class Runner:
+    """An App in this process, with a consumer that forwards what it reads."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        settings = ServiceSettings(
+            redis_url=url, key_prefix=NAMES.prefix, reclaim_after=0.5, alive_file=folder / "alive"
+        )
+        self.alive_file = folder / "alive"
+        self.app = App("classify", settings)
+        self.consumer = self.app.consume(NAMES.published, self.forward)
+        self.task: asyncio.Task[None] | None = None
+
+    async def forward(self, entry: Entry) -> Outcome:
+        return Outcome([xadd(NAMES.tagged, {"n": entry.field("n")})])
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self.app.run())
+
+    async def add(self, number: int) -> None:
+        await self.app.bus.redis.xadd(NAMES.published, {"n": str(number)})
+
+    async def told(self) -> list[bytes]:
+        return [fields[b"n"] for _, fields in await self.app.bus.redis.xrange(NAMES.tagged)]
+
+    def has_told(self, *numbers: int) -> Callable[[], asyncio.Future[bool]]:
+        expected = [str(number).encode() for number in numbers]
+
+        async def check() -> bool:
+            return await self.told() == expected
+
+        return lambda: asyncio.ensure_future(check())
+
+
+@pytest.fixture
+async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    server = redis_server.start(tmp_path / "redis")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def runner(redis: RedisServer, tmp_path: Path) -> AsyncIterator[Runner]:
+    runner = Runner(redis.url, tmp_path)
+    runner.start()
+    await until(lambda: runner.alive_file.exists())
+    yield runner
+    runner.app.stop()
+    if runner.task:
+        await asyncio.wait([runner.task])
+
+
+async def test_a_service_waits_for_a_redis_that_is_down_at_start(tmp_path: Path) -> None:
+    port = free_port()
+    runner = Runner(f"redis://127.0.0.1:{port}/0", tmp_path)
+    runner.start()
+    await asyncio.sleep(0.3)
+    assert not runner.alive_file.exists()
+    server = redis_server.start(tmp_path / "redis", port=port)
+    await until(lambda: runner.alive_file.exists())
+    runner.app.stop()
+    assert runner.task is not None
+    await runner.task
+    server.stop()
+
+
+async def test_a_service_can_be_stopped_while_it_waits_for_redis(tmp_path: Path) -> None:
+    runner = Runner(f"redis://127.0.0.1:{free_port()}/0", tmp_path)
+    runner.start()
+    await asyncio.sleep(0.1)
+    runner.app.stop()
+    assert runner.task is not None
+    await asyncio.wait_for(runner.task, 5)
+
+
+async def test_a_service_goes_on_after_redis_was_killed_and_started_again(
+    runner: Runner, redis: RedisServer, tmp_path: Path
+) -> None:
+    await runner.add(1)
+    await until(runner.has_told(1))
+    redis.process.kill()
+    redis.process.wait()
+    again = redis_server.start(tmp_path / "redis", port=redis.port)
+    await runner.add(2)
+    await until(runner.has_told(1, 2))
+    runner.app.stop()
+    assert runner.task is not None
+    await runner.task
+    again.stop()
+
+
+async def test_a_service_makes_a_lost_group_anew_and_goes_on(runner: Runner) -> None:
+    await runner.app.bus.redis.flushall()
+    await runner.add(3)
+    await until(runner.has_told(3))
+
+
+async def test_a_consumer_that_stopped_reading_ends_the_process(runner: Runner) -> None:
+    runner.app.silent_after = 1.5
+    for task in list(runner.consumer._subscriber.tasks):
+        task.cancel()
+    assert runner.task is not None
+    with pytest.raises(service.ConsumerStalled, match=r"reports\.published\.v1"):
+        await asyncio.wait_for(asyncio.shield(runner.task), 20)
+
+
+async def test_a_failing_part_ends_the_service(redis: RedisServer, tmp_path: Path) -> None:
+    runner = Runner(redis.url, tmp_path)
+
+    async def break_down() -> None:
+        raise ZeroDivisionError
+
+    runner.app.background(break_down)
+    with pytest.raises(ZeroDivisionError):
+        await runner.app.run()
+
+
+async def test_the_sign_of_life_is_kept_fresh(runner: Runner) -> None:
+    os.utime(runner.alive_file, (0, 0))
+    await until(lambda: time.time() - runner.alive_file.stat().st_mtime < 10)
