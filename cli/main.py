@@ -32,7 +32,6 @@ def ingest() -> None:
     """Run ingest: feeds -> reports.published.v1."""
     from services.ingest.adapters.feed_list import FeedFileError
     from services.ingest.app import make_app
-
     from services.ingest.settings import IngestSettings
 
     settings = load(IngestSettings)
@@ -75,7 +74,6 @@ def notify() -> None:
 def api() -> None:
     """Run the HTTP service: pages, subscriptions, reports."""
     from services.api.app import make_app
-
     from services.api.settings import ApiSettings
 
     settings = load(ApiSettings)
