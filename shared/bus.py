@@ -283,6 +283,8 @@ class Consumer:
     in_hand: set[str] = field(default_factory=set)
     stopping: bool = False
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _finished: list[tuple[str, Outcome, "asyncio.Future[None]"]] = field(default_factory=list)
+    _settler: asyncio.Task[None] | None = None
     _slots: asyncio.Semaphore = field(init=False)
     _subscriber: Any = field(init=False)
 
@@ -409,10 +411,30 @@ class Consumer:
         try:
             outcome = await self._outcome(entry)
             if outcome is not None:
-                await self._settle([(entry.id, outcome)])
+                await self._settle_with_others(entry.id, outcome)
         finally:
             self._slots.release()
             self.in_hand.discard(entry.id)
+
+    async def _settle_with_others(self, entry_id: str, outcome: Outcome) -> None:
+        """Settle in one script with all that is finished by the time the last one is through."""
+        settled = asyncio.get_running_loop().create_future()
+        self._finished.append((entry_id, outcome, settled))
+        if self._settler is None or self._settler.done():
+            self._settler = asyncio.create_task(self._settle_finished())
+        await settled
+
+    async def _settle_finished(self) -> None:
+        while self._finished:
+            batch, self._finished = self._finished, []
+            try:
+                await self._settle([(entry_id, outcome) for entry_id, outcome, _ in batch])
+            except RedisError as e:
+                log.warning("not settled; the entries stay pending", stream=self.stream, error=str(e))
+            finally:
+                for _, _, settled in batch:
+                    if not settled.done():
+                        settled.set_result(None)
 
     async def _settle(self, outcomes: list[tuple[str, Outcome]]) -> None:
         settled = await self.bus.settle(self.stream, self.group, outcomes)

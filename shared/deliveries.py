@@ -44,7 +44,7 @@ class DeliveryLog:
 
     async def get(self, delivery_id: str) -> Delivery | None:
         raw = await self._bus.redis.hgetall(self._names.delivery(delivery_id))
-        return _delivery(raw)
+        return read_delivery(raw)
 
     async def newest(self, subscription_id: str, limit: int = 50) -> list[tuple[Delivery, list[Attempt]]]:
         """Return the newest deliveries of a subscription, each with its attempts, newest first."""
@@ -56,7 +56,7 @@ class DeliveryLog:
         rows = await pipe.execute()
         found = []
         for raw, attempts in zip(rows[::2], rows[1::2], strict=True):
-            delivery = _delivery(raw)
+            delivery = read_delivery(raw)
             if delivery:
                 found.append((delivery, [Attempt.model_validate_json(each) for each in attempts]))
         return found
@@ -65,7 +65,7 @@ class DeliveryLog:
         """Queue a delivery again from the start of its schedule, whatever became of it."""
         again = delivery.model_copy(update={"state": "pending", "attempts": 0, "next_attempt_at": None})
         pipe = self._bus.redis.pipeline(transaction=True)
-        for command in (*_written(self._names, again), xadd(self._names.deliveries, {"id": delivery.id})):
+        for command in (*_written(self._names, again), xadd(self._names.deliveries, _queued(delivery))):
             pipe.execute_command(*command)
         pipe.zrem(self._names.deliveries_later, delivery.id)
         await pipe.execute()
@@ -73,7 +73,8 @@ class DeliveryLog:
     async def queue_due(self, now: datetime, limit: int = 500) -> int:
         """Move deliveries whose time has come to the stream; return how many."""
         keys = [self._names.deliveries_later, self._names.deliveries]
-        return int(await self._bus.script("queue_due")(keys=keys, args=[now.timestamp(), limit]))
+        args: list[str | int | float] = [now.timestamp(), limit, self._names.delivery("")]
+        return int(await self._bus.script("queue_due")(keys=keys, args=args))
 
 
 def after_attempt(names: Names, delivery: Delivery, attempt: Attempt) -> list[Command]:
@@ -101,6 +102,11 @@ def _written(names: Names, delivery: Delivery) -> list[Command]:
     return [("HSET", key, *flat), ("EXPIRE", key, KEPT_SECONDS)]
 
 
+def _queued(delivery: Delivery) -> dict[str, str]:
+    """What a queue entry says: enough to look everything up in one round trip."""
+    return {"id": delivery.id, "subscription": delivery.subscription, "report": delivery.report or ""}
+
+
 def _fields(delivery: Delivery) -> dict[str, str | int]:
     return {
         "kind": delivery.kind,
@@ -114,7 +120,8 @@ def _fields(delivery: Delivery) -> dict[str, str | int]:
     }
 
 
-def _delivery(raw: Mapping[bytes, bytes]) -> Delivery | None:
+def read_delivery(raw: Mapping[bytes, bytes]) -> Delivery | None:
+    """Return the delivery in a hash, or None if the hash is empty."""
     if not raw:
         return None
     row = {name.decode(): value.decode() for name, value in raw.items()}

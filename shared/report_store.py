@@ -61,7 +61,7 @@ class ReportStore:
 
     async def get(self, report_id: str) -> TaggedReport | None:
         raw = await self._redis.hget(self._names.report(report_id), "event")
-        return _read(raw)
+        return read_stored(raw)
 
     async def page(
         self, topic: str | None = None, after: Place | None = None, limit: int = 50
@@ -101,10 +101,11 @@ class ReportStore:
         pipe = self._redis.pipeline(transaction=False)
         for report_id in ids:
             pipe.hget(self._names.report(report_id), "event")
-        return [_read(raw) for raw in await pipe.execute()]
+        return [read_stored(raw) for raw in await pipe.execute()]
 
 
-def _read(raw: bytes | str | None) -> TaggedReport | None:
+def read_stored(raw: bytes | str | None) -> TaggedReport | None:
+    """Return the report of a stored event; None if there is none, or none that can be read."""
     if raw is None:
         return None
     try:

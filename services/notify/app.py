@@ -12,6 +12,7 @@ from importlib.metadata import version
 import structlog
 
 from services.notify.adapters.active import ActiveSubscriptions
+from services.notify.adapters.cases import Cases
 from services.notify.adapters.deliverer import Deliverer
 from services.notify.adapters.renderer import Renderer
 from services.notify.channels.email import OutboxChannel, SmtpChannel
@@ -28,7 +29,7 @@ from shared.report_store import ReportStore
 from shared.server_key import server_key
 from shared.service import App
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Links
+from shared.subscriptions import Links, text_of
 
 log = structlog.get_logger()
 
@@ -40,7 +41,7 @@ def make_app(settings: NotifySettings) -> App:
     app = App("notify", settings)
     bus, names = app.bus, settings.names
     store, deliveries = SubscriptionStore(bus), DeliveryLog(bus)
-    active = ActiveSubscriptions(bus, store)
+    active, cases = ActiveSubscriptions(bus, store), Cases(bus)
     webhooks = WebhookChannel(
         AddressGuard(settings.allow_hosts),
         lambda: datetime.now(UTC),
@@ -52,11 +53,11 @@ def make_app(settings: NotifySettings) -> App:
 
     async def on_tagged_report(entry: Entry) -> Outcome:
         tagged = entry.event(ReportTagged).data
-        now = datetime.now(UTC)
-        owed = [
-            owed_report(subscription, tagged.report.id, now) for subscription, _ in active.wanted.find(tagged)
-        ]
-        await deliveries.owe(owed)
+        text, now = text_of(tagged), datetime.now(UTC)
+        owed = [owed_report(wanting, tagged.report.id, now) for wanting in active.wanted.find(tagged, text)]
+        if owed:
+            cases.remember(tagged, text)
+            await deliveries.owe(owed)
         return Outcome()
 
     async def on_delivery(entry: Entry) -> Outcome:
@@ -72,7 +73,7 @@ def make_app(settings: NotifySettings) -> App:
             deliverer = Deliverer(
                 bus,
                 store,
-                deliveries,
+                cases,
                 renderer,
                 webhooks,
                 mails,

@@ -12,7 +12,7 @@ for i = 1, (#KEYS - 1) / 2 do
     redis.call('ZADD', index, created, id)
     redis.call('EXPIRE', index, ARGV[1])
     redis.call('ZREMRANGEBYRANK', index, 0, -1 - tonumber(ARGV[2]))
-    redis.call('XADD', KEYS[1], '*', 'id', id)
+    redis.call('XADD', KEYS[1], '*', 'id', id, 'subscription', fields['subscription'], 'report', fields['report'])
     new = new + 1
   end
 end

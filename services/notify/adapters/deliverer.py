@@ -5,27 +5,45 @@ What follows an attempt (delivered, later, given up) is written in the script th
 
 import random
 import time
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from services.notify.adapters.cases import Case, Cases, Wanting
 from services.notify.adapters.renderer import Renderer, Unsendable
 from services.notify.core.channel import DeliveryError, MailSender, Sent, WebhookSender
 from services.notify.core.outcome import after_failure, after_success
 from shared.bus import Bus, Entry, Outcome
-from shared.deliveries import DeliveryLog, after_attempt, put_off
+from shared.deliveries import after_attempt, put_off
 from shared.delivery import Attempt, Delivery
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import EmailEndpoint, Subscription, WebhookEndpoint
 
 log = structlog.get_logger()
 
-BUSY_SECONDS = 1.0
+BUSY_SECONDS = 0.2
+LONGEST_TURN = 60.0
 PAUSED_SECONDS = 300.0
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What one endpoint is being sent. Those that must wait are given turns at the pace it has shown."""
+
+    in_flight: int = 0
+    seconds: float = 0.2
+    turn: float = 0
+
+    def ended(self, seconds: float) -> None:
+        """Note that an attempt took so long."""
+        self.in_flight -= 1
+        self.seconds += (seconds - self.seconds) / 8
+
+    def next_turn(self, now: float, at_once: int) -> float:
+        """Return the seconds until one more may be tried."""
+        self.turn = max(self.turn, now) + self.seconds / at_once
+        return min(self.turn - now, LONGEST_TURN) + BUSY_SECONDS
 
 
 class Cancelled(Exception):
@@ -38,46 +56,52 @@ class Deliverer:
 
     bus: Bus
     subscriptions: SubscriptionStore
-    deliveries: DeliveryLog
+    cases: Cases
     renderer: Renderer
     webhooks: WebhookSender
     mails: MailSender
     schedule: tuple[float, ...]
     per_endpoint: int
-    _in_flight: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _endpoints: dict[str, Traffic] = field(default_factory=dict)
 
     async def on_delivery(self, entry: Entry) -> Outcome:
         """Make one attempt, unless the delivery is done, unwanted, or its endpoint has all it may have."""
-        delivery = await self.deliveries.get(entry.field("id").decode())
-        if delivery is None or delivery.state != "pending":
+        case = await self.cases.find(entry)
+        if case is None or case.delivery.state != "pending":
             return Outcome()
-        subscription = await self.subscriptions.get(delivery.subscription)
+        subscription = case.wanting.subscription if case.wanting else None
+        if subscription and subscription.state == "paused" and case.delivery.kind == "report":
+            return self._put_off(case.delivery, PAUSED_SECONDS)
         endpoint = _endpoint_name(subscription)
-        if self._in_flight[endpoint] >= self.per_endpoint:
-            return self._put_off(delivery, BUSY_SECONDS)
-        if subscription and subscription.state == "paused" and delivery.kind == "report":
-            return self._put_off(delivery, PAUSED_SECONDS)
-        with self._slot(endpoint):
-            return await self._attempt(delivery, subscription)
-
-    async def _attempt(self, delivery: Delivery, subscription: Subscription | None) -> Outcome:
+        traffic = self._endpoints.setdefault(endpoint, Traffic())
+        if traffic.in_flight >= self.per_endpoint:
+            return self._put_off(case.delivery, traffic.next_turn(time.monotonic(), self.per_endpoint))
         started = time.monotonic()
+        traffic.in_flight += 1
         try:
-            wanted = _still_wanted(delivery, subscription)
-            sent = await self._send(delivery, wanted)
-        except (Cancelled, Unsendable) as e:
-            return self._written(
-                delivery, "cancelled", Attempt(at=_now(), outcome="cancelled", detail=str(e))
-            )
-        except DeliveryError as e:
-            return await self._failed(delivery, wanted, e, _milliseconds(started))
-        return await self._succeeded(delivery, wanted, sent, _milliseconds(started))
+            return await self._attempt(case, started)
+        finally:
+            traffic.ended(time.monotonic() - started)
+            if not traffic.in_flight:
+                self._endpoints.pop(endpoint, None)
 
-    async def _send(self, delivery: Delivery, subscription: Subscription) -> Sent:
-        channel = subscription.channel
+    async def _attempt(self, case: Case, started: float) -> Outcome:
+        delivery = case.delivery
+        try:
+            wanting = _still_wanted(case)
+            sent = await self._send(case, wanting)
+        except (Cancelled, Unsendable) as e:
+            attempt = Attempt(at=_now(), outcome="cancelled", detail=str(e))
+            return self._written(delivery, "cancelled", attempt)
+        except DeliveryError as e:
+            return await self._failed(delivery, wanting.subscription, e, _milliseconds(started))
+        return await self._succeeded(delivery, wanting.subscription, sent, _milliseconds(started))
+
+    async def _send(self, case: Case, wanting: Wanting) -> Sent:
+        channel = wanting.subscription.channel
         if isinstance(channel, WebhookEndpoint):
-            return await self.webhooks.send(await self.renderer.webhook(delivery, subscription), channel)
-        return await self.mails.send(await self.renderer.mail(delivery, subscription), channel)
+            return await self.webhooks.send(await self.renderer.webhook(case, wanting), channel)
+        return await self.mails.send(await self.renderer.mail(case, wanting), channel)
 
     async def _succeeded(
         self, delivery: Delivery, subscription: Subscription, sent: Sent, duration_ms: int
@@ -127,16 +151,6 @@ class Deliverer:
     def _put_off(self, delivery: Delivery, seconds: float) -> Outcome:
         return Outcome(put_off(self.bus.names, delivery, _now() + timedelta(seconds=seconds)))
 
-    @contextmanager
-    def _slot(self, endpoint: str) -> Iterator[None]:
-        self._in_flight[endpoint] += 1
-        try:
-            yield
-        finally:
-            self._in_flight[endpoint] -= 1
-            if not self._in_flight[endpoint]:
-                del self._in_flight[endpoint]
-
     async def _activate(self, asked: Subscription) -> None:
         def answered(subscription: Subscription) -> Subscription:
             # Its owner may have named another endpoint meanwhile, which has not answered.
@@ -169,14 +183,15 @@ class Deliverer:
         )
 
 
-def _still_wanted(delivery: Delivery, subscription: Subscription | None) -> Subscription:
-    if subscription is None:
+def _still_wanted(case: Case) -> Wanting:
+    if case.wanting is None:
         raise Cancelled("the subscription was removed")
-    if delivery.kind == "report" and subscription.state != "active":
-        raise Cancelled(f"the subscription is {subscription.state}")
-    if delivery.kind == "confirm" and subscription.state != "pending":
+    state = case.wanting.subscription.state
+    if case.delivery.kind == "report" and state != "active":
+        raise Cancelled(f"the subscription is {state}")
+    if case.delivery.kind == "confirm" and state != "pending":
         raise Cancelled("the subscription is confirmed already")
-    return subscription
+    return case.wanting
 
 
 def _endpoint_name(subscription: Subscription | None) -> str:

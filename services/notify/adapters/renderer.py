@@ -1,21 +1,19 @@
 """Turns a delivery into the message that its channel carries."""
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from jinja2 import Environment
 
+from services.notify.adapters.cases import Case, Wanting
 from services.notify.core.channel import MailMessage, WebhookMessage
 from services.notify.core.mail import MailError, build_mail
 from services.notify.core.message import webhook_body, webhook_test_body
-from shared.delivery import Delivery
 from shared.events import TaggedReport
 from shared.report_store import ReportStore
-from shared.subscriptions import CompiledFilter, Links, Matched, Subscription, find_match, text_of
+from shared.subscriptions import Links, Matched, find_match, text_of
 
 EXAMPLES_LOOKED_AT = 1000
-REPORTS_KEPT = 256
 
 
 class Unsendable(Exception):
@@ -24,38 +22,33 @@ class Unsendable(Exception):
 
 @dataclass
 class Renderer:
-    """Looks up the report and writes the message. A report that matches many subscriptions is read once."""
+    """Writes messages. Those that ask for an answer carry the newest report that would have matched."""
 
     reports: ReportStore
     links: Links
     mail_from: str
     templates: Environment
-    _recent: "OrderedDict[str, TaggedReport]" = field(default_factory=OrderedDict)
 
-    async def webhook(self, delivery: Delivery, subscription: Subscription) -> WebhookMessage:
+    async def webhook(self, case: Case, wanting: Wanting) -> WebhookMessage:
         """Return the body to post; raise Unsendable."""
-        if delivery.kind == "report":
-            tagged, matched = await self._report(delivery, subscription)
-            body = webhook_body(subscription, tagged, matched, self.links, datetime.now(UTC))
-        else:
-            example = await self._example(subscription)
-            body = webhook_test_body(subscription, *example, self.links, datetime.now(UTC))
+        subscription, now = wanting.subscription, datetime.now(UTC)
         if subscription.secret is None:
             raise Unsendable("the subscription has no secret to sign with")
-        return WebhookMessage(delivery.id, body, (subscription.secret,))
-
-    async def mail(self, delivery: Delivery, subscription: Subscription) -> MailMessage:
-        """Return the mail; the same at every attempt. Raise Unsendable."""
-        if delivery.kind == "report":
-            tagged, matched = await self._report(delivery, subscription)
+        if case.delivery.kind == "report":
+            body = webhook_body(subscription, *_told(case, wanting), self.links, now)
         else:
-            tagged, matched = await self._example(subscription)  # type: ignore[assignment]
+            body = webhook_test_body(subscription, *await self._example(wanting), self.links, now)
+        return WebhookMessage(case.delivery.id, body, (subscription.secret,))
+
+    async def mail(self, case: Case, wanting: Wanting) -> MailMessage:
+        """Return the mail; the same at every attempt. Raise Unsendable."""
+        delivery = case.delivery
+        shown = _told(case, wanting) if delivery.kind == "report" else await self._example(wanting)
         try:
             mail = build_mail(
                 delivery.kind,
-                subscription,
-                tagged,
-                matched,
+                wanting.subscription,
+                *shown,
                 links=self.links,
                 mail_from=self.mail_from,
                 message_id=delivery.id,
@@ -66,32 +59,18 @@ class Renderer:
             raise Unsendable(str(e)) from e
         return MailMessage(delivery.id, mail)
 
-    async def _report(self, delivery: Delivery, subscription: Subscription) -> tuple[TaggedReport, Matched]:
-        tagged = await self._stored(delivery.report or "")
-        if tagged is None:
-            raise Unsendable("the report is older than the retention")
-        # A revision since then may match by other words, or by none; it was owed all the same.
-        matched = find_match(CompiledFilter.of(subscription.filter), tagged, text_of(tagged))
-        return tagged, matched or Matched((), ())
-
-    async def _stored(self, report_id: str) -> TaggedReport | None:
-        if report_id in self._recent:
-            self._recent.move_to_end(report_id)
-            return self._recent[report_id]
-        tagged = await self.reports.get(report_id)
-        if tagged is not None:
-            self._recent[report_id] = tagged
-            if len(self._recent) > REPORTS_KEPT:
-                self._recent.popitem(last=False)
-        return tagged
-
-    async def _example(self, subscription: Subscription) -> tuple[TaggedReport | None, Matched | None]:
+    async def _example(self, wanting: Wanting) -> tuple[TaggedReport | None, Matched | None]:
         """The newest report that the filter would have matched: what the alert will look like."""
-        compiled = CompiledFilter.of(subscription.filter)
-        topics = subscription.filter.topics
+        topics = wanting.subscription.filter.topics
         topic = topics[0] if len(topics) == 1 else None
         async for tagged in self.reports.scan(topic, EXAMPLES_LOOKED_AT):
-            matched = find_match(compiled, tagged, text_of(tagged))
+            matched = find_match(wanting.compiled, tagged, text_of(tagged))
             if matched is not None:
                 return tagged, matched
         return None, None
+
+
+def _told(case: Case, wanting: Wanting) -> tuple[TaggedReport, Matched]:
+    if case.telling is None:
+        raise Unsendable("the report is older than the retention")
+    return case.telling.tagged, case.telling.match(wanting)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from shared.events import TaggedReport
-from shared.subscriptions import CompiledFilter, Matched, Subscription, find_match, text_of
+from shared.matching.text import Text
+from shared.subscriptions import CompiledFilter, Subscription, find_match
 
 
 class Wanted:
@@ -25,10 +26,8 @@ class Wanted:
     def drop(self, subscription_id: str) -> None:
         self._by_id.pop(subscription_id, None)
 
-    def find(self, tagged: TaggedReport) -> Iterator[tuple[str, Matched]]:
-        """Yield the id of each subscription that wants the report, and why."""
-        text = text_of(tagged)
+    def find(self, tagged: TaggedReport, text: Text) -> Iterator[str]:
+        """Yield the id of each subscription that wants the report; `text` is its words."""
         for subscription_id, compiled in self._by_id.items():
-            matched = find_match(compiled, tagged, text)
-            if matched is not None:
-                yield subscription_id, matched
+            if find_match(compiled, tagged, text) is not None:
+                yield subscription_id
