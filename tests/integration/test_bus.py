@@ -1,15 +1,31 @@
 """The promises of the bus, on a real Redis."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
+from shared import redis_server
 from shared.bus import Bus, Consumer, Entry, Guard, Marked, Outcome, Rejected, xadd
 from shared.names import Names
+from shared.redis_server import find_binaries
 from shared.service import consumer_name
 
 GROUP = "readers"
+SERVERS = list(find_binaries()) or [None]
+
+
+@pytest.fixture(scope="module", params=SERVERS, ids=str)
+def redis_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Each server program of this machine in turn, or the one of TOCSIN_TEST_REDIS_URL."""
+    given = os.environ.get("TOCSIN_TEST_REDIS_URL")
+    if given:
+        yield given
+        return
+    server = redis_server.start(tmp_path_factory.mktemp("redis"), binary=request.param)
+    yield server.url
+    server.stop()
 
 
 async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = 20) -> None:

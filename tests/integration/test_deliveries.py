@@ -206,7 +206,8 @@ async def test_a_delivery_is_sent_once_though_its_queue_entry_came_twice(desk: D
     delivery = await desk.owe(await desk.subscribe())
     await desk.becomes(delivery, "delivered")
     await desk.bus.redis.xadd(
-        desk.bus.names.deliveries, {"id": delivery.id, "subscription": delivery.subscription, "report": ""}
+        desk.bus.names.deliveries,
+        {"id": delivery.id, "subscription": delivery.subscription, "report": delivery.report or ""},
     )
     last = (await desk.bus.redis.xinfo_stream(desk.bus.names.deliveries))["last-generated-id"]
 
