@@ -23,7 +23,7 @@ from shared.redis_server import RedisServer, free_port
 from tests.processes import FeedServer, Item, Services, WebhookSink, until, write_feeds
 
 NAMES = Names("chaos:")
-FEEDS = 25
+FEEDS, MANY_FEEDS = 25, 100
 SEED = 20261122
 KILLED = ("ingest", "classify", "notify", "classify", "ingest", "notify")
 
@@ -52,7 +52,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     feeds, sink = FeedServer(), WebhookSink()
     await feeds.start()
     await sink.start()
-    write_feeds(tmp_path / "feeds.toml", [feeds.url(number) for number in range(FEEDS)])
     port = free_port()
     services = Services(
         tmp_path,
@@ -103,11 +102,9 @@ def item(number: int) -> Item:
     )
 
 
-async def add_reports(world: World, total: int, a_second: int) -> None:
+async def add_reports(world: World, total: int, a_second: int, feeds: int) -> None:
     for number in range(total):
-        # The newest 60 of a feed, as a feed does it; all of them were there for several polls.
-        items = world.feeds.items[str(number % FEEDS)]
-        items.append(item(number))
+        world.feeds.items[str(number % feeds)].append(item(number))
         if number % a_second == a_second - 1:
             await asyncio.sleep(1)
 
@@ -132,7 +129,8 @@ async def entries(redis: Any, stream: str) -> list[dict[str, Any]]:
     return [json.loads(fields[b"event"]) for _, fields in await redis.xrange(stream)]
 
 
-async def crash_test(world: World, reports: int, kills: int, a_second: int) -> None:
+async def crash_test(world: World, reports: int, kills: int, a_second: int, feeds: int) -> None:
+    write_feeds(world.folder / "feeds.toml", [world.feeds.url(number) for number in range(feeds)])
     world.services.start("classify", "notify", "api")
     await until(lambda: _answers(f"{world.api}/livez"), 60)
     await until(lambda: _knows_topics(world), 60)
@@ -141,7 +139,7 @@ async def crash_test(world: World, reports: int, kills: int, a_second: int) -> N
     fed = await subscribe(world, "fed", {"query": '"food aid"'})
     world.services.start("ingest")
     enough = asyncio.Event()
-    adding = asyncio.create_task(add_reports(world, reports, a_second))
+    adding = asyncio.create_task(add_reports(world, reports, a_second, feeds))
     killed = await kill_at_random(world, kills, enough)
     await adding
     redis = Redis.from_url(world.redis.url)
@@ -192,9 +190,9 @@ async def _knows_topics(world: World) -> bool:
 
 
 async def test_nothing_is_lost_or_told_twice_whatever_is_killed(world: World) -> None:
-    await crash_test(world, reports=2000, kills=20, a_second=100)
+    await crash_test(world, reports=2000, kills=20, a_second=100, feeds=FEEDS)
 
 
 @pytest.mark.soak
 async def test_nothing_is_lost_or_told_twice_over_a_long_run(world: World) -> None:
-    await crash_test(world, reports=20_000, kills=150, a_second=150)
+    await crash_test(world, reports=20_000, kills=150, a_second=150, feeds=MANY_FEEDS)
