@@ -3,6 +3,7 @@
 What follows an attempt (delivered, later, given up) is written in the script that acknowledges the queue entry.
 """
 
+import asyncio
 import random
 import time
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from services.notify.adapters.cases import Case, Cases, Wanting
+from services.notify.adapters.cases import Case, Cases, Recent, Wanting
 from services.notify.adapters.renderer import Renderer, Unsendable
 from services.notify.core.channel import DeliveryError, MailSender, Sent, WebhookSender
 from services.notify.core.outcome import after_failure, after_success
@@ -23,27 +24,51 @@ from shared.subscriptions import EmailEndpoint, Subscription, WebhookEndpoint
 log = structlog.get_logger()
 
 BUSY_SECONDS = 0.2
+QUICK_SECONDS = 0.25
+PATIENCE_SECONDS = 1.0
+ENDPOINTS_KEPT = 10_000
 LONGEST_TURN = 60.0
 PAUSED_SECONDS = 300.0
 
 
-@dataclass(slots=True)
 class Traffic:
-    """What one endpoint is being sent. Those that must wait are given turns at the pace it has shown."""
+    """What one endpoint is being sent: at most so many attempts at once.
 
-    in_flight: int = 0
-    seconds: float = 0.2
-    turn: float = 0
+    At an endpoint that answers quickly the next one waits a moment for its turn. At a slow one it does not: it would
+    hold a worker that others need. It is put off instead, to a turn at the pace that the endpoint has shown.
+    """
 
-    def ended(self, seconds: float) -> None:
-        """Note that an attempt took so long."""
-        self.in_flight -= 1
-        self.seconds += (seconds - self.seconds) / 8
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._slots = asyncio.Semaphore(at_once)
+        self._waiting = 0
+        self._seconds = 0.05
+        self._turn = 0.0
 
-    def next_turn(self, now: float, at_once: int) -> float:
+    async def enter(self) -> bool:
+        """Take a slot, and return whether there was one to be had."""
+        if self._slots.locked() and (self._seconds > QUICK_SECONDS or self._waiting >= self._at_once):
+            return False
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError:
+            self._seconds = max(self._seconds, PATIENCE_SECONDS)
+            return False
+        finally:
+            self._waiting -= 1
+        return True
+
+    def leave(self, seconds: float) -> None:
+        """Give the slot back after an attempt that took so long."""
+        self._slots.release()
+        self._seconds += (seconds - self._seconds) / 8
+
+    def next_turn(self, now: float) -> float:
         """Return the seconds until one more may be tried."""
-        self.turn = max(self.turn, now) + self.seconds / at_once
-        return min(self.turn - now, LONGEST_TURN) + BUSY_SECONDS
+        self._turn = max(self._turn, now) + self._seconds / self._at_once
+        return min(self._turn - now, LONGEST_TURN) + BUSY_SECONDS
 
 
 class Cancelled(Exception):
@@ -62,7 +87,7 @@ class Deliverer:
     mails: MailSender
     schedule: tuple[float, ...]
     per_endpoint: int
-    _endpoints: dict[str, Traffic] = field(default_factory=dict)
+    _endpoints: Recent[str, Traffic] = field(default_factory=lambda: Recent(ENDPOINTS_KEPT))
 
     async def on_delivery(self, entry: Entry) -> Outcome:
         """Make one attempt, unless the delivery is done, unwanted, or its endpoint has all it may have."""
@@ -72,18 +97,17 @@ class Deliverer:
         subscription = case.wanting.subscription if case.wanting else None
         if subscription and subscription.state == "paused" and case.delivery.kind == "report":
             return self._put_off(case.delivery, PAUSED_SECONDS)
-        endpoint = _endpoint_name(subscription)
-        traffic = self._endpoints.setdefault(endpoint, Traffic())
-        if traffic.in_flight >= self.per_endpoint:
-            return self._put_off(case.delivery, traffic.next_turn(time.monotonic(), self.per_endpoint))
+        traffic = self._traffic(_endpoint_name(subscription))
+        if not await traffic.enter():
+            return self._put_off(case.delivery, traffic.next_turn(time.monotonic()))
         started = time.monotonic()
-        traffic.in_flight += 1
         try:
             return await self._attempt(case, started)
         finally:
-            traffic.ended(time.monotonic() - started)
-            if not traffic.in_flight:
-                self._endpoints.pop(endpoint, None)
+            traffic.leave(time.monotonic() - started)
+
+    def _traffic(self, endpoint: str) -> Traffic:
+        return self._endpoints.get(endpoint) or self._endpoints.put(endpoint, Traffic(self.per_endpoint))
 
     async def _attempt(self, case: Case, started: float) -> Outcome:
         delivery = case.delivery
