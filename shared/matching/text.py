@@ -63,7 +63,7 @@ _MARK = "\n"
 # Stands for a sentence's end while a line is made.
 _CUT = "\x1e"
 _INITIAL = re.compile(
-    rf"\.(?<=[^\W\d]\.)(?<![\w{_MARKS}][^\W\d]\.)(?<!\w'[sS]\.)(?<![\u0400-\u052f]'[\u0400-\u052f]\.)"
+    rf"\.(?<=[^\W\d]\.)(?<![\w{_MARKS}][^\W\d]\.)(?<![\w{_MARKS}]'[sS]\.)(?<![\u0400-\u052f]'[\u0400-\u052f]\.)"
     rf"([^\W\d]){_INITIALS_END}"
 )
 _POSSESSIVE = re.compile(rf"'(?<=[\w{_MARKS}]')[sS](?![\w{_MARKS}])")
