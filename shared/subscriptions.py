@@ -36,7 +36,9 @@ class Filter(_Strict):
     )
     languages: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT, examples=[["en", "uk"]])
     sources: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT, description="Ids of feeds.")
-    countries: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT)
+    countries: tuple[str, ...] = Field(
+        default=(), max_length=LIST_LIMIT, examples=[["SD", "TD"]], description="ISO 3166-1 alpha-2."
+    )
 
     @field_validator("query")
     @classmethod
@@ -51,18 +53,17 @@ class Filter(_Strict):
 
     @field_validator("countries")
     @classmethod
-    def _not_yet(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if value:
-            raise ValueError(
-                "reports are not tagged with countries yet; put the country's name into the query"
-            )
-        return value
+    def _codes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        codes = tuple(code.upper() for code in value)
+        if wrong := [code for code in codes if not (len(code) == 2 and code.isascii() and code.isalpha())]:
+            raise ValueError(f"{wrong[0]!r:.20} is no country code: write two letters, as in SD for Sudan")
+        return codes
 
     @model_validator(mode="after")
     def _says_something(self) -> "Filter":
-        if not (self.topics or self.query or self.sources):
+        if not (self.topics or self.query or self.sources or self.countries):
             raise ValueError(
-                "name at least one topic, some words, or a source: an empty filter matches everything"
+                "name at least one topic, country or source, or some words: an empty filter matches everything"
             )
         return self
 
@@ -155,6 +156,12 @@ def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text) -> Ma
         if _primary(tagged.report.language) not in {_primary(code) for code in wanted.languages}:
             return None
         clauses.append(f"language: {tagged.report.language}")
+    if wanted.countries:
+        countries = [country for country in tagged.countries if country.code in wanted.countries]
+        if not countries:
+            return None
+        clauses += [f"country: {country.code}" for country in countries]
+        evidence += [piece for country in countries for piece in country.evidence]
     if wanted.topics:
         tags = [tag for tag in tagged.tags if tag.topic in wanted.topics]
         if not tags:

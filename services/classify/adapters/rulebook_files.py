@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from services.classify.adapters.gazetteer_file import load_gazetteer
 from services.classify.adapters.topic_file import topic_of
 from services.classify.adapters.yaml_file import Place, Problem, YamlFile, read_yaml
 from services.classify.core.rulebook import Example, Rulebook, Topic, compile_rulebook
@@ -28,7 +29,7 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
     topics = {file.name: topic for file in files if (topic := topic_of(file)) is not None}
     _check_ids(files, topics)
     _raise_problems(files)
-    rulebook = compile_rulebook(topics.values())
+    rulebook = compile_rulebook(topics.values(), load_gazetteer())
     for file in files:
         _run_tests(file, topics[file.name], rulebook)
     _raise_problems(files)

@@ -1,4 +1,4 @@
-"""The rulebook: topics, their rules, and one phrase index over all of them.
+"""The rulebook: topics, their rules, and one phrase index over all of them and the names of countries.
 
 A rule has groups of phrases. Its conditions say which groups, standing together in one sentence, make that
 sentence count, and how much; `threshold` says how much a report needs. Groups named `without` spoil a
@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
+from services.classify.core.countries import Gazetteer
 from shared.matching.phrases import PhraseIndex
 
 MASK = "mask"
@@ -92,13 +93,15 @@ class Rulebook:
     version: str
     index: PhraseIndex = field(repr=False, compare=False)
     places: Mapping[str, tuple[Place, ...]] = field(repr=False, compare=False)
+    gazetteer: Gazetteer = field(repr=False, compare=False)
 
 
-def compile_rulebook(topics: Iterable[Topic]) -> Rulebook:
-    """The rulebook of these topics; raise PhraseError for a phrase that cannot be looked for."""
+def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None) -> Rulebook:
+    """The rulebook of these topics, and a gazetteer looked for with it; raise PhraseError for a phrase that cannot be."""
     kept = tuple(topics)
-    places = _places(kept)
-    return Rulebook(topics=kept, version=_version(kept), index=PhraseIndex(places), places=places)
+    places, countries = _places(kept), gazetteer or Gazetteer()
+    index = PhraseIndex([*places, *(name for name in countries.names if name not in places)])
+    return Rulebook(kept, _version(kept), index, places, countries)
 
 
 def _places(topics: tuple[Topic, ...]) -> dict[str, tuple[Place, ...]]:

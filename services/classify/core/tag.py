@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import log2
 
+from services.classify.core.countries import find_countries
+from services.classify.core.evidence import evidence
 from services.classify.core.language import LATIN, latin_language
 from services.classify.core.rulebook import MASK, Condition, Rule, Rulebook, Topic
-from shared.events import Evidence, Report, RuleReference, Story, Tag, TaggedReport
+from shared.events import Country, Report, RuleReference, Story, Tag, TaggedReport
 from shared.matching.text import FieldName, Span, Text
 
-MOST_EVIDENCE = 12
 SHORT = 200
 """Words up to which a report needs the plain threshold; eight times as many need twice as much."""
 LEAD_SENTENCES = 2
@@ -38,23 +39,46 @@ class Match:
     spans: tuple[Span, ...]
 
 
-def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -> tuple[Tag, ...]:
-    """One tag for each topic of the report, in the rulebook's order; none is an answer too.
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a report is about."""
+
+    tags: tuple[Tag, ...]
+    countries: tuple[Country, ...]
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics of the tags, each once."""
+        return tuple(dict.fromkeys(tag.topic for tag in self.tags))
+
+
+def find_all(title: str, text: str, language: str | None, rulebook: Rulebook) -> Findings:
+    """The tags and the countries of a report, from one search of its words.
 
     `language` is what the feed says (BCP 47), if anything. Phrases of another language in the same script do not
     count, so that the French "don" is not found in an English text.
     """
     report = Text.of(title, text)
-    hits = _hits_by_rule(report, language, rulebook)
+    foreign = _foreign(report, language)
+    found = rulebook.index.find(report)
+    hits = _hits_by_rule(found, foreign, rulebook)
     matches = ((topic, _strongest(topic, hits, report)) for topic in rulebook.topics)
-    return tuple(_tag(topic, match, report) for topic, match in matches if match is not None)
+    tags = tuple(_tag(topic, match, report) for topic, match in matches if match is not None)
+    return Findings(tags, find_countries(found, report, foreign, rulebook.gazetteer))
+
+
+def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -> tuple[Tag, ...]:
+    """One tag for each topic of the report, in the rulebook's order; none is an answer too."""
+    return find_all(title, text, language, rulebook).tags
 
 
 def tag_report(report: Report, rulebook: Rulebook) -> TaggedReport:
-    """The report with its tags; a story of its own, as no story is known yet."""
+    """The report with its tags and countries; a story of its own, as no story is known yet."""
+    found = find_all(report.title, report.text, report.language, rulebook)
     return TaggedReport(
         report=report,
-        tags=find_tags(report.title, report.text, report.language, rulebook),
+        tags=found.tags,
+        countries=found.countries,
         story=Story(id=report.id, position=1, sources=1),
         rulebook=rulebook.version,
     )
@@ -63,7 +87,8 @@ def tag_report(report: Report, rulebook: Rulebook) -> TaggedReport:
 def holds(rule: Rule, title: str, text: str, rulebook: Rulebook) -> bool:
     """Whether this rule holds for a report: what a rule's own tests ask."""
     report = Text.of(title, text)
-    return find_match(rule, _hits_by_rule(report, None, rulebook).get(rule.id, {}), report) is not None
+    hits = _hits_by_rule(rulebook.index.find(report), _foreign(report, None), rulebook)
+    return find_match(rule, hits.get(rule.id, {}), report) is not None
 
 
 def find_match(rule: Rule, groups: Groups, report: Text) -> Match | None:
@@ -86,22 +111,17 @@ def required(threshold: float, words: int) -> float:
     return threshold * (1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3))
 
 
-def evidence(spans: Iterable[Span], report: Text) -> tuple[Evidence, ...]:
-    """The words of a match as the original has them: the title's first, none inside another, at most 12."""
-    ordered = sorted(set(spans), key=lambda span: (span.field != "title", span.first, -span.last))
-    kept: list[Span] = []
-    for span in ordered:
-        if not kept or not kept[-1].holds(span):
-            kept.append(span)
-    return tuple(report.evidence(span) for span in kept[:MOST_EVIDENCE])
-
-
-def _hits_by_rule(report: Text, declared: str | None, rulebook: Rulebook) -> dict[str, Groups]:
+def _foreign(report: Text, declared: str | None) -> frozenset[str]:
     language = latin_language(report, declared)
-    foreign = LATIN - {language} if language else frozenset()
+    return LATIN - {language} if language else frozenset()
+
+
+def _hits_by_rule(
+    found: Iterable[tuple[str, Span]], foreign: frozenset[str], rulebook: Rulebook
+) -> dict[str, Groups]:
     hits: dict[str, Groups] = defaultdict(lambda: defaultdict(list))
-    for phrase, span in rulebook.index.find(report):
-        for place in rulebook.places[phrase]:
+    for phrase, span in found:
+        for place in rulebook.places.get(phrase, ()):
             if not place.languages <= foreign:
                 hits[place.rule][place.group].append(span)
     return hits
