@@ -1,5 +1,7 @@
 """The topics that the running rulebook knows: classify writes them, api checks and shows them."""
 
+from collections.abc import Iterable
+
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from shared.names import Names
@@ -16,6 +18,15 @@ class RuleSummary(BaseModel):
     title: str
 
 
+class SubtopicSummary(BaseModel):
+    """A part of a topic; its id is "topic/subtopic"."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    title: str
+
+
 class TopicSummary(BaseModel):
     """A topic as subscribers see it."""
 
@@ -26,6 +37,16 @@ class TopicSummary(BaseModel):
     description: str
     languages: tuple[str, ...]
     rules: tuple[RuleSummary, ...]
+    subtopics: tuple[SubtopicSummary, ...] = ()
+
+
+def followable(topics: Iterable[TopicSummary]) -> dict[str, str]:
+    """Titles by id of everything that a filter may name: each topic, and its subtopics after it."""
+    return {
+        each.id: each.title if each is topic else f"{topic.title}: {each.title.lower()}"
+        for topic in topics
+        for each in (topic, *topic.subtopics)
+    }
 
 
 _TOPICS = TypeAdapter(tuple[TopicSummary, ...])

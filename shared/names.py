@@ -57,7 +57,7 @@ class Names:
     # Reports -----------------------------------------------------------------------------------
 
     def report(self, report_id: str) -> str:
-        """Hash {revision, event}: the newest tagged revision; a report's body is stored once."""
+        """Hash {revision, event, story, position, sketch}: the newest tagged revision; a body is stored once."""
         return f"{self.prefix}report:{report_id}"
 
     @property
@@ -68,6 +68,14 @@ class Names:
     def reports_of(self, topic: str) -> str:
         """The same for one topic."""
         return f"{self.prefix}reports:{topic}"
+
+    def story(self, story_id: str) -> str:
+        """Hash: how many reports a story has, and a field for each source that has told it."""
+        return f"{self.prefix}story:{story_id}"
+
+    def story_band(self, band: str) -> str:
+        """String with a short life: the newest report whose sketch has this band."""
+        return f"{self.prefix}story-band:{band}"
 
     @property
     def catalogue(self) -> str:

@@ -1,6 +1,7 @@
 """classify: reports.published.v1 -> reports.tagged.v1
 
-published report -> find_tags (rulebook) -> tagged report, forwarded and stored in the script that acknowledges it.
+published report -> tags and countries (rulebook), story (index) -> tagged report, forwarded and stored in the script that
+acknowledges it. The story is given before: a report that is read again keeps it.
 """
 
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 import structlog
 
 from services.classify.adapters.rulebook_files import catalogue, load_rulebook
+from services.classify.adapters.story_index import StoryIndex
 from services.classify.core.tag import tag_report
 from services.classify.settings import ClassifySettings
 from shared.bus import Entry, Outcome
@@ -25,10 +27,12 @@ def make_app(settings: ClassifySettings) -> App:
     """Return the service; raise RulebookError if a rule file is wrong."""
     app = App("classify", settings)
     rulebook = load_rulebook(settings.topics_dir)
+    stories = StoryIndex(app.bus, settings.retention_seconds)
 
     async def on_report(entry: Entry) -> Outcome:
         report = entry.event(ReportPublished).data.report
-        event = tagged(tag_report(report, rulebook), datetime.now(UTC))
+        story = await stories.join(report)
+        event = tagged(tag_report(report, rulebook, story), datetime.now(UTC))
         log.debug("tagged", report=report.id, revision=report.revision, topics=event.data.topics)
         return forwarded(settings.names, event, settings.retention_seconds)
 

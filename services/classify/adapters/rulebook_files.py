@@ -1,14 +1,14 @@
 """The rulebook from a folder of topic files. A rule loads only if its own tests pass."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from services.classify.adapters.gazetteer_file import load_gazetteer
 from services.classify.adapters.topic_file import topic_of
 from services.classify.adapters.yaml_file import Place, Problem, YamlFile, read_yaml
-from services.classify.core.rulebook import Example, Rulebook, Topic, compile_rulebook
-from services.classify.core.tag import holds
-from shared.catalogue import RuleSummary, TopicSummary
+from services.classify.core.rulebook import Example, Rule, Rulebook, Topic, compile_rulebook
+from services.classify.core.tag import find_all, holds
+from shared.catalogue import RuleSummary, SubtopicSummary, TopicSummary
 
 SHIPPED = Path(__file__).parent.parent / "topics"
 LARGEST = 1_000_000
@@ -48,6 +48,7 @@ def _summary(topic: Topic) -> TopicSummary:
         description=topic.description,
         languages=topic.languages,
         rules=tuple(RuleSummary(id=rule.id, version=rule.version, title=rule.title) for rule in topic.rules),
+        subtopics=tuple(SubtopicSummary(id=topic.path(each), title=each.title) for each in topic.subtopics),
     )
 
 
@@ -86,6 +87,7 @@ def _check_ids(files: list[YamlFile], topics: dict[str, Topic]) -> None:
         topic = topics[file.name]
         ids: list[tuple[Place, str, str]] = [(("topic",), "topic", topic.id)]
         ids += [(("rules", n, "id"), "rule", rule.id) for n, rule in enumerate(topic.rules)]
+        ids += [(("subtopics", n, "id"), "subtopic", topic.path(each)) for n, each in enumerate(topic.subtopics)]
         for path, kind, name in ids:
             place = f"{file.name}:{file.line_of(path)}"
             if (first := seen.setdefault((kind, name), place)) != place:
@@ -94,13 +96,30 @@ def _check_ids(files: list[YamlFile], topics: dict[str, Topic]) -> None:
 
 def _run_tests(file: YamlFile, topic: Topic, rulebook: Rulebook) -> None:
     for number, rule in enumerate(topic.rules):
-        counts = {True: 0, False: 0}
-        for example in rule.examples:
-            position = counts[example.expected]
-            counts[example.expected] += 1
-            if holds(rule, example.title, example.text, rulebook) is not example.expected:
-                kind = "match" if example.expected else "no_match"
-                file.report(("rules", number, "tests", kind, position), _failure(rule.id, example))
+
+        def rule_holds(example: Example, rule: Rule = rule) -> bool:
+            return holds(rule, example.title, example.text, rulebook)
+
+        _run(file, ("rules", number), rule.id, rule.examples, rule_holds)
+    for number, subtopic in enumerate(topic.subtopics):
+        path = topic.path(subtopic)
+
+        def is_tagged(example: Example, path: str = path) -> bool:
+            return path in find_all(example.title, example.text, None, rulebook).topics
+
+        _run(file, ("subtopics", number), path, subtopic.examples, is_tagged)
+
+
+def _run(
+    file: YamlFile, where: Place, name: str, examples: Iterable[Example], holds_for: Callable[[Example], bool]
+) -> None:
+    counts = {True: 0, False: 0}
+    for example in examples:
+        position = counts[example.expected]
+        counts[example.expected] += 1
+        if holds_for(example) is not example.expected:
+            kind = "match" if example.expected else "no_match"
+            file.report((*where, "tests", kind, position), _failure(name, example))
 
 
 def _failure(rule: str, example: Example) -> str:

@@ -9,13 +9,14 @@ count for nothing themselves and hide whatever shares a word with them ("hearing
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 from services.classify.core.countries import Gazetteer
 from shared.matching.phrases import PhraseIndex
 
 MASK = "mask"
+WORDS = "words"
 
 Phrases = Mapping[str, tuple[str, ...]]
 """Phrases by language (two-letter code)."""
@@ -61,6 +62,16 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Subtopic:
+    """A part of a topic: a report of the topic has it if its words are where the topic is spoken of."""
+
+    id: str
+    title: str
+    words: Phrases
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Topic:
     """A subject that people follow."""
 
@@ -68,6 +79,11 @@ class Topic:
     title: str
     description: str
     rules: tuple[Rule, ...]
+    subtopics: tuple[Subtopic, ...] = ()
+
+    def path(self, subtopic: Subtopic) -> str:
+        """How a subtopic is called where topics are: "aid/military"."""
+        return f"{self.id}/{subtopic.id}"
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -78,7 +94,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a phrase belongs: a group of a rule, in some languages of it."""
+    """Where a phrase belongs: a group of a rule (or the words of a subtopic), in some languages of it."""
 
     rule: str
     group: str
@@ -97,7 +113,7 @@ class Rulebook:
 
 
 def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None) -> Rulebook:
-    """The rulebook of these topics, and a gazetteer looked for with it; raise PhraseError for a phrase that cannot be."""
+    """The rulebook of these topics and a gazetteer; raise PhraseError for a phrase that cannot be looked for."""
     kept = tuple(topics)
     places, countries = _places(kept), gazetteer or Gazetteer()
     index = PhraseIndex([*places, *(name for name in countries.names if name not in places)])
@@ -106,11 +122,18 @@ def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None
 
 def _places(topics: tuple[Topic, ...]) -> dict[str, tuple[Place, ...]]:
     places: dict[str, list[Place]] = defaultdict(list)
-    for rule in (rule for topic in topics for rule in topic.rules):
-        for group, phrases in rule.all_groups().items():
-            for phrase, languages in _languages(phrases).items():
-                places[phrase].append(Place(rule.id, group, frozenset(languages)))
+    for name, group, phrases in (each for topic in topics for each in _groups(topic)):
+        for phrase, languages in _languages(phrases).items():
+            places[phrase].append(Place(name, group, frozenset(languages)))
     return {phrase: tuple(found) for phrase, found in sorted(places.items())}
+
+
+def _groups(topic: Topic) -> Iterator[tuple[str, str, Phrases]]:
+    for rule in topic.rules:
+        for group, phrases in rule.all_groups().items():
+            yield rule.id, group, phrases
+    for subtopic in topic.subtopics:
+        yield topic.path(subtopic), WORDS, subtopic.words
 
 
 def _languages(phrases: Phrases) -> dict[str, set[str]]:

@@ -6,17 +6,18 @@
 4. The rule holds if the sum reaches its threshold, which grows with the length of the report: in a long one,
    a passing word is not what it is about.
 5. A topic's tag is its strongest rule's, with the words of the sentences that counted.
+6. A subtopic ("aid/military") is a tag beside its topic's, if its words stand where the topic is spoken of.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import log2
 
 from services.classify.core.countries import find_countries
 from services.classify.core.evidence import evidence
 from services.classify.core.language import LATIN, latin_language
-from services.classify.core.rulebook import MASK, Condition, Rule, Rulebook, Topic
+from services.classify.core.rulebook import MASK, WORDS, Condition, Rule, Rulebook, Topic
 from shared.events import Country, Report, RuleReference, Story, Tag, TaggedReport
 from shared.matching.text import FieldName, Span, Text
 
@@ -37,6 +38,8 @@ class Match:
     rule: Rule
     score: float
     spans: tuple[Span, ...]
+    sentences: frozenset[Sentence]
+    """Those that counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,7 @@ def find_all(title: str, text: str, language: str | None, rulebook: Rulebook) ->
     foreign = _foreign(report, language)
     found = rulebook.index.find(report)
     hits = _hits_by_rule(found, foreign, rulebook)
-    matches = ((topic, _strongest(topic, hits, report)) for topic in rulebook.topics)
-    tags = tuple(_tag(topic, match, report) for topic, match in matches if match is not None)
+    tags = tuple(tag for topic in rulebook.topics for tag in _tags(topic, hits, report))
     return Findings(tags, find_countries(found, report, foreign, rulebook.gazetteer))
 
 
@@ -72,14 +74,14 @@ def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -
     return find_all(title, text, language, rulebook).tags
 
 
-def tag_report(report: Report, rulebook: Rulebook) -> TaggedReport:
-    """The report with its tags and countries; a story of its own, as no story is known yet."""
+def tag_report(report: Report, rulebook: Rulebook, story: Story | None = None) -> TaggedReport:
+    """The report with its tags and countries; a story of its own if none is given."""
     found = find_all(report.title, report.text, report.language, rulebook)
     return TaggedReport(
         report=report,
         tags=found.tags,
         countries=found.countries,
-        story=Story(id=report.id, position=1, sources=1),
+        story=story or Story(id=report.id, position=1, sources=1),
         rulebook=rulebook.version,
     )
 
@@ -95,15 +97,16 @@ def find_match(rule: Rule, groups: Groups, report: Text) -> Match | None:
     """The rule's match, from its hits by group; None if the report does not reach the threshold."""
     sentences = _by_sentence(_unmasked(groups), report)
     present = {group for found in sentences.values() for group in found}
-    score, spans = 0.0, []
+    score, spans, counted = 0.0, [], set()
     for sentence, found in sentences.items():
         best = _best_condition(rule.conditions, found, present)
         if best is not None:
             score += best.score * _weight(sentence, rule)
             spans += [span for group in best.together for span in found[group]]
+            counted.add(sentence)
     if not spans or score < required(rule.threshold, len(report.title.forms) + len(report.text.forms)):
         return None
-    return Match(rule, round(score, 1), tuple(spans))
+    return Match(rule, round(score, 1), tuple(spans), frozenset(counted))
 
 
 def required(threshold: float, words: int) -> float:
@@ -175,6 +178,20 @@ def _weight(sentence: Sentence, rule: Rule) -> float:
     return LEAD_FACTOR if number < LEAD_SENTENCES else 1.0
 
 
-def _tag(topic: Topic, match: Match, report: Text) -> Tag:
+def _tags(topic: Topic, hits: dict[str, Groups], report: Text) -> Iterator[Tag]:
+    match = _strongest(topic, hits, report)
+    if match is None:
+        return
     rule = RuleReference(id=match.rule.id, version=match.rule.version)
-    return Tag(topic=topic.id, score=match.score, rule=rule, evidence=evidence(match.spans, report))
+    yield Tag(topic=topic.id, score=match.score, rule=rule, evidence=evidence(match.spans, report))
+    for subtopic in topic.subtopics:
+        path = topic.path(subtopic)
+        words = hits[path][WORDS] if path in hits else []
+        spans = [span for span in words if _is_near(report.sentence_of(span), match)]
+        if spans:
+            yield Tag(topic=path, score=match.score, rule=rule, evidence=evidence(spans, report))
+
+
+def _is_near(sentence: Sentence, match: Match) -> bool:
+    """Whether a sentence is where the topic is spoken of: one that counted, the title, the lead."""
+    return sentence in match.sentences or sentence[0] == "title" or sentence[1] < LEAD_SENTENCES
