@@ -42,11 +42,11 @@ class TopicSummary(BaseModel):
 
 def followable(topics: Iterable[TopicSummary]) -> dict[str, str]:
     """Titles by id of everything that a filter may name: each topic, and its subtopics after it."""
-    return {
-        each.id: each.title if each is topic else f"{topic.title}: {each.title.lower()}"
-        for topic in topics
-        for each in (topic, *topic.subtopics)
-    }
+    titles: dict[str, str] = {}
+    for topic in topics:
+        titles[topic.id] = topic.title
+        titles |= {part.id: f"{topic.title}: {part.title.lower()}" for part in topic.subtopics}
+    return titles
 
 
 _TOPICS = TypeAdapter(tuple[TopicSummary, ...])

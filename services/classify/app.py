@@ -1,7 +1,7 @@
 """classify: reports.published.v1 -> reports.tagged.v1
 
-published report -> tags and countries (rulebook), story (index) -> tagged report, forwarded and stored in the script that
-acknowledges it. The story is given before: a report that is read again keeps it.
+published report -> tags and countries (rulebook), story (index) -> tagged report, forwarded and stored in the script
+that acknowledges it. The story is given before: a report that is read again keeps it.
 """
 
 from collections.abc import AsyncIterator

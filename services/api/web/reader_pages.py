@@ -19,7 +19,7 @@ from services.api.core.report_view import TopicTitle, number_topics, view_of
 from services.api.core.search import Hit
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.report_routes import make_search
-from shared.catalogue import TopicSummary
+from shared.catalogue import TopicSummary, followable
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,8 +28,11 @@ SHORT_PAGE = 10
 
 
 def numbered(topics: Sequence[TopicSummary]) -> dict[str, TopicTitle]:
-    """Return titles and colours by topic."""
-    return number_topics({topic.id: topic.title for topic in topics})
+    """Return titles and colours by topic; a subtopic has its topic's colour."""
+    titles = number_topics({topic.id: topic.title for topic in topics})
+    accents = {topic.id: titles[topic.id].accent for topic in topics}
+    parts = {id: TopicTitle(title, accents[id.partition("/")[0]]) for id, title in followable(topics).items()}
+    return titles | parts
 
 
 @router.get("/")

@@ -87,7 +87,9 @@ def _check_ids(files: list[YamlFile], topics: dict[str, Topic]) -> None:
         topic = topics[file.name]
         ids: list[tuple[Place, str, str]] = [(("topic",), "topic", topic.id)]
         ids += [(("rules", n, "id"), "rule", rule.id) for n, rule in enumerate(topic.rules)]
-        ids += [(("subtopics", n, "id"), "subtopic", topic.path(each)) for n, each in enumerate(topic.subtopics)]
+        ids += [
+            (("subtopics", n, "id"), "subtopic", topic.path(each)) for n, each in enumerate(topic.subtopics)
+        ]
         for path, kind, name in ids:
             place = f"{file.name}:{file.line_of(path)}"
             if (first := seen.setdefault((kind, name), place)) != place:

@@ -73,8 +73,8 @@ def _numbers(word: str) -> tuple[int, ...]:
 
 
 _COMMON = """
-that this with from have been were will which their they them said says after before about over more than into when would
-could also other there where while some what news live update updates breaking latest
+that this with from have been were will which their they them said says after before about over more than into when
+would could also other there where while some what news live update updates breaking latest
 dans pour avec sont cette mais plus selon apres etre leur leurs nous vous comme deux entre
 para como este esta pero segun entre desde sobre tras dijo anos contra
 после через который которая которые также этого были было будет чтобы заявил сообщил года году
