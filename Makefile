@@ -47,6 +47,7 @@ check: $(VENV)/.development ## Lint, types, import rules, topic rules, schemas c
 	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.log 2>&1 || { cat $(VENV)/imports.log; exit 1; }
 	@$(BIN)/tocsin topics check
 	@$(BIN)/python -m shared.schemas --check docs/schemas
+	@$(BIN)/tocsin topics schema | cmp -s - docs/schemas/topic-rule.json || { echo "docs/schemas/topic-rule.json is not what the topic files may hold; run 'make schemas'" >&2; exit 1; }
 	@echo "check: all good"
 
 format: $(VENV)/.development ## Put the code into its usual shape
@@ -54,6 +55,7 @@ format: $(VENV)/.development ## Put the code into its usual shape
 
 schemas: $(VENV)/.runtime ## Write docs/schemas anew from the event models
 	@$(BIN)/python -m shared.schemas docs/schemas
+	@$(BIN)/tocsin topics schema > docs/schemas/topic-rule.json
 
 bench: $(VENV)/.development ## Measure, each figure as a ratio to a bare loop in the same run
 	@$(BIN)/python -m benchmarks

@@ -61,3 +61,17 @@ async def read_catalogue(redis: RedisClient, names: Names) -> tuple[TopicSummary
     """Return the topics; none if classify has never run on this Redis."""
     raw = await redis.get(names.catalogue)
     return _TOPICS.validate_json(raw) if raw else ()
+
+
+async def write_problem(redis: RedisClient, names: Names, problem: str | None) -> None:
+    """Say why an edited rulebook was not taken over; None once the one on the disk is in use."""
+    if problem is None:
+        await redis.delete(names.rulebook_problem)
+    else:
+        await redis.set(names.rulebook_problem, problem)
+
+
+async def read_problem(redis: RedisClient, names: Names) -> str | None:
+    """Return why the rulebook on the disk is not the one in use; None if it is."""
+    raw = await redis.get(names.rulebook_problem)
+    return raw.decode() if raw else None

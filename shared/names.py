@@ -82,6 +82,11 @@ class Names:
         """JSON: the topics that the running rulebook knows."""
         return f"{self.prefix}topics"
 
+    @property
+    def rulebook_problem(self) -> str:
+        """String: why the rulebook as it is on the disk was not taken over; absent while it is the one in use."""
+        return f"{self.prefix}rulebook-problem"
+
     # Feeds -------------------------------------------------------------------------------------
 
     def feed(self, feed_id: str) -> str:

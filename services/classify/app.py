@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 
 import structlog
 
-from services.classify.adapters.rulebook_files import catalogue, load_rulebook
+from services.classify.adapters.live_rulebook import LiveRulebook
 from services.classify.adapters.story_index import StoryIndex
 from services.classify.core.tag import tag_report
 from services.classify.settings import ClassifySettings
 from shared.bus import Entry, Outcome
-from shared.catalogue import write_catalogue
 from shared.events import ReportPublished, tagged
 from shared.report_store import forwarded
 from shared.service import App
@@ -26,22 +25,22 @@ log = structlog.get_logger()
 def make_app(settings: ClassifySettings) -> App:
     """Return the service; raise RulebookError if a rule file is wrong."""
     app = App("classify", settings)
-    rulebook = load_rulebook(settings.topics_dir)
+    rulebook = LiveRulebook(app.bus, settings.topics_dir)
     stories = StoryIndex(app.bus, settings.retention_seconds)
 
     async def on_report(entry: Entry) -> Outcome:
         report = entry.event(ReportPublished).data.report
         story = await stories.join(report)
-        event = tagged(tag_report(report, rulebook, story), datetime.now(UTC))
+        event = tagged(tag_report(report, rulebook.current, story), datetime.now(UTC))
         log.debug("tagged", report=report.id, revision=report.revision, topics=event.data.topics)
         return forwarded(settings.names, event, settings.retention_seconds)
 
     @asynccontextmanager
     async def announced() -> AsyncIterator[None]:
-        await write_catalogue(app.bus.redis, settings.names, catalogue(rulebook))
-        log.info("rulebook", version=rulebook.version, topics=[topic.id for topic in rulebook.topics])
+        await rulebook.announce()
         yield
 
     app.consume(settings.names.published, on_report)
     app.resource(announced)
+    app.background(rulebook.watch)
     return app

@@ -1,7 +1,7 @@
 """Whether a condition holds for a document, and by which words."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from math import fsum
@@ -24,8 +24,8 @@ from shared.matching.expression import (
     Weighted,
     members,
 )
-from shared.matching.phrases import Automaton
-from shared.matching.text import FieldName, Span
+from shared.matching.phrases import Automaton, Place
+from shared.matching.text import FieldName, Span, Text
 
 MOST_EVIDENCE = 20
 
@@ -40,21 +40,56 @@ class Clause:
     evidence: tuple[Evidence, ...]
 
 
-class Found:
-    """Where phrases were found in a document; phrases by their normal form."""
+Places = Mapping[FieldName, list[Place]]
+"""Where phrases stand in the line of each field."""
 
-    def __init__(self, document: Document, find: Callable[[], Mapping[str, list[Span]]]) -> None:
+
+def find_places(automaton: Automaton, text: Text) -> Places:
+    """Every place of an automaton's phrases in a text."""
+    return {field: automaton.places(words) for field, words in text.fields()}
+
+
+def find_phrases(automaton: Automaton, document: Document) -> "Found":
+    """The same, ready for conditions to be judged by."""
+    return Found(document, automaton, find_places(automaton, document.text))
+
+
+class Found:
+    """Where an automaton's phrases were found in a document. Worked out for the phrases that are asked for."""
+
+    def __init__(self, document: Document, automaton: Automaton, places: Places) -> None:
         self.document = document
-        self._find = find
+        self._automaton = automaton
+        self._places = places
+        self._spans: dict[str, list[Span]] = {}
+        self._clauses: dict[tuple[Phrase, str], Clause] = {}
 
     @cached_property
-    def _places(self) -> Mapping[str, list[Span]]:
-        return self._find()
+    def _starts(self) -> dict[int, list[tuple[FieldName, int]]]:
+        """By phrase, in which field and where in its line it begins."""
+        starts: dict[int, list[tuple[FieldName, int]]] = {}
+        for field, places in self._places.items():
+            for number, start, _ in places:
+                starts.setdefault(number, []).append((field, start))
+        return starts
 
     def spans(self, phrase: Phrase) -> list[Span]:
         """The places of a phrase, the title's first."""
-        spans = self._places.get(phrase.words, [])
+        words = phrase.words
+        if words not in self._spans:
+            starts = self._starts.get(self._automaton.numbers[words], ())
+            length, text = words.count(" "), self.document.text
+            numbers = [(field, text.words(field).number_at(start)) for field, start in starts]
+            self._spans[words] = [Span(field, first, first + length) for field, first in numbers]
+        spans = self._spans[words]
         return spans if phrase.field is None else [span for span in spans if span.field == phrase.field]
+
+    def clause(self, phrase: Phrase) -> Clause:
+        """What a phrase found. Remembered: conditions by the hundred may hold by the same phrase."""
+        key = phrase, phrase.typed
+        if key not in self._clauses:
+            self._clauses[key] = _clause(phrase, self.spans(phrase), self)
+        return self._clauses[key]
 
     def group(self, group: Group) -> list[Span]:
         """The places of a group's phrases, the title's first, by first word."""
@@ -71,8 +106,9 @@ class Unmasked(Found):
     """The same places, without those that share a word with a mask."""
 
     def __init__(self, found: Found, masks: Iterable[Phrase]) -> None:
-        super().__init__(found.document, dict)
+        self.document = found.document
         self._all = found
+        self._clauses = {}
         self.hidden = frozenset(
             (span.field, word)
             for mask in masks
@@ -86,20 +122,6 @@ class Unmasked(Found):
 
     def _hides(self, span: Span) -> bool:
         return any((span.field, word) in self.hidden for word in range(span.first, span.last + 1))
-
-
-def find_phrases(automaton: Automaton, document: Document) -> Found:
-    """The places of an automaton's phrases in a document."""
-
-    def find() -> dict[str, list[Span]]:
-        forms = {number: form for form, number in automaton.numbers.items()}
-        spans: dict[str, list[Span]] = {}
-        for name, words in document.text.fields():
-            for number, first, last in automaton.spans(words, automaton.places(words)):
-                spans.setdefault(forms[number], []).append(Span(name, first, last))
-        return spans
-
-    return Found(document, find)
 
 
 def holds(expression: Expression, found: Found) -> bool:
@@ -168,7 +190,7 @@ def clauses(expression: Expression, found: Found) -> tuple[Clause, ...]:
 def _clauses(expression: Expression, found: Found) -> Iterator[Clause]:
     match expression:
         case Phrase():
-            yield _clause(expression, found.spans(expression), found)
+            yield found.clause(expression)
         case Fact(key):
             yield Clause(str(expression), found.document.facts[key][:MOST_EVIDENCE])
         case Near():

@@ -12,10 +12,11 @@ a small segment of its own, what is gone is remembered as gone. `compacted` make
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from operator import itemgetter
+from typing import NamedTuple
 
 from shared.matching.document import Document
-from shared.matching.evaluation import Clause, Found, clauses, holds
+from shared.matching.evaluation import Clause, Found, Places, clauses, find_places, holds
 from shared.matching.expression import (
     AllOf,
     AnyOf,
@@ -33,8 +34,8 @@ from shared.matching.expression import (
     simplified,
 )
 from shared.matching.necessity import Cost, Term, Terms, find_required_terms, required_terms
-from shared.matching.phrases import Automaton, Place
-from shared.matching.text import Span
+from shared.matching.phrases import Automaton
+from shared.matching.text import FieldName
 
 SMALL = 500
 """Conditions in the segment that a change makes anew. As many take about 10 ms."""
@@ -43,17 +44,21 @@ MOST_SEGMENTS = 8
 Keys = tuple[int, ...]
 
 
-class Match:
-    """A condition that holds for a document. The clauses are worked out when they are asked for."""
+class Match(NamedTuple):
+    """A condition that holds for a document."""
 
-    def __init__(self, expression: Expression, found: Found) -> None:
-        self.expression = expression
-        self._found = found
+    name: str
+    conditions: Mapping[str, Expression]
+    found: Found
 
-    @cached_property
+    @property
+    def expression(self) -> Expression:
+        return self.conditions[self.name]
+
+    @property
     def clauses(self) -> tuple[Clause, ...]:
-        """What held, as it was typed, with the words that were found."""
-        return clauses(self.expression, self._found)
+        """What held, as it was typed, with the words that were found; worked out each time it is asked for."""
+        return clauses(self.expression, self.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +122,10 @@ class Snapshot:
     def match(self, document: Document) -> Iterator[tuple[str, Match]]:
         """Yield the id of each condition that holds, and its match. In no particular order."""
         for segment, gone in zip(self._segments, self._gone, strict=True):
-            for name, expression, found in segment.match(document):
-                if name not in gone:
-                    yield name, Match(expression, found)
+            if gone:
+                yield from (found for found in segment.match(document) if found[0] not in gone)
+            else:
+                yield from segment.match(document)
 
 
 class _Entry:
@@ -147,19 +153,25 @@ class _Segment:
         for name, expression in conditions.items():
             check(expression)
             shared.setdefault(canonical(simplified(expression)), []).append(name)
-        uses = Counter(term for expression in shared for term in _terms_of(expression))
+        uses: Counter[Term] = Counter(term for expression in shared for term in _terms_of(expression))
+
+        def cost(term: Term) -> float:
+            return uses[term] * _commonness(term)
+
         self._automaton = Automaton(dict.fromkeys(term.words for term in uses if isinstance(term, Phrase)))
-        self._words = {number: words for words, number in self._automaton.numbers.items()}
         self._keys = _Keys(self._automaton, uses)
         self._filed: dict[int, list[_Entry]] = {}
-        for expression, names in shared.items():
-            self._file(expression, names, uses)
+        filed = [(self._keys.of(required_terms(each, cost)), each) for each in shared]
+        # What is looked at together is made together, and so lies together in memory.
+        for keys, expression in sorted(filed, key=itemgetter(0)):
+            entry = self._entry(expression, keys, cost, shared[expression])
+            for key in keys:
+                self._filed.setdefault(key, []).append(entry)
 
-    def match(self, document: Document) -> Iterator[tuple[str, Expression, Found]]:
-        title = self._automaton.places(document.text.title)
-        text = self._automaton.places(document.text.text)
-        present = self._keys.present(title, text, document)
-        found = Found(document, lambda: self._spans(document, title, text))
+    def match(self, document: Document) -> Iterator[tuple[str, Match]]:
+        places = find_places(self._automaton, document.text)
+        present = self._keys.present(places, document)
+        found = Found(document, self._automaton, places)
         filed, expressions = self._filed, self.expressions
         lacks = present.isdisjoint
         for entry in set().union(*map(filed.__getitem__, present & filed.keys())):
@@ -167,30 +179,19 @@ class _Segment:
                 if lacks(keys):
                     break
             else:
-                if lacks(entry.never) and (entry.rest is None or holds(entry.rest, found)):
+                if (not entry.never or lacks(entry.never)) and (
+                    entry.rest is None or holds(entry.rest, found)
+                ):
                     for name in entry.names:
-                        yield name, expressions[name], found
+                        yield name, Match(name, expressions, found)
 
-    def _spans(self, document: Document, title: list[Place], text: list[Place]) -> dict[str, list[Span]]:
-        spans: dict[str, list[Span]] = {}
-        for (field, words), places in zip(document.text.fields(), (title, text), strict=True):
-            for number, first, last in self._automaton.spans(words, places):
-                spans.setdefault(self._words[number], []).append(Span(field, first, last))
-        return spans
-
-    def _file(self, expression: Expression, names: list[str], uses: Counter[Term]) -> None:
-        cost = uses.__getitem__
-        filed_under = required_terms(expression, cost)
+    def _entry(self, expression: Expression, filed_under: Keys, cost: Cost, names: list[str]) -> _Entry:
         must, never, rest = _as_sets(expression, cost)
-        entry = _Entry(
-            # Being a candidate says that one of the terms that it is filed under is there.
-            tuple(self._keys.of(terms) for terms in must if set(terms) != set(filed_under)),
-            self._keys.of(never),
-            rest,
-            names,
+        # Being a candidate says that one of the terms that it is filed under is there.
+        keys = (self._keys.of(terms) for terms in must)
+        return _Entry(
+            tuple(each for each in keys if each != filed_under), self._keys.of(never), rest, tuple(names)
         )
-        for key in self._keys.of(filed_under):
-            self._filed.setdefault(key, []).append(entry)
 
 
 class _Keys:
@@ -199,7 +200,7 @@ class _Keys:
     def __init__(self, automaton: Automaton, terms: Iterable[Term]) -> None:
         self._numbers: dict[Term, int] = {}
         self._facts: dict[str, int] = {}
-        self._fields: dict[str, dict[int, int]] = {"title": {}, "text": {}}
+        self._fields: dict[FieldName, dict[int, int]] = {"title": {}, "text": {}}
         following = len(automaton.numbers) and max(automaton.numbers.values()) + 1
         for number, term in enumerate(terms, start=following):
             if isinstance(term, Fact):
@@ -211,18 +212,25 @@ class _Keys:
             self._numbers[term] = number
 
     def of(self, terms: Iterable[Term]) -> Keys:
-        return tuple(self._numbers[term] for term in terms)
+        return tuple(sorted(self._numbers[term] for term in terms))
 
-    def present(self, title: list[Place], text: list[Place], document: Document) -> set[int]:
+    def present(self, places: Places, document: Document) -> set[int]:
         """The keys of the terms that a document has."""
         present: set[int] = set()
-        for field, places in (("title", title), ("text", text)):
-            numbers = {number for number, _, _ in places}
+        for field, in_line in places.items():
+            numbers = {number for number, _, _ in in_line}
             present |= numbers
             in_field = self._fields[field]
             present.update(in_field[number] for number in numbers & in_field.keys())
         present.update(self._facts[key] for key in self._facts.keys() & document.facts.keys())
         return present
+
+
+def _commonness(term: Term) -> float:
+    """How much oftener such a term is in documents than in conditions: a guess that only costs time if wrong."""
+    if isinstance(term, Fact):
+        return 20.0
+    return (2.0 if term.words.endswith("*") else 1.0) / float(20 ** term.words.count(" "))
 
 
 def _terms_of(expression: Expression) -> Iterator[Term]:

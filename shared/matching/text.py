@@ -13,7 +13,7 @@ rare in it. Where a word stands in the original is worked out for the sentences 
 
 import re
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -102,6 +102,17 @@ class Words:
 
     def __len__(self) -> int:
         return self.line.count(" ") - self.line.count(_MARK) - 1 if self.line else 0
+
+    @cached_property
+    def _positions(self) -> list[int]:
+        """Where in the line each word begins, the space before it."""
+        tokens = self.line.split(" ")[1:-1]
+        positions = accumulate((len(token) + 1 for token in tokens), initial=0)
+        return [position for position, token in zip(positions, tokens, strict=False) if token != _MARK]
+
+    def number_at(self, position: int) -> int:
+        """The number of the word that begins, with its space, there in the line."""
+        return bisect_left(self._positions, position)
 
     @cached_property
     def sentences(self) -> list[int]:

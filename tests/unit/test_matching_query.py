@@ -145,7 +145,7 @@ def test_evidence_of_one_clause_is_limited():
         ("aid SAME food NEAR/3 tents", 14, "NEAR after SAME"),
         ("3 OF (aid, food)", 0, "3 of 2 .* ask for 1 to 2"),
         ("0 OF (aid, food)", 0, "0 of 2"),
-        ("2 OF (aid, food", 0, "opened and never closed"),
+        ("2 OF (aid, food", 5, "opened and never closed"),
         ("2 OF (aid, , food)", 11, "nothing before the comma"),
         ("title:(aid", 6, "opened and never closed"),
         ("2 OF (aid, NOT food, NOT tents)", 15, "only what not to"),

@@ -19,7 +19,7 @@ from services.api.core.report_view import TopicTitle, number_topics, view_of
 from services.api.core.search import Hit
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.report_routes import make_search
-from shared.catalogue import TopicSummary, followable
+from shared.catalogue import TopicSummary, followable, read_problem
 
 router = APIRouter(include_in_schema=False)
 
@@ -105,6 +105,7 @@ async def status(parts: PartsOf) -> HTMLResponse:
     feeds = await read_feeds(parts.bus.redis, parts.bus.names)
     return parts.pages.render(
         "status.html",
+        rulebook_problem=await read_problem(parts.bus.redis, parts.bus.names),
         missing=await find_missing(parts.bus.redis, parts.bus.names),
         feeds=[(feed, in_words(feed, now)) for feed in feeds],
         well=sum(feed.condition == "well" for feed in feeds),

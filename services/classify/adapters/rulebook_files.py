@@ -1,16 +1,19 @@
 """The rulebook from a folder of topic files. A rule loads only if its own tests pass."""
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from services.classify.adapters.gazetteer_file import load_gazetteer
 from services.classify.adapters.topic_file import topic_of
 from services.classify.adapters.yaml_file import Place, Problem, YamlFile, read_yaml
-from services.classify.core.rulebook import Example, Rule, Rulebook, Topic, compile_rulebook
+from services.classify.core.rulebook import Example, Rule, Rulebook, Topic, compile_rulebook, fingerprint
 from services.classify.core.tag import find_all, holds
 from shared.catalogue import RuleSummary, SubtopicSummary, TopicSummary
 
 SHIPPED = Path(__file__).parent.parent / "topics"
+LOCK = "versions.lock"
 LARGEST = 1_000_000
 """Bytes of one topic file."""
 
@@ -25,15 +28,49 @@ class RulebookError(Exception):
 
 def load_rulebook(folder: Path | None = None) -> Rulebook:
     """The rulebook of a folder's *.yaml files, or the shipped one; raise RulebookError with every problem."""
-    files = _read_folder(SHIPPED if folder is None else folder)
-    topics = {file.name: topic for file in files if (topic := topic_of(file)) is not None}
-    _check_ids(files, topics)
-    _raise_problems(files)
+    files, topics = _read_topics(SHIPPED if folder is None else folder)
     rulebook = compile_rulebook(topics.values(), load_gazetteer())
     for file in files:
         _run_tests(file, topics[file.name], rulebook)
     _raise_problems(files)
     return rulebook
+
+
+def check_versions(folder: Path | None = None) -> None:
+    """Raise RulebookError for each rule that differs from the folder's lock file; one without a lock file is right."""
+    folder = SHIPPED if folder is None else folder
+    if not (folder / LOCK).exists():
+        return
+    locked = json.loads((folder / LOCK).read_text())
+    files, topics = _read_topics(folder)
+    for file in files:
+        for number, rule in enumerate(topics[file.name].rules):
+            if problem := _compare(rule, fingerprint(topics[file.name], rule), locked.get(rule.id)):
+                file.report(("rules", number, "version"), problem)
+    _raise_problems(files)
+
+
+def write_versions(folder: Path | None = None) -> Path:
+    """Write the folder's lock file from its rules as they are; return its path."""
+    folder = SHIPPED if folder is None else folder
+    _, topics = _read_topics(folder)
+    rules = {
+        rule.id: {"version": rule.version, "sha256": fingerprint(topic, rule)}
+        for topic in topics.values()
+        for rule in topic.rules
+    }
+    (folder / LOCK).write_text(json.dumps(rules, indent=2, sort_keys=True) + "\n")
+    return folder / LOCK
+
+
+def _compare(rule: Rule, content: str, locked: dict[str, Any] | None) -> str | None:
+    if locked is None:
+        return f"{rule.id} is not in {LOCK}; run `tocsin topics lock`"
+    if locked == {"version": rule.version, "sha256": content}:
+        return None
+    if locked["sha256"] != content and rule.version <= locked["version"]:
+        return f"{rule.id} has changed since version {locked['version']}; raise its version to {locked['version'] + 1}"
+    return f"{rule.id} version {rule.version} is not what {LOCK} says; run `tocsin topics lock`"
 
 
 def catalogue(rulebook: Rulebook) -> tuple[TopicSummary, ...]:
@@ -50,6 +87,15 @@ def _summary(topic: Topic) -> TopicSummary:
         rules=tuple(RuleSummary(id=rule.id, version=rule.version, title=rule.title) for rule in topic.rules),
         subtopics=tuple(SubtopicSummary(id=topic.path(each), title=each.title) for each in topic.subtopics),
     )
+
+
+def _read_topics(folder: Path) -> tuple[list[YamlFile], dict[str, Topic]]:
+    """The files, and each one's topic by the file's name; raise RulebookError if anything cannot be read."""
+    files = _read_folder(folder)
+    topics = {file.name: topic for file in files if (topic := topic_of(file)) is not None}
+    _check_ids(files, topics)
+    _raise_problems(files)
+    return files, topics
 
 
 def _read_folder(folder: Path) -> list[YamlFile]:

@@ -71,6 +71,20 @@ class TopicPart(_Part):
     subtopics: list[SubtopicPart] = []
 
 
+def topic_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a topic file, for editors."""
+    schema = TopicPart.model_json_schema()
+    tests = schema["$defs"]["TestsPart"]["properties"]
+    for listed in (tests["match"], tests["no_match"]):
+        listed["items"] = {"anyOf": [{"type": "string"}, listed["items"]]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "/schemas/topic-rule.json",
+        **schema,
+        "title": "A topic of the rulebook and its rules",
+    }
+
+
 def topic_of(file: YamlFile) -> Topic | None:
     """The topic of a file; None if anything is wrong, which is then in `file.problems`."""
     if file.problems:

@@ -148,3 +148,12 @@ def _version(topics: tuple[Topic, ...]) -> str:
     """sha256 of the content, 12 hex digits: the same rules are the same version on every machine."""
     content = json.dumps([asdict(topic) for topic in topics], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def fingerprint(topic: Topic, rule: Rule) -> str:
+    """sha256 of all that a rule tags with, 16 hex digits: its version must grow when this changes."""
+    content = {**asdict(rule), "subtopics": [asdict(each) for each in topic.subtopics]}
+    for part in (content, *content["subtopics"]):
+        for key in ("version", "examples"):
+            part.pop(key, None)
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
