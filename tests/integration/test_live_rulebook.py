@@ -76,10 +76,11 @@ async def test_sighup_reads_it_again(bus: Bus, live: LiveRulebook):
 
 async def test_edits_while_reports_come_lose_and_double_none(bus: Bus, redis_url: str, folder: Path):
     settings = ClassifySettings(
-        redis_url=redis_url, key_prefix=bus.names.prefix, topics_dir=folder, log_level="critical"
+        redis_url=redis_url, key_prefix=bus.names.prefix, topics_dir=folder, log_level="error"
     )
     app = make_app(settings)
     running = asyncio.create_task(app.run())
+    await until(lambda: _is_working(bus))
     ids = []
     for number in range(300):
         report = make_report(title=f"The river flooded village {number}")
@@ -101,6 +102,10 @@ async def test_edits_while_reports_come_lose_and_double_none(bus: Bus, redis_url
     topics = {fields[b"topics"] for _, fields in await bus.redis.xrange(bus.names.tagged)}
     assert sorted(told) == sorted(f"{each}.1" for each in ids)
     assert topics == {b"floods"}
+
+
+async def _is_working(bus: Bus) -> bool:
+    return bool(await bus.redis.keys(bus.names.instance("classify", "*")))
 
 
 async def _title_is(bus: Bus, title: str) -> bool:
