@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import itemgetter
 
-from ahocorasick_rs import AhoCorasick, Implementation
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from shared.matching.text import Span, Text, Words, cut
 
 SHORTEST_PREFIX = 3
 
 Place = tuple[int, int, int]
-"""A phrase's number, and where it begins and ends in a line."""
+"""A phrase's number, and where it begins and ends in a line (UTF-8)."""
 
 
 class PhraseError(ValueError):
@@ -102,22 +102,25 @@ class Automaton:
                 self.numbers[form] = atoms.setdefault(*_atom(form, len(atoms)))
         for chunks in chunked.values():
             atoms.setdefault(chunks[0], len(atoms))
-        self._chunked: dict[int, list[tuple[int, list[str]]]] = {}
+        self._chunked: dict[int, list[tuple[int, list[bytes]]]] = {}
         for number, (form, chunks) in enumerate(chunked.items(), start=len(atoms)):
             self.numbers[form] = number
-            self._chunked.setdefault(atoms[chunks[0]], []).append((number, chunks[1:]))
+            self._chunked.setdefault(atoms[chunks[0]], []).append(
+                (number, [chunk.encode() for chunk in chunks[1:]])
+            )
         self._plain = frozenset(self.numbers.values())
         self._only_chunks = set(atoms.values()) - self._plain
         self._lengths = {number: form.count(" ") for form, number in self.numbers.items()}
-        self._find = AhoCorasick(
-            list(atoms), implementation=Implementation.ContiguousNFA, store_patterns=False
+        # Bytes: with strings, the engine would count code points along every line.
+        self._find = BytesAhoCorasick(
+            [atom.encode() for atom in atoms], implementation=Implementation.ContiguousNFA
         ).find_matches_as_indexes
 
     def places(self, words: Words) -> list[Place]:
         """Every place of every phrase in the line of a field."""
         if not words.line:
             return []
-        places = self._find(words.line, overlapping=True)
+        places = self._find(words.encoded, overlapping=True)
         if not self._chunked:
             return places
         more = [
@@ -125,7 +128,7 @@ class Automaton:
             for atom, start, end in places
             if atom in self._chunked
             for number, chunks in self._chunked[atom]
-            if _continues(words.line, end, chunks)
+            if _continues(words.encoded, end, chunks)
         ]
         if self._only_chunks:
             places = [place for place in places if place[0] not in self._only_chunks]
@@ -133,11 +136,11 @@ class Automaton:
 
     def spans(self, words: Words, places: list[Place]) -> Iterable[Place]:
         """The places as numbers of words: phrase, first word, last word; by first word."""
-        line, lengths = words.line, self._lengths
+        line, lengths = words.encoded, self._lengths
         here = word = 0
         for number, start, _ in sorted(places, key=itemgetter(1)):
             # A sentence's end is a newline with a space of its own.
-            word += line.count(" ", here, start) - line.count("\n", here, start)
+            word += line.count(b" ", here, start) - line.count(b"\n", here, start)
             here = start
             yield number, word, word + lengths[number]
 
@@ -152,10 +155,10 @@ def _chunks(form: str) -> list[str]:
     return [*(f" {head}" for head in heads), _atom(last, 0)[0]]
 
 
-def _continues(line: str, end: int, chunks: list[str]) -> bool:
+def _continues(line: bytes, end: int, chunks: list[bytes]) -> bool:
     """Whether the chunks follow, each right after the word in which the one before ends."""
     for chunk in chunks:
-        end = line.find(" ", end)
+        end = line.find(b" ", end)
         if not line.startswith(chunk, end):
             return False
         end += len(chunk)

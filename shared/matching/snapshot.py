@@ -134,7 +134,7 @@ class _Entry:
     __slots__ = ("must", "names", "never", "rest")
 
     def __init__(
-        self, must: tuple[Keys, ...], never: Keys, rest: Expression | None, names: list[str]
+        self, must: tuple[Keys, ...], never: Keys, rest: Expression | None, names: tuple[str, ...]
     ) -> None:
         self.must = must
         """Sets of keys; a match has one of each."""

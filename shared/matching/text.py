@@ -96,6 +96,11 @@ class Words:
         self._offsets: dict[int, tuple[list[int], list[int]]] = {}
 
     @cached_property
+    def encoded(self) -> bytes:
+        """The line in UTF-8."""
+        return self.line.encode()
+
+    @cached_property
     def forms(self) -> list[str]:
         """The form of each word."""
         return self.line.split()
@@ -105,13 +110,13 @@ class Words:
 
     @cached_property
     def _positions(self) -> list[int]:
-        """Where in the line each word begins, the space before it."""
-        tokens = self.line.split(" ")[1:-1]
+        """Where in the encoded line each word begins, the space before it."""
+        tokens = self.encoded.split(b" ")[1:-1]
         positions = accumulate((len(token) + 1 for token in tokens), initial=0)
-        return [position for position, token in zip(positions, tokens, strict=False) if token != _MARK]
+        return [position for position, token in zip(positions, tokens, strict=False) if token != b"\n"]
 
     def number_at(self, position: int) -> int:
-        """The number of the word that begins, with its space, there in the line."""
+        """The number of the word that begins, with its space, there in the encoded line."""
         return bisect_left(self._positions, position)
 
     @cached_property
