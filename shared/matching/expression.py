@@ -12,7 +12,7 @@ from dataclasses import field as attribute
 from shared.matching.phrases import normal_form
 from shared.matching.text import FieldName
 
-MOST_TERMS = 200
+MOST_TERMS = 1_000
 DEEPEST = 200
 FARTHEST = 100
 
