@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.ingest.core.entry import Hints, ParsedFeed
+from services.ingest.core.entry import ParsedFeed
 from services.ingest.core.feed import Feed
 from services.ingest.core.parse import MAX_ENTRIES, parse_document
 from services.ingest.core.report import source_of, to_report
@@ -13,12 +13,11 @@ from shared.events import Report
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The reports of a document, the feed's own title, notes on what was mended or left out, and its hints."""
+    """The reports of a document, the feed's own title, and notes on what was mended or left out."""
 
     title: str
     reports: tuple[Report, ...]
     notes: tuple[str, ...] = ()
-    hints: Hints = Hints()
 
 
 def read_document(body: bytes, content_type: str | None, url: str, feed: Feed, now: datetime) -> Reading:
@@ -28,7 +27,7 @@ def read_document(body: bytes, content_type: str | None, url: str, feed: Feed, n
         parsed = as_of_today(parsed, now)
     reports = [to_report(entry, feed, parsed, now) for entry in parsed.entries]
     told = tuple(report for report in reports if report.title or report.url)
-    return Reading(source_of(feed, parsed).title, told, tuple(_notes(parsed, len(reports) - len(told))), parsed.hints)
+    return Reading(source_of(feed, parsed).title, told, tuple(_notes(parsed, len(reports) - len(told))))
 
 
 def _notes(parsed: ParsedFeed, empty: int) -> list[str]:
