@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.events import Evidence, Moment, TaggedReport
+from shared.matching.document import Document, country_key, language_key, source_key, topic_key
+from shared.matching.expression import AllOf, AnyOf, Expression, Fact
 from shared.matching.query import Query, QueryError, parse_query
 from shared.matching.text import Text
 
@@ -137,10 +139,34 @@ class CompiledFilter:
     def of(cls, wanted: Filter) -> "CompiledFilter":
         return cls(wanted, parse_query(wanted.query) if wanted.query else None)
 
+    @property
+    def expression(self) -> Expression:
+        """The filter as one condition, which holds for the document of a report that is wanted."""
+        fields = (
+            map(source_key, self.filter.sources),
+            map(language_key, self.filter.languages),
+            map(country_key, self.filter.countries),
+            map(topic_key, self.filter.topics),
+        )
+        facts = (tuple(map(Fact, keys)) for keys in fields)
+        parts: list[Expression] = [AnyOf(keys) for keys in facts if keys]
+        return AllOf((*parts, self.query.root) if self.query else tuple(parts))
+
 
 def text_of(tagged: TaggedReport) -> Text:
     """Return the words of a report, to be normalised once and matched many times."""
     return Text.of(tagged.report.title, tagged.report.text)
+
+
+def document_of(tagged: TaggedReport, text: Text | None = None) -> Document:
+    """Return a report as conditions see it; `text` if its words are there already."""
+    return Document.of(
+        text or text_of(tagged),
+        topics={tag.topic: tag.evidence for tag in tagged.tags},
+        countries={country.code: country.evidence for country in tagged.countries},
+        language=tagged.report.language,
+        source=tagged.report.source.id,
+    )
 
 
 def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text) -> Matched | None:
@@ -163,13 +189,13 @@ def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text) -> Ma
         clauses += [f"country: {country.code}" for country in countries]
         evidence += [piece for country in countries for piece in country.evidence]
     if wanted.topics:
-        tags = [tag for tag in tagged.tags if tag.topic in wanted.topics]
+        tags = [tag for tag in tagged.tags if {tag.topic, tag.topic.partition("/")[0]} & {*wanted.topics}]
         if not tags:
             return None
         clauses += [f"topic: {topic}" for topic in dict.fromkeys(tag.topic for tag in tags)]
         evidence += [piece for tag in tags for piece in tag.evidence]
     if compiled.query:
-        held = compiled.query.match(text)
+        held = compiled.query.match(document_of(tagged, text))
         if held is None:
             return None
         clauses += [f"words: {clause.text}" for clause in held]
