@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup run test soak check format schemas bench lock up down clean
+.PHONY: help setup run test soak check format quality schemas bench lock up down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r n t; do printf '  make %-9s %s\n' "$$n" "$$t"; done
@@ -52,6 +52,9 @@ check: $(VENV)/.development ## Lint, types, import rules, topic rules, schemas c
 
 format: $(VENV)/.development ## Put the code into its usual shape
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+quality: $(VENV)/.runtime ## Measure the rulebook: make quality LABELLED="a.jsonl b.jsonl"
+	@$(BIN)/tocsin topics measure $(LABELLED)
 
 schemas: $(VENV)/.runtime ## Write docs/schemas anew from the event models
 	@$(BIN)/python -m shared.schemas docs/schemas

@@ -66,6 +66,28 @@ def lock_topics(folder: Folder = None) -> None:
     print(f"{path} written")
 
 
+@topics.command("measure")
+def measure_topics(
+    labelled: Annotated[
+        list[Path], typer.Argument(help="JSON lines {id, title, text, topics, borderline?}.")
+    ],
+) -> None:
+    """Measure the shipped rulebook on labelled reports, and keep the figures for the topics' pages."""
+    from cli.topics_measure import measure, read_labelled, write_quality
+    from services.classify.adapters.rulebook_files import QUALITY, load_rulebook
+
+    rulebook = load_rulebook()
+    try:
+        qualities = measure(read_labelled(labelled), rulebook)
+    except (OSError, ValueError) as e:
+        _fail(str(e))
+    write_quality(qualities, rulebook, QUALITY)
+    for topic, quality in qualities.items():
+        print(
+            f"{topic:20} precision {quality.precision:.2f}, recall {quality.recall:.2f}, {quality.on_topic} reports"
+        )
+
+
 @topics.command("schema")
 def print_topic_schema() -> None:
     """Print the JSON Schema of a topic file, for editors."""

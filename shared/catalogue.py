@@ -27,6 +27,19 @@ class SubtopicSummary(BaseModel):
     title: str
 
 
+class Quality(BaseModel):
+    """How a topic's rules did on reports that people had read and labelled."""
+
+    model_config = ConfigDict(frozen=True)
+
+    precision: float
+    """The share of tags that were right."""
+    recall: float
+    """The share of reports on the topic that were found."""
+    reports: int
+    on_topic: int
+
+
 class TopicSummary(BaseModel):
     """A topic as subscribers see it."""
 
@@ -38,6 +51,7 @@ class TopicSummary(BaseModel):
     languages: tuple[str, ...]
     rules: tuple[RuleSummary, ...]
     subtopics: tuple[SubtopicSummary, ...] = ()
+    quality: Quality | None = None
 
 
 def followable(topics: Iterable[TopicSummary]) -> dict[str, str]:

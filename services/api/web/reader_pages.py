@@ -17,12 +17,21 @@ from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
 from services.api.core.report_view import TopicTitle, number_topics, view_of
 from services.api.core.search import Hit
+from services.api.core.wording import listed
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.report_routes import make_search
 from shared.catalogue import TopicSummary, followable, read_problem
 
 router = APIRouter(include_in_schema=False)
 
+LANGUAGES = {
+    "ar": "Arabic",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "ru": "Russian",
+    "uk": "Ukrainian",
+}
 PAGE = 25
 SHORT_PAGE = 10
 
@@ -92,6 +101,7 @@ async def topic_page(topic: str, parts: PartsOf) -> HTMLResponse:
     return parts.pages.render(
         "topic.html",
         topic=known,
+        languages=listed([LANGUAGES.get(code, code) for code in known.languages], "and"),
         titles=numbered(topics),
         views=[_view(hit, topics) for hit in found.hits],
         more=_address("/", {"topic": topic}) if found.next else None,

@@ -10,9 +10,10 @@ from services.classify.adapters.topic_file import topic_of
 from services.classify.adapters.yaml_file import Place, Problem, YamlFile, read_yaml
 from services.classify.core.rulebook import Example, Rule, Rulebook, Topic, compile_rulebook, fingerprint
 from services.classify.core.tag import find_all, holds
-from shared.catalogue import RuleSummary, SubtopicSummary, TopicSummary
+from shared.catalogue import Quality, RuleSummary, SubtopicSummary, TopicSummary
 
 SHIPPED = Path(__file__).parent.parent / "topics"
+QUALITY = SHIPPED / "quality.json"
 LOCK = "versions.lock"
 LARGEST = 1_000_000
 """Bytes of one topic file."""
@@ -74,11 +75,21 @@ def _compare(rule: Rule, content: str, locked: dict[str, Any] | None) -> str | N
 
 
 def catalogue(rulebook: Rulebook) -> tuple[TopicSummary, ...]:
-    """Each topic as subscribers see it, in the rulebook's order."""
-    return tuple(map(_summary, rulebook.topics))
+    """Each topic as subscribers see it, in the rulebook's order; its quality if just these rules were measured."""
+    measured = _measured(rulebook.version)
+    return tuple(_summary(topic, measured.get(topic.id)) for topic in rulebook.topics)
 
 
-def _summary(topic: Topic) -> TopicSummary:
+def _measured(version: str) -> dict[str, Quality]:
+    try:
+        about = json.loads(QUALITY.read_text())
+    except OSError:
+        return {}
+    listed = about["topics"] if about["rulebook"] == version else {}
+    return {topic: Quality.model_validate(figures) for topic, figures in listed.items()}
+
+
+def _summary(topic: Topic, quality: Quality | None) -> TopicSummary:
     return TopicSummary(
         id=topic.id,
         title=topic.title,
@@ -86,6 +97,7 @@ def _summary(topic: Topic) -> TopicSummary:
         languages=topic.languages,
         rules=tuple(RuleSummary(id=rule.id, version=rule.version, title=rule.title) for rule in topic.rules),
         subtopics=tuple(SubtopicSummary(id=topic.path(each), title=each.title) for each in topic.subtopics),
+        quality=quality,
     )
 
 

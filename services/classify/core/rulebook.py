@@ -141,7 +141,14 @@ def _languages(phrases: Phrases) -> dict[str, set[str]]:
     for language, listed in phrases.items():
         for phrase in listed:
             languages[phrase].add(language)
+            if language == "ar":
+                for preposition in _ARABIC_PREPOSITIONS:
+                    languages[preposition + phrase.removeprefix("ال")].add(language)
     return languages
+
+
+_ARABIC_PREPOSITIONS = "بل"
+"""They are written together with the word: a rule lists the word, a report has both."""
 
 
 def _version(topics: tuple[Topic, ...]) -> str:
