@@ -121,9 +121,9 @@ def _plain_words(phrase: str) -> list[str]:
 
 
 def _as_written(hits: Hits, report: Text, foreign: frozenset[str], gazetteer: Gazetteer) -> list[Mention]:
-    mentions = []
+    mentions, names = [], gazetteer.names
     for phrase, span in hits:
-        for name in gazetteer.names.get(phrase, ()):
+        for name in names.get(phrase, ()):
             if not name.languages <= foreign and _is_written(name, span, report.words(span.field)):
                 mentions.append(Mention(span, name.code, gazetteer.senses.get(phrase, PLAIN)))
     return mentions

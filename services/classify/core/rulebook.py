@@ -11,12 +11,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
 from services.classify.core.countries import Gazetteer
 from shared.matching.phrases import PhraseIndex
 
 MASK = "mask"
-WORDS = "words"
 
 Phrases = Mapping[str, tuple[str, ...]]
 """Phrases by language (two-letter code)."""
@@ -92,13 +92,34 @@ class Topic:
         return tuple(sorted({language for phrases in groups for language in phrases}))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a phrase belongs: a group of a rule (or the words of a subtopic), in some languages of it."""
+class Place(NamedTuple):
+    """Where a phrase belongs: a group of a rule, as a bit, or the words of a subtopic; in some languages of it."""
 
-    rule: str
-    group: str
+    owner: str
+    bit: int
     languages: frozenset[str]
+
+
+class Step(NamedTuple):
+    """A condition with its groups as bits."""
+
+    together: int
+    without: int
+    context: int
+    no_context: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A rule made ready: its conditions, the best first, over the bits of its groups."""
+
+    rule: Rule
+    steps: tuple[Step, ...]
+
+
+MASKED = 1
+"""The bit of the words that hide others, in every rule; a subtopic's only bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +130,7 @@ class Rulebook:
     version: str
     index: PhraseIndex = field(repr=False, compare=False)
     places: Mapping[str, tuple[Place, ...]] = field(repr=False, compare=False)
+    plans: Mapping[str, Plan] = field(repr=False, compare=False)
     gazetteer: Gazetteer = field(repr=False, compare=False)
 
 
@@ -116,24 +138,43 @@ def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None
     """The rulebook of these topics and a gazetteer; raise PhraseError for a phrase that cannot be looked for."""
     kept = tuple(topics)
     places, countries = _places(kept), gazetteer or Gazetteer()
+    plans = {rule.id: _plan(rule) for topic in kept for rule in topic.rules}
     index = PhraseIndex([*places, *(name for name in countries.names if name not in places)])
-    return Rulebook(kept, _version(kept), index, places, countries)
+    return Rulebook(kept, _version(kept), index, places, plans, countries)
+
+
+def _plan(rule: Rule) -> Plan:
+    bits = _bits(rule)
+
+    def mask(groups: Iterable[str]) -> int:
+        return sum(bits[group] for group in set(groups))
+
+    steps = (
+        Step(mask(each.together), mask(each.without), mask(each.context), mask(each.no_context), each.score)
+        for each in rule.conditions
+    )
+    return Plan(rule, tuple(sorted(steps, key=lambda step: -step.score)))
+
+
+def _bits(rule: Rule) -> dict[str, int]:
+    return {group: MASKED if group == MASK else 2 << number for number, group in enumerate(rule.all_groups())}
 
 
 def _places(topics: tuple[Topic, ...]) -> dict[str, tuple[Place, ...]]:
     places: dict[str, list[Place]] = defaultdict(list)
-    for name, group, phrases in (each for topic in topics for each in _groups(topic)):
+    for owner, bit, phrases in (each for topic in topics for each in _groups(topic)):
         for phrase, languages in _languages(phrases).items():
-            places[phrase].append(Place(name, group, frozenset(languages)))
+            places[phrase].append(Place(owner, bit, frozenset(languages)))
     return {phrase: tuple(found) for phrase, found in sorted(places.items())}
 
 
-def _groups(topic: Topic) -> Iterator[tuple[str, str, Phrases]]:
+def _groups(topic: Topic) -> Iterator[tuple[str, int, Phrases]]:
     for rule in topic.rules:
+        bits = _bits(rule)
         for group, phrases in rule.all_groups().items():
-            yield rule.id, group, phrases
+            yield rule.id, bits[group], phrases
     for subtopic in topic.subtopics:
-        yield topic.path(subtopic), WORDS, subtopic.words
+        yield topic.path(subtopic), MASKED, subtopic.words
 
 
 def _languages(phrases: Phrases) -> dict[str, set[str]]:
