@@ -34,7 +34,9 @@ class Filter(_Strict):
     query: str | None = Field(
         default=None,
         examples=['"humanitarian corridor" OR evacuat*'],
-        description='Words and phrases: AND (or a space), OR, NOT, "a phrase", prefix*, title:word, ( ).',
+        description='Words and phrases: AND (or a space), OR, NOT, "a phrase", prefix*, ( ), title:word, text:word, '
+        "topic:aid, country:UA; a NEAR/8 b (at most 8 words apart), a ONEAR/8 b (in this order), a SAME b (in one "
+        "sentence), 2 OF (a, b, c).",
     )
     languages: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT, examples=[["en", "uk"]])
     sources: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT, description="Ids of feeds.")
