@@ -34,4 +34,4 @@ def load_gazetteer() -> Gazetteer:
         everyday=content["everyday"],
         venues=content["venues"],
     )
-    return Gazetteer({phrase: tuple(listed) for phrase, listed in names.items()}, senses)
+    return Gazetteer({phrase: tuple(listed) for phrase, listed in names.items()}, senses, content["sources"])

@@ -66,6 +66,7 @@ class Gazetteer:
 
     names: Mapping[str, tuple[Name, ...]] = field(default_factory=dict, repr=False)
     senses: Mapping[str, Sense] = field(default_factory=dict, repr=False)
+    version: str = ""
 
 
 class Mention(NamedTuple):
@@ -137,7 +138,7 @@ def _is_written(name: Name, span: Span, words: Words) -> bool:
 
 
 def _has_capital(words: Words, number: int, *, throughout: bool = False) -> bool:
-    word = words.original[words.starts[number] : words.ends[number]]
+    word = _word(words, number)
     # A script without capitals has nothing to show.
     return word.upper() == word if throughout else not word[:1].islower()
 
@@ -269,7 +270,7 @@ def _is_part_of_a_name(span: Span, report: Text, places: set[tuple[FieldName, in
 def _is_name_like(
     words: Words, number: int, field_name: FieldName, places: set[tuple[FieldName, int]]
 ) -> bool:
-    word = words.original[words.starts[number] : words.ends[number]]
+    word = _word(words, number)
     return (
         word[:1].isupper()
         and not word.isupper()
@@ -279,8 +280,13 @@ def _is_name_like(
 
 
 def _stand_together(words: Words, first: int, last: int) -> bool:
-    between = zip(words.ends[first:last], words.starts[first + 1 : last + 1], strict=True)
-    return all(words.original[end:start] == " " for end, start in between)
+    start, end = words.where(first, last)
+    return words.original[start:end].count(" ") == last - first == len(words.original[start:end].split()) - 1
+
+
+def _word(words: Words, number: int) -> str:
+    start, end = words.where(number, number)
+    return words.original[start:end]
 
 
 def _begins_a_sentence(span: Span, report: Text) -> bool:

@@ -140,7 +140,7 @@ def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None
     places, countries = _places(kept), gazetteer or Gazetteer()
     plans = {rule.id: _plan(rule) for topic in kept for rule in topic.rules}
     index = PhraseIndex([*places, *(name for name in countries.names if name not in places)])
-    return Rulebook(kept, _version(kept), index, places, plans, countries)
+    return Rulebook(kept, _version(kept, countries), index, places, plans, countries)
 
 
 def _plan(rule: Rule) -> Plan:
@@ -192,9 +192,9 @@ _ARABIC_PREPOSITIONS = "بل"
 """They are written together with the word: a rule lists the word, a report has both."""
 
 
-def _version(topics: tuple[Topic, ...]) -> str:
+def _version(topics: tuple[Topic, ...], gazetteer: Gazetteer) -> str:
     """sha256 of the content, 12 hex digits: the same rules are the same version on every machine."""
-    content = json.dumps([asdict(topic) for topic in topics], sort_keys=True, ensure_ascii=False)
+    content = json.dumps([gazetteer.version, *map(asdict, topics)], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 

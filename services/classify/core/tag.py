@@ -152,11 +152,12 @@ def _hits(
     found: Iterable[tuple[str, Span]], report: Text, foreign: frozenset[str], rulebook: Rulebook
 ) -> Hits:
     hits: Hits = defaultdict(list)
+    places_of = rulebook.places.get
     for phrase, span in found:
-        if places := rulebook.places.get(phrase):
+        if places := places_of(phrase):
             sentence = report.sentence_of(span)
             for owner, bit, languages in places:
-                if not languages <= foreign:
+                if not (foreign and languages <= foreign):
                     hits[owner].append(Hit(bit, span, sentence))
     return hits
 
