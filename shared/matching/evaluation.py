@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from itertools import islice
 from math import fsum
 from operator import and_
 
@@ -28,6 +29,8 @@ from shared.matching.phrases import Automaton, Place
 from shared.matching.text import FieldName, Span, Text
 
 MOST_EVIDENCE = 20
+# A text of one word said ten thousand times has millions of pairs; the first show enough.
+_MOST_PAIRS = 1_000
 
 Sentence = tuple[FieldName, int]
 
@@ -194,9 +197,8 @@ def _clauses(expression: Expression, found: Found) -> Iterator[Clause]:
         case Fact(key):
             yield Clause(str(expression), found.document.facts[key][:MOST_EVIDENCE])
         case Near():
-            yield _clause(
-                expression, _ordered(span for pair in pairs(expression, found) for span in pair), found
-            )
+            near = islice(pairs(expression, found), _MOST_PAIRS)
+            yield _clause(expression, _ordered(span for pair in near for span in pair), found)
         case Together(groups):
             sentences = common_sentences(groups, found)
             spans = (span for group in groups for span in found.group(group))

@@ -33,6 +33,9 @@ from shared.matching.expression import (
 from shared.matching.phrases import Automaton
 from shared.matching.text import Span
 
+_LOOKED_AT = 300
+"""Places of each side of a nearness that did not hold: enough for any text that is read by people."""
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -112,7 +115,7 @@ def _fact_note(fact: Fact, found: Found) -> str:
 
 
 def _near_note(near: Near, found: Found) -> str:
-    left, right = found.group(near.left), found.group(near.right)
+    left, right = found.group(near.left)[:_LOOKED_AT], found.group(near.right)[:_LOOKED_AT]
     if not left or not right:
         return _missing_note((near.left, near.right), found)
     distances = {_distance(one, other) for one in left for other in right if one.field == other.field} - {0}

@@ -5,9 +5,11 @@
 count for nothing. How each is judged stands in `evaluation`, and once more, slowly, in `oracle`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from dataclasses import field as attribute
+from operator import attrgetter
+from typing import Any
 
 from shared.matching.phrases import normal_form
 from shared.matching.text import FieldName
@@ -145,6 +147,7 @@ class Masked:
         return f"{_bracketed(self.part)} without {', '.join(f'“{mask}”' for mask in self.masks)}"
 
 
+Term = Phrase | Fact
 Group = Phrase | AnyOf
 """Of phrases only; `check` sees to it."""
 Expression = Phrase | Fact | AllOf | AnyOf | Not | Near | Together | AtLeast | Weighted | Masked
@@ -152,36 +155,45 @@ Expression = Phrase | Fact | AllOf | AnyOf | Not | Near | Together | AtLeast | W
 
 def parts_of(expression: Expression) -> tuple[Expression, ...]:
     """The conditions directly inside this one, masks left out."""
-    match expression:
-        case AllOf(parts) | AnyOf(parts) | AtLeast(_, parts):
-            return parts
-        case Not(part) | Masked(part, _):
-            return (part,)
-        case Near(left, right):
-            return left, right
-        case Together(groups):
-            return groups
-        case Weighted(_, items):
-            return tuple(part for part, _ in items)
-    return ()
+    return _PARTS[type(expression)](expression)
+
+
+# Asked for millions of times while a hundred thousand queries are read: a table is twice as fast as a match.
+_PARTS: dict[type, Callable[[Any], tuple[Expression, ...]]] = {
+    Phrase: lambda _: (),
+    Fact: lambda _: (),
+    AllOf: attrgetter("parts"),
+    AnyOf: attrgetter("parts"),
+    AtLeast: attrgetter("parts"),
+    Not: lambda each: (each.part,),
+    Masked: lambda each: (each.part,),
+    Near: attrgetter("left", "right"),
+    Together: attrgetter("groups"),
+    Weighted: lambda each: tuple(part for part, _ in each.items),
+}
+
+
+def terms_of(expression: Expression) -> Iterator[Term]:
+    """Every phrase that is looked for, masks among them, and every fact, from left to right."""
+    waiting: list[Expression] = [expression]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Phrase | Fact):
+            yield each
+        else:
+            if isinstance(each, Masked):
+                yield from each.masks
+            waiting += reversed(parts_of(each))
 
 
 def phrases_of(expression: Expression) -> Iterator[Phrase]:
     """Every phrase that the condition looks for, masks among them."""
-    if isinstance(expression, Phrase):
-        yield expression
-    elif isinstance(expression, Masked):
-        yield from expression.masks
-    for part in parts_of(expression):
-        yield from phrases_of(part)
+    return (term for term in terms_of(expression) if isinstance(term, Phrase))
 
 
 def facts_of(expression: Expression) -> Iterator[Fact]:
     """Every fact that the condition asks for."""
-    if isinstance(expression, Fact):
-        yield expression
-    for part in parts_of(expression):
-        yield from facts_of(part)
+    return (term for term in terms_of(expression) if isinstance(term, Fact))
 
 
 def members(group: Group) -> tuple[Phrase, ...]:
@@ -193,7 +205,7 @@ def members(group: Group) -> tuple[Phrase, ...]:
 
 def check(expression: Expression) -> None:
     """Raise ExpressionError for a tree that makes no sense, or is larger than it may be."""
-    terms = sum(1 for _ in phrases_of(expression)) + sum(1 for _ in facts_of(expression))
+    terms = sum(1 for _ in terms_of(expression))
     if terms > MOST_TERMS:
         raise ExpressionError(f"{terms} terms", f"keep to {MOST_TERMS}")
     _check(expression, DEEPEST)

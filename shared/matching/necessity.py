@@ -17,12 +17,12 @@ from shared.matching.expression import (
     Masked,
     Near,
     Phrase,
+    Term,
     Together,
     Weighted,
     parts_of,
 )
 
-Term = Phrase | Fact
 Terms = tuple[Term, ...]
 Cost = Callable[[Term], float]
 """How often a term is expected in documents, in any unit."""

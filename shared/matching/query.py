@@ -11,14 +11,11 @@ sentence. They join words, phrases, and words joined by OR in parentheses. `2 OF
 Operators are upper-case only, so that `and` is a word.
 """
 
-import re
-from collections.abc import Set
 from dataclasses import dataclass, field
 
-from shared.matching.document import Document, country_key, topic_key
+from shared.matching.document import Document
 from shared.matching.evaluation import Clause, Found, clauses, find_phrases, holds
 from shared.matching.expression import (
-    FARTHEST,
     AllOf,
     AnyOf,
     AtLeast,
@@ -35,37 +32,14 @@ from shared.matching.expression import (
     simplified,
 )
 from shared.matching.necessity import required_terms
-from shared.matching.phrases import Automaton, PhraseError, parts_of
+from shared.matching.phrases import Automaton
 from shared.matching.text import FieldName, Text
+from shared.matching.tokens import FACTS, FIELDS, OPERATORS, Token, tokens
+from shared.matching.tokens import QueryError as QueryError
 
 LONGEST = 2_000
 MOST_TERMS = 200
 DEEPEST = 50
-USUAL_DISTANCE = 10
-
-_FIELDS: dict[str, FieldName] = {"title": "title", "text": "text"}
-_FACTS = {"topic": topic_key, "country": country_key}
-_OPERATOR = re.compile(r"AND|OR|NOT|SAME|O?NEAR(?:/(?P<distance>\d*))?")
-# What a mail program or a phone makes of a straight quote.
-_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
-_TOKEN = re.compile(
-    r"""\s*(?: (?P<count>\d+)\s+OF\s*(?=\()
-          | (?P<scope>[^\W\d_]+):(?=\()
-          | (?P<sign>[(),])
-          | (?P<minus>-)(?=[^\s),])
-          | (?: (?P<field>[^\W\d_]+): )?
-            (?: "(?P<quoted>[^"]*)(?P<closing>"?) | (?P<word>(?:[^\s()",]|(?<=\d),(?=\d))+) )
-          )""",
-    re.VERBOSE,
-)
-
-
-class QueryError(ValueError):
-    """A query that cannot be read. `position` is where, counted from 0; the message counts from 1."""
-
-    def __init__(self, problem: str, position: int, remedy: str) -> None:
-        super().__init__(f"{problem} at character {position + 1}: {remedy}")
-        self.position = position
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +83,9 @@ def parse_query(text: str) -> Query:
     return Query(text, root, Automaton(dict.fromkeys(phrase.words for phrase in phrases_of(root))))
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str  # "(", ")", ",", "NOT", "AND", "OR", "SAME", "NEAR", "ONEAR", "OF", "scope", "term", "end"
-    position: int
-    text: str = ""
-    phrase: str = ""
-    field: str = ""
-    number: int = 0
-
-
-_OPERATORS = frozenset({"AND", "OR", "NOT", "SAME", "NEAR", "ONEAR"})
-
-
 class _Parser:
     def __init__(self, text: str) -> None:
-        self._tokens = _tokens(text)
+        self._tokens = tokens(text)
         self._next = 0
         self._terms = 0
         self._scopes: list[FieldName] = []
@@ -143,12 +104,12 @@ class _Parser:
             )
         return root
 
-    def _peek(self) -> _Token:
+    def _peek(self) -> Token:
         while self._tokens[self._next].kind == "," and not self._lists:
             self._next += 1
         return self._tokens[self._next]
 
-    def _take(self) -> _Token:
+    def _take(self) -> Token:
         token = self._peek()
         self._next += token.kind != "end"
         return token
@@ -195,11 +156,11 @@ class _Parser:
         self._negative = outside
         return Not(part) if negated else part
 
-    def _positive(self, token: _Token, depth: int) -> Expression:
+    def _positive(self, token: Token, depth: int) -> Expression:
         if token.kind == "OF":
             return self._at_least(token, depth)
         if token.kind == "scope":
-            self._scopes.append(_FIELDS[token.field])
+            self._scopes.append(FIELDS[token.field])
             group = self._group(self._take(), depth + 1)
             self._scopes.pop()
             return group
@@ -209,23 +170,23 @@ class _Parser:
             raise self._nothing_here(token)
         return self._term(token)
 
-    def _group(self, opening: _Token, depth: int) -> Expression:
+    def _group(self, opening: Token, depth: int) -> Expression:
         lists, self._lists = self._lists, 0
         inside = self._inside(opening, depth)
         self._close(opening)
         self._lists = lists
         return inside
 
-    def _inside(self, opening: _Token, depth: int) -> Expression:
+    def _inside(self, opening: Token, depth: int) -> Expression:
         if depth > DEEPEST:
             raise QueryError("parentheses too deep", opening.position, f"keep to {DEEPEST} levels")
         return self._either(depth)
 
-    def _close(self, opening: _Token) -> None:
+    def _close(self, opening: Token) -> None:
         if self._take().kind != ")":
             raise QueryError("a parenthesis is opened and never closed", opening.position, "add a )")
 
-    def _at_least(self, token: _Token, depth: int) -> Expression:
+    def _at_least(self, token: Token, depth: int) -> Expression:
         opening = self._take()
         lists, self._lists = self._lists, 1
         parts = [self._inside(opening, depth + 1)]
@@ -242,7 +203,7 @@ class _Parser:
             )
         return AtLeast(token.number, tuple(parts))
 
-    def _term(self, token: _Token) -> Expression:
+    def _term(self, token: Token) -> Expression:
         if self._terms == MOST_TERMS:
             raise QueryError(
                 "too many terms", token.position, f"keep to {MOST_TERMS}, or make two subscriptions"
@@ -250,18 +211,18 @@ class _Parser:
         if self._negative and not self.first_negative:
             self.first_negative = token.position
         self._terms += 1
-        if token.field in _FACTS:
-            return Fact(_FACTS[token.field](token.phrase), token.text)
-        scope = _FIELDS.get(token.field) or (self._scopes[-1] if self._scopes else None)
+        if token.field in FACTS:
+            return Fact(FACTS[token.field](token.phrase), token.text)
+        scope = FIELDS.get(token.field) or (self._scopes[-1] if self._scopes else None)
         typed = token.text if token.field or not scope else f"{scope}:{token.text}"
         return Phrase.of(token.phrase, scope, typed)
 
-    def _nothing_here(self, token: _Token) -> QueryError:
+    def _nothing_here(self, token: Token) -> QueryError:
         before = next((t for t in reversed(self._tokens[: self._next]) if t is not token), None)
-        if before is not None and before.kind in _OPERATORS:
+        if before is not None and before.kind in OPERATORS:
             problem = f"nothing to the right of {before.kind}"
             return QueryError(problem, before.position, "write a word after it, or take it away")
-        if token.kind in _OPERATORS:
+        if token.kind in OPERATORS:
             problem = f"nothing to the left of {token.kind}"
             return QueryError(
                 problem, token.position, f'write a word before it; to find the word itself, "{token.kind}"'
@@ -277,7 +238,7 @@ class _Parser:
         )
 
 
-def _placed(operator: _Token, parts: list[Expression], position: int) -> Expression:
+def _placed(operator: Token, parts: list[Expression], position: int) -> Expression:
     groups = [part for part in parts if isinstance(part, Phrase | AnyOf)]
     phrases = [each for group in groups for each in (group.parts if isinstance(group, AnyOf) else (group,))]
     if len(groups) < len(parts) or not all(isinstance(phrase, Phrase) for phrase in phrases):
@@ -286,58 +247,3 @@ def _placed(operator: _Token, parts: list[Expression], position: int) -> Express
     if operator.kind == "SAME":
         return Together(tuple(groups))
     return Near(groups[0], groups[1], operator.number, operator.kind == "ONEAR")
-
-
-def _tokens(text: str) -> list[_Token]:
-    straight = text.translate(_QUOTES)
-    tokens = [_token(match, text) for match in _TOKEN.finditer(straight)]
-    return [*tokens, _Token("end", len(text))]
-
-
-def _token(match: re.Match[str], text: str) -> _Token:
-    position = match.end() - len(match[0].lstrip())
-    if match["sign"]:
-        return _Token(match["sign"], position)
-    if match["minus"]:
-        return _Token("NOT", position)
-    if match["count"]:
-        return _Token("OF", position, number=int(match["count"][:9]))
-    if match["scope"]:
-        return _Token("scope", position, field=_field(match["scope"], position, _FIELDS.keys()))
-    if match["quoted"] is not None and not match["closing"]:
-        raise QueryError("a quotation mark is opened and never closed", match.start("quoted") - 1, 'add a "')
-    if match["word"] and not match["field"] and (operator := _OPERATOR.fullmatch(match["word"])):
-        return _operator(operator, position)
-    return _term_token(match, position, text)
-
-
-def _operator(match: re.Match[str], position: int) -> _Token:
-    kind, distance = match[0].partition("/")[0], match["distance"]
-    number = USUAL_DISTANCE if distance is None else int(distance[:9] or 0)
-    if not 1 <= number <= FARTHEST:
-        raise QueryError(f"no distance in {match[0]}", position, f"write {kind}/1 to {kind}/{FARTHEST}")
-    return _Token(kind, position, number=number)
-
-
-def _term_token(match: re.Match[str], position: int, text: str) -> _Token:
-    name = _field(match["field"] or "", position, _FIELDS.keys() | _FACTS.keys())
-    word = match["word"] or ""
-    if word.endswith(":") and word[:-1].lower() in _FIELDS.keys() | _FACTS.keys():
-        remedy = 'write a word or a "phrase" right after it, without a space'
-        raise QueryError(f"nothing after {word.lower()}", position, remedy)
-    phrase = word if match["quoted"] is None else match["quoted"]
-    try:
-        parts_of(phrase)
-    except PhraseError as e:
-        raise QueryError(e.problem, position, e.remedy) from e
-    if name in _FACTS and "*" in phrase:
-        raise QueryError(f"a * in {name}:", position, f"write the whole name of the {name}")
-    return _Token("term", position, text[position : match.end()], phrase, name)
-
-
-def _field(name: str, position: int, known: Set[str]) -> str:
-    if name and name.lower() not in known:
-        names = ", ".join(f"{each}:" for each in sorted(known))
-        remedy = f'{names} are known here; to find the words themselves, put them in quotes: "{name} …"'
-        raise QueryError(f"unknown field {name}:", position, remedy)
-    return name.lower()

@@ -25,15 +25,15 @@ from shared.matching.expression import (
     Near,
     Not,
     Phrase,
+    Term,
     Together,
     canonical,
     check,
-    facts_of,
     parts_of,
-    phrases_of,
     simplified,
+    terms_of,
 )
-from shared.matching.necessity import Cost, Term, Terms, find_required_terms, required_terms
+from shared.matching.necessity import Cost, Terms, find_required_terms, required_terms
 from shared.matching.phrases import Automaton
 from shared.matching.text import FieldName
 
@@ -153,7 +153,7 @@ class _Segment:
         for name, expression in conditions.items():
             check(expression)
             shared.setdefault(canonical(simplified(expression)), []).append(name)
-        uses: Counter[Term] = Counter(term for expression in shared for term in _terms_of(expression))
+        uses: Counter[Term] = Counter(term for expression in shared for term in terms_of(expression))
 
         def cost(term: Term) -> float:
             return uses[term] * _commonness(term)
@@ -231,11 +231,6 @@ def _commonness(term: Term) -> float:
     if isinstance(term, Fact):
         return 20.0
     return (2.0 if term.words.endswith("*") else 1.0) / float(20 ** term.words.count(" "))
-
-
-def _terms_of(expression: Expression) -> Iterator[Term]:
-    yield from phrases_of(expression)
-    yield from facts_of(expression)
 
 
 def _as_sets(expression: Expression, cost: Cost) -> tuple[list[Terms], Terms, Expression | None]:

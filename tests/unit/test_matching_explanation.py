@@ -1,5 +1,7 @@
 """Why a condition held, or how near it came."""
 
+import time
+
 import pytest
 
 from shared.matching.document import Document
@@ -59,6 +61,17 @@ def test_each_clause_is_explained():
         ("NOT tents", False, "found, and must not be"),
     ]
     assert [piece.text for piece in parts[0].evidence] == ["convoy"]
+
+
+@pytest.mark.parametrize(
+    "query", ["aid NEAR/100 aid", "aid ONEAR/1 food", "food NEAR/1 aid NOT (tents SAME aid)", "aid SAME food"]
+)
+def test_a_word_said_without_end_takes_no_more_time_than_it_is_worth(query: str):
+    text = Text.of("", "aid " * 30_000 + "x " * 30 + "food " * 30_000)
+    began = time.process_time()
+    parse_query(query).match(text)
+    explain(parse_query(query).root, Document(text))
+    assert time.process_time() - began < 2
 
 
 def test_weights_are_added_up():

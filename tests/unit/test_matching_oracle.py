@@ -107,7 +107,7 @@ def test_one_condition_holds_for_the_engine_as_it_does_for_the_oracle(
     assert oracle.holds(canonical(simplified(expression)), document) == expected
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(expressions.filter(can_be_filed), max_size=12), st.lists(documents, min_size=1, max_size=4))
 def test_a_snapshot_matches_what_the_oracle_does(listed: list[Expression], read: list[Document]):
     conditions = {str(number): expression for number, expression in enumerate(listed)}
