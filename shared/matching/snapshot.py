@@ -37,8 +37,8 @@ from shared.matching.necessity import Cost, Terms, find_required_terms, required
 from shared.matching.phrases import Automaton
 from shared.matching.text import FieldName
 
-SMALL = 500
-"""Conditions in the segment that a change makes anew. As many take about 10 ms."""
+SMALL = 300
+"""Conditions at most in the segment that a change makes anew: about 15 ms."""
 MOST_SEGMENTS = 8
 
 Keys = tuple[int, ...]
