@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup run test soak check format schemas bench lock up down clean
+.PHONY: help setup run test soak check format quality schemas bench lock up down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r n t; do printf '  make %-9s %s\n' "$$n" "$$t"; done
@@ -47,13 +47,18 @@ check: $(VENV)/.development ## Lint, types, import rules, topic rules, schemas c
 	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.log 2>&1 || { cat $(VENV)/imports.log; exit 1; }
 	@$(BIN)/tocsin topics check
 	@$(BIN)/python -m shared.schemas --check docs/schemas
+	@$(BIN)/tocsin topics schema | cmp -s - docs/schemas/topic-rule.json || { echo "docs/schemas/topic-rule.json is not what the topic files may hold; run 'make schemas'" >&2; exit 1; }
 	@echo "check: all good"
 
 format: $(VENV)/.development ## Put the code into its usual shape
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
+quality: $(VENV)/.runtime ## Measure the rulebook: make quality LABELLED="a.jsonl b.jsonl"
+	@$(BIN)/tocsin topics measure $(LABELLED)
+
 schemas: $(VENV)/.runtime ## Write docs/schemas anew from the event models
 	@$(BIN)/python -m shared.schemas docs/schemas
+	@$(BIN)/tocsin topics schema > docs/schemas/topic-rule.json
 
 bench: $(VENV)/.development ## Measure, each figure as a ratio to a bare loop in the same run
 	@$(BIN)/python -m benchmarks

@@ -44,7 +44,7 @@ class _Line(BaseModel):
 def tag_lines(lines: Iterable[str], out: IO[str]) -> int:
     """Tag each line; a line that cannot be read is named on standard error, and the status is then 1."""
     from services.classify.adapters.rulebook_files import RulebookError, load_rulebook
-    from services.classify.core.tag import find_tags
+    from services.classify.core.tag import find_all
     from services.classify.settings import ClassifySettings
 
     try:
@@ -64,12 +64,12 @@ def tag_lines(lines: Iterable[str], out: IO[str]) -> int:
             print(f"tocsin: line {number}: {where}: {problem['msg']}".replace(": :", ":"), file=sys.stderr)
             status = 1
             continue
-        tags = find_tags(report.title, report.text, report.language, rulebook)
+        found = find_all(report.title, report.text, report.language, rulebook)
         answer = {
             "id": report.id,
-            "topics": list(dict.fromkeys(tag.topic for tag in tags)),
-            "tags": [tag.model_dump(mode="json") for tag in tags],
-            "countries": [],
+            "topics": list(found.topics),
+            "tags": [tag.model_dump(mode="json") for tag in found.tags],
+            "countries": [country.model_dump(mode="json") for country in found.countries],
         }
         out.write(json.dumps(answer, ensure_ascii=False) + "\n")
     return status

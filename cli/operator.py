@@ -16,6 +16,7 @@ from rich.table import Table
 
 from shared.bus import Bus
 from shared.dead_letters import DeadLetter, DeadLetters
+from shared.report_store import ReportStore
 from shared.service import consumer_name
 from shared.settings import ServiceSettings, load
 from shared.subscription_store import SubscriptionStore
@@ -36,11 +37,13 @@ Folder = Annotated[
 @topics.command("check")
 def check_topics(folder: Folder = None) -> None:
     """Load the rulebook and run its rules' own tests; name file and line of what is wrong."""
-    from services.classify.adapters.rulebook_files import RulebookError, load_rulebook
+    from services.classify.adapters.rulebook_files import RulebookError, check_versions, load_rulebook
     from services.classify.settings import ClassifySettings
 
+    folder = folder or load(ClassifySettings).topics_dir
     try:
-        rulebook = load_rulebook(folder or load(ClassifySettings).topics_dir)
+        rulebook = load_rulebook(folder)
+        check_versions(folder)
     except RulebookError as e:
         _fail(str(e))
     rules = [rule for topic in rulebook.topics for rule in topic.rules]
@@ -48,6 +51,85 @@ def check_topics(folder: Folder = None) -> None:
     print(
         f"{len(rulebook.topics)} topics, {len(rules)} rules, {tests} tests passed; rulebook {rulebook.version}"
     )
+
+
+@topics.command("lock")
+def lock_topics(folder: Folder = None) -> None:
+    """Write down each rule's version and content, so that `check` finds a change without a new version."""
+    from services.classify.adapters.rulebook_files import RulebookError, write_versions
+    from services.classify.settings import ClassifySettings
+
+    try:
+        path = write_versions(folder or load(ClassifySettings).topics_dir)
+    except RulebookError as e:
+        _fail(str(e))
+    print(f"{path} written")
+
+
+@topics.command("measure")
+def measure_topics(
+    labelled: Annotated[
+        list[Path], typer.Argument(help="JSON lines {id, title, text, topics, borderline?}.")
+    ],
+) -> None:
+    """Measure the shipped rulebook on labelled reports, and keep the figures for the topics' pages."""
+    from cli.topics_measure import measure, read_labelled, write_quality
+    from services.classify.adapters.rulebook_files import QUALITY, load_rulebook
+
+    rulebook = load_rulebook()
+    try:
+        qualities = measure(read_labelled(labelled), rulebook)
+    except (OSError, ValueError) as e:
+        _fail(str(e))
+    write_quality(qualities, rulebook, QUALITY)
+    for topic, quality in qualities.items():
+        print(
+            f"{topic:20} precision {quality.precision:.2f}, recall {quality.recall:.2f}, {quality.on_topic} reports"
+        )
+
+
+@topics.command("schema")
+def print_topic_schema() -> None:
+    """Print the JSON Schema of a topic file, for editors."""
+    from services.classify.adapters.topic_file import topic_schema
+
+    print(json.dumps(topic_schema(), indent=2, ensure_ascii=False))
+
+
+Reports = Annotated[
+    str | None,
+    typer.Option(
+        "--reports", help="JSON lines {id, title, text}, - for standard input; the stored reports if none."
+    ),
+]
+
+
+@topics.command("diff")
+def diff_topics(
+    against: Annotated[Path, typer.Option("--against", help="The rulebook folder to compare with.")],
+    folder: Folder = None,
+    reports: Reports = None,
+    at_most: Annotated[int, typer.Option(help="How many stored reports to look at.")] = 5000,
+) -> None:
+    """Show which reports the rulebook tags that the one in --against does not (gained), and the reverse (lost)."""
+    from cli.topics_diff import Sample, read_lines, show_difference
+    from services.classify.adapters.rulebook_files import RulebookError, load_rulebook
+    from services.classify.settings import ClassifySettings
+
+    try:
+        ours, theirs = load_rulebook(folder or load(ClassifySettings).topics_dir), load_rulebook(against)
+    except RulebookError as e:
+        _fail(str(e))
+
+    async def stored(bus: Bus) -> list[Sample]:
+        found = ReportStore(bus.redis, bus.names).scan(at_most=at_most)
+        return [Sample.model_validate(tagged.report.model_dump()) async for tagged in found]
+
+    try:
+        samples = _with_bus(stored) if reports is None else read_lines(reports)
+    except (OSError, ValueError) as e:
+        _fail(f"{reports}: {e}")
+    show_difference(samples, ours, theirs)
 
 
 @topics.command("list")

@@ -1,5 +1,7 @@
 """The topics that the running rulebook knows: classify writes them, api checks and shows them."""
 
+from collections.abc import Iterable
+
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from shared.names import Names
@@ -16,6 +18,28 @@ class RuleSummary(BaseModel):
     title: str
 
 
+class SubtopicSummary(BaseModel):
+    """A part of a topic; its id is "topic/subtopic"."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    title: str
+
+
+class Quality(BaseModel):
+    """How a topic's rules did on reports that people had read and labelled."""
+
+    model_config = ConfigDict(frozen=True)
+
+    precision: float
+    """The share of tags that were right."""
+    recall: float
+    """The share of reports on the topic that were found."""
+    reports: int
+    on_topic: int
+
+
 class TopicSummary(BaseModel):
     """A topic as subscribers see it."""
 
@@ -26,6 +50,17 @@ class TopicSummary(BaseModel):
     description: str
     languages: tuple[str, ...]
     rules: tuple[RuleSummary, ...]
+    subtopics: tuple[SubtopicSummary, ...] = ()
+    quality: Quality | None = None
+
+
+def followable(topics: Iterable[TopicSummary]) -> dict[str, str]:
+    """Titles by id of everything that a filter may name: each topic, and its subtopics after it."""
+    titles: dict[str, str] = {}
+    for topic in topics:
+        titles[topic.id] = topic.title
+        titles |= {part.id: f"{topic.title}: {part.title.lower()}" for part in topic.subtopics}
+    return titles
 
 
 _TOPICS = TypeAdapter(tuple[TopicSummary, ...])
@@ -40,3 +75,17 @@ async def read_catalogue(redis: RedisClient, names: Names) -> tuple[TopicSummary
     """Return the topics; none if classify has never run on this Redis."""
     raw = await redis.get(names.catalogue)
     return _TOPICS.validate_json(raw) if raw else ()
+
+
+async def write_problem(redis: RedisClient, names: Names, problem: str | None) -> None:
+    """Say why an edited rulebook was not taken over; None once the one on the disk is in use."""
+    if problem is None:
+        await redis.delete(names.rulebook_problem)
+    else:
+        await redis.set(names.rulebook_problem, problem)
+
+
+async def read_problem(redis: RedisClient, names: Names) -> str | None:
+    """Return why the rulebook on the disk is not the one in use; None if it is."""
+    raw = await redis.get(names.rulebook_problem)
+    return raw.decode() if raw else None

@@ -57,7 +57,7 @@ class Names:
     # Reports -----------------------------------------------------------------------------------
 
     def report(self, report_id: str) -> str:
-        """Hash {revision, event}: the newest tagged revision; a report's body is stored once."""
+        """Hash {revision, event, story, position, sketch}: the newest tagged revision; a body is stored once."""
         return f"{self.prefix}report:{report_id}"
 
     @property
@@ -69,10 +69,23 @@ class Names:
         """The same for one topic."""
         return f"{self.prefix}reports:{topic}"
 
+    def story(self, story_id: str) -> str:
+        """Hash: how many reports a story has, and a field for each source that has told it."""
+        return f"{self.prefix}story:{story_id}"
+
+    def story_band(self, band: str) -> str:
+        """String with a short life: the newest report whose sketch has this band."""
+        return f"{self.prefix}story-band:{band}"
+
     @property
     def catalogue(self) -> str:
         """JSON: the topics that the running rulebook knows."""
         return f"{self.prefix}topics"
+
+    @property
+    def rulebook_problem(self) -> str:
+        """String: why the rulebook as it is on the disk was not taken over; absent while it is the one in use."""
+        return f"{self.prefix}rulebook-problem"
 
     # Feeds -------------------------------------------------------------------------------------
 

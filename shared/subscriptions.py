@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shared.events import Evidence, Moment, TaggedReport
+from shared.matching.document import Document, country_key, language_key, source_key, topic_key
+from shared.matching.expression import AllOf, AnyOf, Expression, Fact
 from shared.matching.query import Query, QueryError, parse_query
 from shared.matching.text import Text
 
@@ -32,11 +34,15 @@ class Filter(_Strict):
     query: str | None = Field(
         default=None,
         examples=['"humanitarian corridor" OR evacuat*'],
-        description='Words and phrases: AND (or a space), OR, NOT, "a phrase", prefix*, title:word, ( ).',
+        description='Words and phrases: AND (or a space), OR, NOT, "a phrase", prefix*, ( ), title:word, text:word, '
+        "topic:aid, country:UA; a NEAR/8 b (at most 8 words apart), a ONEAR/8 b (in this order), a SAME b (in one "
+        "sentence), 2 OF (a, b, c).",
     )
     languages: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT, examples=[["en", "uk"]])
     sources: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT, description="Ids of feeds.")
-    countries: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT)
+    countries: tuple[str, ...] = Field(
+        default=(), max_length=LIST_LIMIT, examples=[["SD", "TD"]], description="ISO 3166-1 alpha-2."
+    )
 
     @field_validator("query")
     @classmethod
@@ -51,18 +57,17 @@ class Filter(_Strict):
 
     @field_validator("countries")
     @classmethod
-    def _not_yet(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if value:
-            raise ValueError(
-                "reports are not tagged with countries yet; put the country's name into the query"
-            )
-        return value
+    def _codes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        codes = tuple(code.upper() for code in value)
+        if wrong := [code for code in codes if not (len(code) == 2 and code.isascii() and code.isalpha())]:
+            raise ValueError(f"{wrong[0]!r:.20} is no country code: write two letters, as in SD for Sudan")
+        return codes
 
     @model_validator(mode="after")
     def _says_something(self) -> "Filter":
-        if not (self.topics or self.query or self.sources):
+        if not (self.topics or self.query or self.sources or self.countries):
             raise ValueError(
-                "name at least one topic, some words, or a source: an empty filter matches everything"
+                "name at least one topic, country or source, or some words: an empty filter matches everything"
             )
         return self
 
@@ -136,10 +141,34 @@ class CompiledFilter:
     def of(cls, wanted: Filter) -> "CompiledFilter":
         return cls(wanted, parse_query(wanted.query) if wanted.query else None)
 
+    @property
+    def expression(self) -> Expression:
+        """The filter as one condition, which holds for the document of a report that is wanted."""
+        fields = (
+            map(source_key, self.filter.sources),
+            map(language_key, self.filter.languages),
+            map(country_key, self.filter.countries),
+            map(topic_key, self.filter.topics),
+        )
+        facts = (tuple(map(Fact, keys)) for keys in fields)
+        parts: list[Expression] = [AnyOf(keys) for keys in facts if keys]
+        return AllOf((*parts, self.query.root) if self.query else tuple(parts))
+
 
 def text_of(tagged: TaggedReport) -> Text:
     """Return the words of a report, to be normalised once and matched many times."""
     return Text.of(tagged.report.title, tagged.report.text)
+
+
+def document_of(tagged: TaggedReport, text: Text | None = None) -> Document:
+    """Return a report as conditions see it; `text` if its words are there already."""
+    return Document.of(
+        text or text_of(tagged),
+        topics={tag.topic: tag.evidence for tag in tagged.tags},
+        countries={country.code: country.evidence for country in tagged.countries},
+        language=tagged.report.language,
+        source=tagged.report.source.id,
+    )
 
 
 def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text) -> Matched | None:
@@ -155,14 +184,20 @@ def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text) -> Ma
         if _primary(tagged.report.language) not in {_primary(code) for code in wanted.languages}:
             return None
         clauses.append(f"language: {tagged.report.language}")
+    if wanted.countries:
+        countries = [country for country in tagged.countries if country.code in wanted.countries]
+        if not countries:
+            return None
+        clauses += [f"country: {country.code}" for country in countries]
+        evidence += [piece for country in countries for piece in country.evidence]
     if wanted.topics:
-        tags = [tag for tag in tagged.tags if tag.topic in wanted.topics]
+        tags = [tag for tag in tagged.tags if {tag.topic, tag.topic.partition("/")[0]} & {*wanted.topics}]
         if not tags:
             return None
         clauses += [f"topic: {topic}" for topic in dict.fromkeys(tag.topic for tag in tags)]
         evidence += [piece for tag in tags for piece in tag.evidence]
     if compiled.query:
-        held = compiled.query.match(text)
+        held = compiled.query.match(document_of(tagged, text))
         if held is None:
             return None
         clauses += [f"words: {clause.text}" for clause in held]

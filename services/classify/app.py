@@ -1,6 +1,7 @@
 """classify: reports.published.v1 -> reports.tagged.v1
 
-published report -> find_tags (rulebook) -> tagged report, forwarded and stored in the script that acknowledges it.
+published report -> tags and countries (rulebook), story (index) -> tagged report, forwarded and stored in the script
+that acknowledges it. The story is given before: a report that is read again keeps it.
 """
 
 import asyncio
@@ -11,11 +12,13 @@ from datetime import UTC, datetime
 import structlog
 from redis.exceptions import RedisError
 
-from services.classify.adapters.rulebook_files import catalogue, load_rulebook
+from services.classify.adapters.live_rulebook import LiveRulebook
+from services.classify.adapters.rulebook_files import catalogue
+from services.classify.adapters.story_index import StoryIndex
 from services.classify.core.tag import tag_report
 from services.classify.settings import ClassifySettings
 from shared.bus import Entry, Outcome
-from shared.catalogue import write_catalogue
+from shared.catalogue import followable
 from shared.events import ReportPublished, tagged
 from shared.report_store import ReportStore, forwarded
 from shared.service import App
@@ -28,23 +31,24 @@ FORGET_SECONDS = 3600.0
 def make_app(settings: ClassifySettings) -> App:
     """Return the service; raise RulebookError if a rule file is wrong."""
     app = App("classify", settings)
-    rulebook = load_rulebook(settings.topics_dir)
+    rulebook = LiveRulebook(app.bus, settings.topics_dir)
+    stories = StoryIndex(app.bus, settings.retention_seconds)
 
     async def on_report(entry: Entry) -> Outcome:
         report = entry.event(ReportPublished).data.report
-        event = tagged(tag_report(report, rulebook), datetime.now(UTC))
+        story = await stories.join(report)
+        event = tagged(tag_report(report, rulebook.current, story), datetime.now(UTC))
         log.debug("tagged", report=report.id, revision=report.revision, topics=event.data.topics)
         return forwarded(settings.names, event, settings.retention_seconds)
 
     @asynccontextmanager
     async def announced() -> AsyncIterator[None]:
-        await write_catalogue(app.bus.redis, settings.names, catalogue(rulebook))
-        log.info("rulebook", version=rulebook.version, topics=[topic.id for topic in rulebook.topics])
+        await rulebook.announce()
         yield
 
     async def forget_old_reports() -> None:
-        topics = [topic.id for topic in rulebook.topics]
         while True:
+            topics = tuple(followable(catalogue(rulebook.current)))
             with suppress(RedisError):
                 await ReportStore(app.bus.redis, settings.names).forget(settings.retention_seconds, topics)
             await asyncio.sleep(FORGET_SECONDS)
@@ -52,4 +56,5 @@ def make_app(settings: ClassifySettings) -> App:
     app.consume(settings.names.published, on_report)
     app.background(forget_old_reports)
     app.resource(announced)
+    app.background(rulebook.watch)
     return app

@@ -4,6 +4,7 @@ tagged report -> find subscriptions -> owe deliveries -> attempt -> delivered, o
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -54,7 +55,8 @@ def make_app(settings: NotifySettings) -> App:
     async def on_tagged_report(entry: Entry) -> Outcome:
         tagged = entry.event(ReportTagged).data
         text, now = text_of(tagged), datetime.now(UTC)
-        owed = [owed_report(wanting, tagged.report.id, now) for wanting in active.wanted.find(tagged, text)]
+        wanting = [subscription for subscription, _ in active.wanted.find(tagged, text)]
+        owed = [owed_report(subscription, tagged.report.id, now) for subscription in wanting]
         if owed:
             cases.remember(tagged, text)
             await deliveries.owe(owed)
@@ -67,6 +69,9 @@ def make_app(settings: NotifySettings) -> App:
     async def ready() -> AsyncIterator[None]:
         nonlocal deliverer
         await active.load()
+        # Thousands of conditions that live for ever: the collector need not look at them again and again.
+        gc.collect()
+        gc.freeze()
         links = Links(settings.public_url, await server_key(bus.redis, names))
         renderer = Renderer(ReportStore(bus.redis, names), links, settings.mail_from, load_templates())
         async with webhooks:

@@ -1,13 +1,22 @@
-"""Many phrases looked for at once, word by word. The cost grows with the text, hardly with the phrases."""
+"""Many phrases looked for at once. The cost grows with the text, hardly with the phrases.
 
-from collections.abc import Iterable, Iterator
+All phrases are one Aho-Corasick automaton over the line of a field: the phrase `aid convoy` is the string
+" aid convoy ", the prefix `drone*` is " drone". A phrase with a prefix inside is found by what comes before that
+prefix, and the rest is compared where it was found.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
-from shared.matching.text import FieldName, Span, Text, Words, cut
+from ahocorasick_rs import BytesAhoCorasick, Implementation
+
+from shared.matching.text import Span, Text, Words, cut
 
 SHORTEST_PREFIX = 3
-_MOST_REMEMBERED = 100_000
-_LONGEST_REMEMBERED = 40
+
+Place = tuple[int, int, int]
+"""A phrase's number, and where it begins and ends in a line (UTF-8)."""
 
 
 class PhraseError(ValueError):
@@ -26,6 +35,9 @@ class Part:
     form: str
     is_prefix: bool = False
 
+    def __str__(self) -> str:
+        return self.form + "*" * self.is_prefix
+
     def fits(self, form: str) -> bool:
         return form.startswith(self.form) if self.is_prefix else form == self.form
 
@@ -33,8 +45,10 @@ class Part:
 def parts_of(phrase: str) -> tuple[Part, ...]:
     """The words of a phrase, `*` after a word's first letters read as a prefix; raise PhraseError."""
     words = cut(phrase, one_sentence=True)
-    if not words.forms:
+    if not words.line:
         raise PhraseError(f"no letter or digit in {phrase!r}", "write at least one word")
+    if "*" not in phrase:
+        return tuple(map(Part, words.forms))
     stars = {
         end for end in words.ends if phrase[end : end + 1] == "*" and not phrase[end + 1 : end + 2].isalnum()
     }
@@ -47,86 +61,105 @@ def parts_of(phrase: str) -> tuple[Part, ...]:
     return parts
 
 
+def normal_form(phrase: str) -> str:
+    """The phrase as it is compared, e.g. `cruise missile*`; raise PhraseError."""
+    return " ".join(map(str, parts_of(phrase)))
+
+
 class PhraseIndex:
-    """Phrases filed word by word. Whole words, any case; no phrase crosses a sentence's end."""
+    """Phrases made ready to be found. Whole words, any case; no phrase crosses a sentence's end."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        """File each phrase once; raise PhraseError for one that cannot be looked for."""
-        root = _Node()
+        """Raise PhraseError for a phrase that cannot be looked for."""
+        written: dict[str, list[str]] = {}
         for phrase in dict.fromkeys(phrases):
-            node = root
-            for part in parts_of(phrase):
-                node = node.child(part)
-            node.phrases.append(phrase)
-        self._first_words = _Remembered(root)
+            written.setdefault(normal_form(phrase), []).append(phrase)
+        self._automaton = Automaton(written)
+        self._written = {self._automaton.numbers[form]: phrases for form, phrases in written.items()}
 
     def find(self, text: Text) -> list[tuple[str, Span]]:
-        """Every place of every phrase, overlapping ones too: title, then text; by first word, shorter first."""
-        hits: list[tuple[str, Span]] = []
-        for field, words in text.fields():
-            for position, nodes in enumerate(map(self._first_words.__getitem__, words.forms)):
-                if nodes:
-                    hits += _phrases_from(position, nodes, field, words)
-        return hits
-
-
-class _Node:
-    """Some words of phrases, read so far: the phrases that end here, and the words that may come next."""
-
-    __slots__ = ("_lengths", "_prefixes", "_words", "phrases")
-
-    def __init__(self) -> None:
-        self.phrases: list[str] = []
-        self._words: dict[str, _Node] = {}
-        self._prefixes: dict[str, _Node] = {}
-        self._lengths: list[int] = []
-
-    def child(self, part: Part) -> "_Node":
-        """The node after one more word, made if need be."""
-        if not part.is_prefix:
-            return self._words.setdefault(part.form, _Node())
-        self._lengths = sorted({*self._lengths, len(part.form)})
-        return self._prefixes.setdefault(part.form, _Node())
-
-    def after(self, form: str) -> list["_Node"]:
-        """The nodes that a word leads to: as itself, and as the beginnings it has."""
-        nodes = [self._words[form]] if form in self._words else []
-        nodes += [
-            self._prefixes[form[:length]]
-            for length in self._lengths
-            if length <= len(form) and form[:length] in self._prefixes
+        """Every place of every phrase, overlapping ones too: title, then text; by first word."""
+        written, automaton = self._written, self._automaton
+        return [
+            (phrase, Span(field, first, last))
+            for field, words in text.fields()
+            for number, first, last in automaton.spans(words, automaton.places(words))
+            for phrase in written[number]
         ]
-        return nodes
 
 
-class _Remembered(dict[str, list[_Node]]):
-    """Where a first word leads: most words of a text have been seen before, and lead nowhere."""
+class Automaton:
+    """Different phrases in normal form, and the number of each."""
 
-    def __init__(self, root: _Node) -> None:
-        super().__init__()
-        self._root = root
+    def __init__(self, forms: Iterable[str]) -> None:
+        self.numbers: dict[str, int] = {}
+        atoms: dict[str, int] = {}
+        chunked: dict[str, list[str]] = {}
+        for form in forms:
+            if "* " in form:
+                chunked[form] = _chunks(form)
+            else:
+                self.numbers[form] = atoms.setdefault(*_atom(form, len(atoms)))
+        for chunks in chunked.values():
+            atoms.setdefault(chunks[0], len(atoms))
+        self._chunked: dict[int, list[tuple[int, list[bytes]]]] = {}
+        for number, (form, chunks) in enumerate(chunked.items(), start=len(atoms)):
+            self.numbers[form] = number
+            self._chunked.setdefault(atoms[chunks[0]], []).append(
+                (number, [chunk.encode() for chunk in chunks[1:]])
+            )
+        self._plain = frozenset(self.numbers.values())
+        self._only_chunks = set(atoms.values()) - self._plain
+        self._lengths = {number: form.count(" ") for form, number in self.numbers.items()}
+        # Bytes: with strings, the engine would count code points along every line.
+        self._find = BytesAhoCorasick(
+            [atom.encode() for atom in atoms], implementation=Implementation.ContiguousNFA
+        ).find_matches_as_indexes
 
-    def __missing__(self, form: str) -> list[_Node]:
-        nodes = self._root.after(form)
-        if len(form) <= _LONGEST_REMEMBERED:
-            if len(self) >= _MOST_REMEMBERED:
-                self.clear()
-            self[form] = nodes
-        return nodes
+    def places(self, words: Words) -> list[Place]:
+        """Every place of every phrase in the line of a field."""
+        if not words.line:
+            return []
+        places = self._find(words.encoded, overlapping=True)
+        if not self._chunked:
+            return places
+        more = [
+            (number, start, end)
+            for atom, start, end in places
+            if atom in self._chunked
+            for number, chunks in self._chunked[atom]
+            if _continues(words.encoded, end, chunks)
+        ]
+        if self._only_chunks:
+            places = [place for place in places if place[0] not in self._only_chunks]
+        return places + more
+
+    def spans(self, words: Words, places: list[Place]) -> Iterable[Place]:
+        """The places as numbers of words: phrase, first word, last word; by first word."""
+        line, lengths = words.encoded, self._lengths
+        here = word = 0
+        for number, start, _ in sorted(places, key=itemgetter(1)):
+            # A sentence's end is a newline with a space of its own.
+            word += line.count(b" ", here, start) - line.count(b"\n", here, start)
+            here = start
+            yield number, word, word + lengths[number]
 
 
-def _phrases_from(
-    first: int, nodes: list[_Node], field: FieldName, words: Words
-) -> Iterator[tuple[str, Span]]:
-    forms, last = words.forms, first
-    while nodes:
-        for node in nodes:
-            for phrase in node.phrases:
-                if first == last or words.sentence_of(first) == words.sentence_of(last):
-                    yield phrase, Span(field, first, last)
-        last += 1
-        nodes = (
-            [following for node in nodes for following in node.after(forms[last])]
-            if last < len(forms)
-            else []
-        )
+def _atom(form: str, number: int) -> tuple[str, int]:
+    return (f" {form[:-1]}" if form.endswith("*") else f" {form} "), number
+
+
+def _chunks(form: str) -> list[str]:
+    """`a b* c d*` is " a b", " c d"; `a* b` is " a", " b "."""
+    *heads, last = form.split("* ")
+    return [*(f" {head}" for head in heads), _atom(last, 0)[0]]
+
+
+def _continues(line: bytes, end: int, chunks: list[bytes]) -> bool:
+    """Whether the chunks follow, each right after the word in which the one before ends."""
+    for chunk in chunks:
+        end = line.find(b" ", end)
+        if not line.startswith(chunk, end):
+            return False
+        end += len(chunk)
+    return True

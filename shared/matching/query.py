@@ -1,78 +1,45 @@
 """A subscriber's query in one line: `(drone* OR "unmanned aircraft") title:airspace NOT exercise*`.
 
     query := both (OR both)*
-    both  := part ([AND] part)*
-    part  := (NOT | -)* ( "(" query ")" | [title:] word | [title:] "phrase" )
+    both  := near ([AND] near)*
+    near  := part | part NEAR/n part | part ONEAR/n part | part (SAME part)+
+    part  := (NOT | -)* ( "(" query ")" | n OF "(" query ("," query)* ")" | [field:] "(" query ")"
+                        | [field:] word | [field:] "phrase" | topic:name | country:code )
 
-Operators are upper-case only, so that `and` is a word. Negations are pushed down to the terms while parsing:
-what is left is AND, OR and terms, some of them negative.
+Fields are title and text. NEAR/n: at most n words apart, in either order; ONEAR/n: in this order; SAME: in one
+sentence. They join words, phrases, and words joined by OR in parentheses. `2 OF (a, b, c)`: at least two of them.
+Operators are upper-case only, so that `and` is a word.
 """
 
-import re
 from dataclasses import dataclass, field
 
-from shared.events import Evidence
-from shared.matching.phrases import PhraseError, PhraseIndex, parts_of
-from shared.matching.text import FieldName, Span, Text
+from shared.matching.document import Document
+from shared.matching.evaluation import Clause, Found, clauses, find_phrases, holds
+from shared.matching.expression import (
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Expression,
+    ExpressionError,
+    Fact,
+    Near,
+    Not,
+    Phrase,
+    Together,
+    check,
+    facts_of,
+    phrases_of,
+    simplified,
+)
+from shared.matching.necessity import required_terms
+from shared.matching.phrases import Automaton
+from shared.matching.text import FieldName, Text
+from shared.matching.tokens import FACTS, FIELDS, OPERATORS, Token, tokens
+from shared.matching.tokens import QueryError as QueryError
 
 LONGEST = 2_000
 MOST_TERMS = 200
 DEEPEST = 50
-MOST_EVIDENCE = 20
-
-_OPERATORS = frozenset({"AND", "OR", "NOT"})
-# What a mail program or a phone makes of a straight quote.
-_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
-_TOKEN = re.compile(
-    r"""\s*(?: (?P<sign>[()])
-          | (?P<minus>-)(?=[^\s)])
-          | (?: (?P<field>[^\W\d_]+): )? (?: "(?P<quoted>[^"]*)(?P<closing>"?) | (?P<word>[^\s()"]+) )
-          )""",
-    re.VERBOSE,
-)
-
-
-class QueryError(ValueError):
-    """A query that cannot be read. `position` is where, counted from 0; the message counts from 1."""
-
-    def __init__(self, problem: str, position: int, remedy: str) -> None:
-        super().__init__(f"{problem} at character {position + 1}: {remedy}")
-        self.position = position
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """A term that held, as it was typed, and the words that it found (at most 20, the title's first)."""
-
-    text: str
-    evidence: tuple[Evidence, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    text: str
-    phrase: str
-    field: FieldName | None
-    negative: bool
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Both:
-    """All of the parts hold."""
-
-    parts: tuple["Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Either:
-    """At least one of the parts holds."""
-
-    parts: tuple["Node", ...]
-
-
-Node = Term | Both | Either
-Found = dict[str, list[Span]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +47,26 @@ class Query:
     """A query that has been read and can hold for a report."""
 
     text: str
-    root: Node
-    _index: PhraseIndex = field(repr=False, compare=False)
+    root: Expression
+    _automaton: Automaton = field(repr=False, compare=False)
 
-    def match(self, text: Text) -> tuple[Clause, ...] | None:
-        """The positive terms that held, with their words; None if the query does not hold."""
-        found: Found = {}
-        for phrase, span in self._index.find(text):
-            found.setdefault(phrase, []).append(span)
-        held = _held(self.root, found)
-        if held is None:
-            return None
-        return tuple(dict.fromkeys(_clause(term, found, text) for term in held))
+    def match(self, report: Text | Document) -> tuple[Clause, ...] | None:
+        """The positive terms that held, with their words; None if the query does not hold.
+
+        Terms like topic:aid hold only for a Document that says so.
+        """
+        found = self.find(report)
+        return clauses(self.root, found) if holds(self.root, found) else None
+
+    def find(self, report: Text | Document) -> Found:
+        """Where the query's phrases stand in a report."""
+        document = Document(report) if isinstance(report, Text) else report
+        return find_phrases(self._automaton, document)
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What it asks of a report beside its words, e.g. topic:aid."""
+        return tuple(dict.fromkeys(fact.key for fact in facts_of(self.root)))
 
 
 def parse_query(text: str) -> Query:
@@ -99,96 +74,161 @@ def parse_query(text: str) -> Query:
     if len(text) > LONGEST:
         raise QueryError("the query is too long", LONGEST, f"keep it to {LONGEST} characters")
     parser = _Parser(text)
-    root = parser.parse()
-    _require_positive(root)
-    return Query(text=text, root=root, _index=PhraseIndex(term.phrase for term in parser.terms))
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str  # "(", ")", "NOT", "AND", "OR", "term", "end"
-    position: int
-    text: str = ""
-    phrase: str = ""
-    field: FieldName | None = None
+    root = simplified(parser.parse())
+    try:
+        check(root)
+        required_terms(root, lambda _: 1)
+    except ExpressionError as e:
+        raise QueryError(e.problem, parser.first_negative, e.remedy) from e
+    return Query(text, root, Automaton(dict.fromkeys(phrase.words for phrase in phrases_of(root))))
 
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        self._tokens = _tokens(text)
+        self._tokens = tokens(text)
         self._next = 0
-        self.terms: list[Term] = []
+        self._terms = 0
+        self._scopes: list[FieldName] = []
+        self._lists = 0
+        self._negative = False
+        self.first_negative = 0
+        """Where the first term stands that must not be found."""
 
-    def parse(self) -> Node:
+    def parse(self) -> Expression:
         if self._peek().kind == "end":
             raise QueryError("the query is empty", 0, "write at least one word")
-        node = self._either(depth=0, negative=False)
+        root = self._either(depth=0)
         if (token := self._peek()).kind != "end":
             raise QueryError(
                 "a closing parenthesis too many", token.position, "take it away, or open one before it"
             )
-        return node
+        return root
 
-    def _peek(self) -> _Token:
+    def _peek(self) -> Token:
+        while self._tokens[self._next].kind == "," and not self._lists:
+            self._next += 1
         return self._tokens[self._next]
 
-    def _take(self) -> _Token:
-        token = self._tokens[self._next]
+    def _take(self) -> Token:
+        token = self._peek()
         self._next += token.kind != "end"
         return token
 
-    def _either(self, depth: int, negative: bool) -> Node:
-        parts = [self._both(depth, negative)]
+    def _either(self, depth: int) -> Expression:
+        parts = [self._both(depth)]
         while self._peek().kind == "OR":
             self._take()
-            parts.append(self._both(depth, negative))
-        return _join(Both if negative else Either, parts)
+            parts.append(self._both(depth))
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
-    def _both(self, depth: int, negative: bool) -> Node:
-        parts = [self._part(depth, negative)]
-        while self._peek().kind not in ("OR", ")", "end"):
+    def _both(self, depth: int) -> Expression:
+        parts = [self._near(depth)]
+        while self._peek().kind not in ("OR", ")", ",", "end"):
             if self._peek().kind == "AND":
                 self._take()
-            parts.append(self._part(depth, negative))
-        return _join(Either if negative else Both, parts)
+            parts.append(self._near(depth))
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
-    def _part(self, depth: int, negative: bool) -> Node:
+    def _near(self, depth: int) -> Expression:
+        position = self._peek().position
+        parts = [self._part(depth)]
+        operator = self._peek()
+        if operator.kind not in ("NEAR", "ONEAR", "SAME"):
+            return parts[0]
+        while (following := self._peek()).kind in ("NEAR", "ONEAR", "SAME"):
+            if following.kind != operator.kind or (len(parts) == 2 and operator.kind != "SAME"):
+                raise QueryError(
+                    f"{following.kind} after {operator.kind}",
+                    following.position,
+                    "join each two with parentheses around all, and AND between",
+                )
+            self._take()
+            parts.append(self._part(depth))
+        return _placed(operator, parts, position)
+
+    def _part(self, depth: int) -> Expression:
+        outside = self._negative
         while self._peek().kind == "NOT":
             self._take()
-            negative = not negative
-        token = self._take()
+            self._negative = not self._negative
+        negated, token = self._negative != outside, self._take()
+        part = self._positive(token, depth)
+        self._negative = outside
+        return Not(part) if negated else part
+
+    def _positive(self, token: Token, depth: int) -> Expression:
+        if token.kind == "OF":
+            return self._at_least(token, depth)
+        if token.kind == "scope":
+            self._scopes.append(FIELDS[token.field])
+            group = self._group(self._take(), depth + 1)
+            self._scopes.pop()
+            return group
         if token.kind == "(":
-            return self._group(token, depth + 1, negative)
+            return self._group(token, depth + 1)
         if token.kind != "term":
             raise self._nothing_here(token)
-        return self._term(token, negative)
+        return self._term(token)
 
-    def _group(self, opening: _Token, depth: int, negative: bool) -> Node:
+    def _group(self, opening: Token, depth: int) -> Expression:
+        lists, self._lists = self._lists, 0
+        inside = self._inside(opening, depth)
+        self._close(opening)
+        self._lists = lists
+        return inside
+
+    def _inside(self, opening: Token, depth: int) -> Expression:
         if depth > DEEPEST:
             raise QueryError("parentheses too deep", opening.position, f"keep to {DEEPEST} levels")
-        node = self._either(depth, negative)
+        return self._either(depth)
+
+    def _close(self, opening: Token) -> None:
         if self._take().kind != ")":
             raise QueryError("a parenthesis is opened and never closed", opening.position, "add a )")
-        return node
 
-    def _term(self, token: _Token, negative: bool) -> Term:
-        if len(self.terms) == MOST_TERMS:
+    def _at_least(self, token: Token, depth: int) -> Expression:
+        opening = self._take()
+        lists, self._lists = self._lists, 1
+        parts = [self._inside(opening, depth + 1)]
+        while self._peek().kind == ",":
+            self._take()
+            parts.append(self._inside(opening, depth + 1))
+        self._close(opening)
+        self._lists = lists
+        if not 1 <= token.number <= len(parts):
+            raise QueryError(
+                f"{token.number} of {len(parts)}",
+                token.position,
+                f"ask for 1 to {len(parts)}, and put a comma between what is listed",
+            )
+        return AtLeast(token.number, tuple(parts))
+
+    def _term(self, token: Token) -> Expression:
+        if self._terms == MOST_TERMS:
             raise QueryError(
                 "too many terms", token.position, f"keep to {MOST_TERMS}, or make two subscriptions"
             )
-        self.terms.append(Term(token.text, token.phrase, token.field, negative, token.position))
-        return self.terms[-1]
+        if self._negative and not self.first_negative:
+            self.first_negative = token.position
+        self._terms += 1
+        if token.field in FACTS:
+            return Fact(FACTS[token.field](token.phrase), token.text)
+        scope = FIELDS.get(token.field) or (self._scopes[-1] if self._scopes else None)
+        typed = token.text if token.field or not scope else f"{scope}:{token.text}"
+        return Phrase.of(token.phrase, scope, typed)
 
-    def _nothing_here(self, token: _Token) -> QueryError:
+    def _nothing_here(self, token: Token) -> QueryError:
         before = next((t for t in reversed(self._tokens[: self._next]) if t is not token), None)
-        if before is not None and before.kind in _OPERATORS:
+        if before is not None and before.kind in OPERATORS:
             problem = f"nothing to the right of {before.kind}"
             return QueryError(problem, before.position, "write a word after it, or take it away")
-        if token.kind in _OPERATORS:
+        if token.kind in OPERATORS:
             problem = f"nothing to the left of {token.kind}"
             return QueryError(
                 problem, token.position, f'write a word before it; to find the word itself, "{token.kind}"'
             )
+        if token.kind == ",":
+            return QueryError("nothing before the comma", token.position, "write a word, or take it away")
         if token.kind == ")":
             return QueryError(
                 "nothing inside the parentheses", token.position, "write a word in them, or take them away"
@@ -198,84 +238,12 @@ class _Parser:
         )
 
 
-def _tokens(text: str) -> list[_Token]:
-    straight = text.translate(_QUOTES)
-    tokens = [_token(match, text) for match in _TOKEN.finditer(straight)]
-    return [*tokens, _Token("end", len(text))]
-
-
-def _token(match: re.Match[str], text: str) -> _Token:
-    position = match.end() - len(match[0].lstrip())
-    if match["sign"]:
-        return _Token(match["sign"], position)
-    if match["minus"]:
-        return _Token("NOT", position)
-    if match["quoted"] is not None and not match["closing"]:
-        raise QueryError("a quotation mark is opened and never closed", match.start("quoted") - 1, 'add a "')
-    if match["word"] in _OPERATORS and not match["field"]:
-        return _Token(match["word"], position)
-    return _term_token(match, position, text)
-
-
-def _term_token(match: re.Match[str], position: int, text: str) -> _Token:
-    name = match["field"] or ""
-    if name and name.lower() != "title":
-        remedy = f'only title: is known; to find the words themselves, put them in quotes: "{name} …"'
-        raise QueryError(f"unknown field {name}:", position, remedy)
-    if (match["word"] or "").lower() == "title:":
-        raise QueryError(
-            "nothing after title:", position, 'write a word or a "phrase" right after it, without a space'
-        )
-    phrase = match["word"] if match["quoted"] is None else match["quoted"]
-    try:
-        parts_of(phrase)
-    except PhraseError as e:
-        raise QueryError(e.problem, position, e.remedy) from e
-    return _Token("term", position, text[position : match.end()], phrase, "title" if name else None)
-
-
-def _join(kind: type[Both] | type[Either], parts: list[Node]) -> Node:
-    return parts[0] if len(parts) == 1 else kind(tuple(parts))
-
-
-def _require_positive(root: Node) -> None:
-    if not _is_positive(root):
-        raise QueryError(
-            "nothing here says what to find, only what not to",
-            _first_negative(root),
-            "write a word to find beside each NOT (and in each side of an OR)",
-        )
-
-
-def _is_positive(node: Node) -> bool:
-    """Whether the node can only hold where something is found."""
-    if isinstance(node, Term):
-        return not node.negative
-    if isinstance(node, Both):
-        return any(map(_is_positive, node.parts))
-    return all(map(_is_positive, node.parts))
-
-
-def _first_negative(node: Node) -> int:
-    if isinstance(node, Term):
-        return node.position if node.negative else LONGEST
-    return min(map(_first_negative, node.parts))
-
-
-def _held(node: Node, found: Found) -> list[Term] | None:
-    if isinstance(node, Term):
-        holds = bool(_spans(node, found)) != node.negative
-        return None if not holds else [] if node.negative else [node]
-    each = [_held(part, found) for part in node.parts]
-    held = [terms for terms in each if terms is not None]
-    if len(held) < (len(each) if isinstance(node, Both) else 1):
-        return None
-    return [term for terms in held for term in terms]
-
-
-def _spans(term: Term, found: Found) -> list[Span]:
-    return [span for span in found.get(term.phrase, ()) if term.field in (None, span.field)]
-
-
-def _clause(term: Term, found: Found, text: Text) -> Clause:
-    return Clause(term.text, tuple(text.evidence(span) for span in _spans(term, found)[:MOST_EVIDENCE]))
+def _placed(operator: Token, parts: list[Expression], position: int) -> Expression:
+    groups = [part for part in parts if isinstance(part, Phrase | AnyOf)]
+    phrases = [each for group in groups for each in (group.parts if isinstance(group, AnyOf) else (group,))]
+    if len(groups) < len(parts) or not all(isinstance(phrase, Phrase) for phrase in phrases):
+        remedy = 'put a word, a "phrase", or (words joined by OR) on each side of it'
+        raise QueryError(f"{operator.kind} between what has no place in the text", position, remedy)
+    if operator.kind == "SAME":
+        return Together(tuple(groups))
+    return Near(groups[0], groups[1], operator.number, operator.kind == "ONEAR")

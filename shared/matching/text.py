@@ -3,8 +3,12 @@
 1. Words are runs of letters and digits; initials ("U.N."), soft hyphens, zero-width marks and the Ukrainian
    apostrophe do not cut a word; a possessive 's is no part of it.
 2. A word's form is what phrases are compared with: NFKC, casefold, without Latin accents, Arabic vowel marks
-   and the Arabic article. Forms may differ in length from the original, so offsets are kept by word.
+   and the Arabic article. Forms may differ in length from the original.
 3. Sentences end at . ! ? … ؟ before white space, and at blank lines; a title is one sentence.
+
+What is searched is the `line` of a field: all forms joined by single spaces, a newline between sentences. It is
+made by whole-string operations; word by word, which is several times slower, only where a text has something
+rare in it. Where a word stands in the original is worked out for the sentences that are asked for.
 """
 
 import re
@@ -12,7 +16,8 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from shared.events import Evidence
@@ -23,25 +28,49 @@ _MARKS = "\u0300-\u036f\u0483-\u0487\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06d
 _HIDDEN = "\u00ad\u200b-\u200d\u2060\ufeff"
 _RUN = rf"\w[\w{_MARKS}]*"
 _APOSTROPHE = r"(?<=[\u0400-\u052f])['’`](?=[\u0400-\u052f])"
+_INITIALS_END = rf"(?![\w{_MARKS}]|['’`][\u0400-\u052f])"
 _WORD = re.compile(
-    rf"([^\W\d](?:\.[^\W\d])+(?!\w)|{_RUN}(?:(?:[{_HIDDEN}]+|{_APOSTROPHE}){_RUN})*)(?:['’][sS](?!\w))?"
+    rf"([^\W\d](?:\.[^\W\d])+{_INITIALS_END}|{_RUN}(?:(?:[{_HIDDEN}]+|{_APOSTROPHE}){_RUN})*)"
+    rf"(?:['’][sS](?![\w{_MARKS}]))?"
 )
 
 _UNSEEN = re.compile(rf"[{_HIDDEN}'’`.]")
+_MOST_REMEMBERED = 100_000
 _LONGEST_REMEMBERED = 40
 _ARABIC = re.compile("[\u0600-\u06ff]")
 _ARABIC_LETTERS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ـ": None})
 _ARABIC_ARTICLES = ("وال", "بال", "كال", "فال", "ولل", "ال", "لل", "و")
 _LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "ё": "е"})
 
+# What stands between words in most texts, one character for another, so that offsets stay true.
+_PLAIN = (("_", " "), ("ʼ", "'"), ("’", "'"), ("“", '"'), ("”", '"'), ("–", "-"), ("—", "-"), ("\xa0", " "))
 # Stops are taken from the first of a row: a page of dots costs no more than its length.
-_BREAK = re.compile(r"(?P<stop>(?<![.!?…؟۔])[.!?…؟۔]+)[\"'”’»)\]]*(?:\[\d+\])*(?=\s+(?P<next>\S))|\n\s*\n")
-_BEFORE_STOP = 14
-_NO_SENTENCE_END = re.compile(
-    r"\b(?:[^\W\d]|dr|mrs?|ms|st|gen|lt|col|maj|sgt|capt|rep|sen|gov|prof|rev|hon|no|vs|approx|jr|sr|inc|ltd|co|corp"
-    r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|mme|mm|sra|ee|uu|ул|им|тыс|тис|млн|млрд|ст|см|стр)$",
-    re.IGNORECASE,
+_AFTER_STOP = r"[.!?…؟۔]*[\"'»)\]]*(?:\[\d+\])*(?=\s+(\S))"
+_STOP = re.compile(rf"(?<![.!?…؟۔])[.!?…؟۔]{_AFTER_STOP}")
+# Each begins with one plain character: the search then jumps from one to the next.
+_PLAIN_STOPS = {mark: re.compile(rf"\{mark}(?<![.!?…؟۔]\{mark}){_AFTER_STOP}") for mark in ".!?"}
+_OTHER_STOPS = ("…", "؟", "۔")
+_BLANK_LINE = re.compile(r"\n\s*\n")
+_LAST_WORD = re.compile(r"\w*\Z")
+_LONGEST_ABBREVIATION = 6
+_ABBREVIATIONS = """
+    dr mr mrs ms st gen lt col maj sgt capt rep sen gov prof rev hon no vs approx jr sr inc ltd co corp
+    jan feb mar apr jun jul aug sep sept oct nov dec mme mm sra ee uu ул им тыс тис млн млрд ст см стр
+"""
+_NO_SENTENCE_END = frozenset(_ABBREVIATIONS.split())
+
+_MARK = "\n"
+# Stands for a sentence's end while a line is made.
+_CUT = "\x1e"
+_INITIAL = re.compile(
+    rf"\.(?<=[^\W\d]\.)(?<![\w{_MARKS}][^\W\d]\.)(?<![\w{_MARKS}]'[sS]\.)(?<![\u0400-\u052f]'[\u0400-\u052f]\.)"
+    rf"([^\W\d]){_INITIALS_END}"
 )
+_POSSESSIVE = re.compile(rf"'(?<=[\w{_MARKS}]')[sS](?![\w{_MARKS}])")
+_INNER_APOSTROPHE = re.compile(r"'(?<=[\u0400-\u052f]')(?=[\u0400-\u052f])")
+_RARE = (_CUT, "'s'", "'S'", "`", "\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
+_ASCII = "".join(chr(n).lower() if chr(n).isalnum() else _MARK if chr(n) == _CUT else " " for n in range(128))
+_RUNS = re.compile(rf"[\w{_MARKS}{_CUT}]+")
 
 
 class Span(NamedTuple):
@@ -56,20 +85,78 @@ class Span(NamedTuple):
         return self.field == other.field and self.first <= other.first and other.last <= self.last
 
 
-@dataclass(frozen=True, slots=True)
 class Words:
-    """The words of one field: their forms, and where each stands in the original (code points)."""
+    """The words of one field. What costs time is worked out when it is asked for."""
 
-    original: str
-    forms: list[str]
-    starts: list[int]
-    ends: list[int]
-    sentences: list[int]
-    """The number of the first word of each sentence after the first."""
+    def __init__(self, original: str, line: str, bounds: list[int]) -> None:
+        self.original = original
+        self.line = line
+        """" form form \\n form ": what is searched. Empty if there is no word."""
+        self._bounds = bounds
+        self._offsets: dict[int, tuple[list[int], list[int]]] = {}
+
+    @cached_property
+    def encoded(self) -> bytes:
+        """The line in UTF-8."""
+        return self.line.encode()
+
+    @cached_property
+    def forms(self) -> list[str]:
+        """The form of each word."""
+        return self.line.split()
+
+    def __len__(self) -> int:
+        return self.line.count(" ") - self.line.count(_MARK) - 1 if self.line else 0
+
+    @cached_property
+    def _positions(self) -> list[int]:
+        """Where in the encoded line each word begins, the space before it."""
+        tokens = self.encoded.split(b" ")[1:-1]
+        positions = accumulate((len(token) + 1 for token in tokens), initial=0)
+        return [position for position, token in zip(positions, tokens, strict=False) if token != b"\n"]
+
+    def number_at(self, position: int) -> int:
+        """The number of the word that begins, with its space, there in the encoded line."""
+        return bisect_left(self._positions, position)
+
+    @cached_property
+    def sentences(self) -> list[int]:
+        """The number of the first word of each sentence after the first."""
+        # Each sentence is " form form ": one space more than words.
+        counts = (sentence.count(" ") - 1 for sentence in self.line.split(_MARK))
+        return list(accumulate(counts))[:-1]
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each word begins in the original (code points)."""
+        return [start for number in range(len(self._bounds)) for start in self._sentence(number)[0]]
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """Where each word ends in the original."""
+        return [end for number in range(len(self._bounds)) for end in self._sentence(number)[1]]
 
     def sentence_of(self, word: int) -> int:
         """The number of the sentence that a word stands in, from 0."""
         return bisect_right(self.sentences, word)
+
+    def where(self, first: int, last: int) -> tuple[int, int]:
+        """Where a run of words begins and ends in the original."""
+        return self._place(first)[0], self._place(last)[1]
+
+    def _place(self, word: int) -> tuple[int, int]:
+        number = self.sentence_of(word)
+        starts, ends = self._sentence(number)
+        word -= self.sentences[number - 1] if number else 0
+        return starts[word], ends[word]
+
+    def _sentence(self, number: int) -> tuple[list[int], list[int]]:
+        if number not in self._offsets:
+            end = self._bounds[number + 1] if number + 1 < len(self._bounds) else len(self.original)
+            plain = _plain(self.original)
+            matches = list(_WORD.finditer(plain, self._bounds[number], end))
+            self._offsets[number] = [match.start() for match in matches], [match.end(1) for match in matches]
+        return self._offsets[number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +186,22 @@ class Text:
     def evidence(self, span: Span) -> Evidence:
         """The span as the original has it: `evidence.text == original[start:end]`."""
         words = self.words(span.field)
-        start, end = words.starts[span.first], words.ends[span.last]
+        start, end = words.where(span.first, span.last)
         return Evidence(field=span.field, start=start, end=end, text=words.original[start:end])
 
 
 def cut(original: str, *, one_sentence: bool = False) -> Words:
     """The words of one string."""
-    # One character for another: offsets stay true.
-    matches = list(_WORD.finditer(original.replace("_", " ").replace("ʼ", "’")))
-    starts = [match.start() for match in matches]
-    return Words(
-        original=original,
-        forms=[form_of(match[1]) for match in matches],
-        starts=starts,
-        ends=[match.end(1) for match in matches],
-        sentences=[] if one_sentence else _sentences(original, starts),
-    )
+    plain = _plain(original)
+    bounds = [0] if one_sentence else [0, *_breaks(plain)]
+    pieces = [plain[start:end] for start, end in zip(bounds, [*bounds[1:], len(plain)], strict=True)]
+    lines = _lines(pieces) if not any(map(plain.__contains__, _RARE)) else None
+    if lines is None:
+        lines = list(map(_line_by_words, pieces))
+    kept = [number for number, line in enumerate(lines) if line]
+    if len(kept) < len(lines):
+        bounds, lines = [bounds[number] for number in kept], [lines[number] for number in kept]
+    return Words(original, f" {f' {_MARK} '.join(lines)} " if lines else "", bounds)
 
 
 def form_of(word: str) -> str:
@@ -124,14 +211,57 @@ def form_of(word: str) -> str:
     return _remembered(word) if len(word) <= _LONGEST_REMEMBERED else _folded(word)
 
 
+def _plain(original: str) -> str:
+    for curled, straight in _PLAIN:
+        original = original.replace(curled, straight)
+    return original
+
+
+def _lines(pieces: list[str]) -> list[str] | None:
+    """The line of each sentence, made from all at once; None if that would be wrong."""
+    joined = f"{_CUT} ".join(pieces)
+    if "." in joined:
+        joined = _INITIAL.sub(r"\1", joined)
+    if "'" in joined:
+        joined = _INNER_APOSTROPHE.sub("", _POSSESSIVE.sub("", joined))
+    if joined.isascii():
+        line = joined.translate(_ASCII)
+        while "  " in line:
+            line = line.replace("  ", " ")
+    else:
+        line = f" {' '.join(map(_FORMS.__getitem__, _RUNS.findall(joined)))} "
+        if "  " in line:
+            return None
+    return [sentence.strip(" ") for sentence in line.split(_MARK)]
+
+
+def _line_by_words(piece: str) -> str:
+    return " ".join(form_of(match[1]) for match in _WORD.finditer(piece))
+
+
+class _Forms(dict[str, str]):
+    """The forms of words seen before."""
+
+    def __missing__(self, word: str) -> str:
+        form = "" if unicodedata.combining(word[0]) else _MARK if word == _CUT else form_of(word)
+        if len(word) <= _LONGEST_REMEMBERED:
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[word] = form
+        return form
+
+
+_FORMS = _Forms()
+
+
 def _folded(word: str) -> str:
-    folded = unicodedata.normalize("NFKC", _UNSEEN.sub("", word)).casefold()
+    folded = "".join(unicodedata.normalize("NFKC", _UNSEEN.sub("", word)).casefold().split())
     if _ARABIC.search(folded):
         return _without_article("".join(filter(str.isalnum, folded)).translate(_ARABIC_LETTERS)) or folded
     return _without_accents(folded).translate(_LETTERS) or word
 
 
-_remembered = lru_cache(maxsize=100_000)(_folded)
+_remembered = lru_cache(maxsize=_MOST_REMEMBERED)(_folded)
 
 
 def _without_accents(word: str) -> str:
@@ -153,15 +283,28 @@ def _without_article(word: str) -> str:
     return word
 
 
-def _sentences(original: str, starts: list[int]) -> list[int]:
-    firsts = (bisect_left(starts, match.end()) for match in _BREAK.finditer(original) if _ends(match))
-    return [first for first in dict.fromkeys(firsts) if 0 < first < len(starts)]
+def _breaks(plain: str) -> list[int]:
+    """Where sentences end, in order."""
+    if any(map(plain.__contains__, _OTHER_STOPS)):
+        stops = list(_STOP.finditer(plain))
+    else:
+        stops = [
+            match for mark, stop in _PLAIN_STOPS.items() if mark in plain for match in stop.finditer(plain)
+        ]
+    ends = {match.end() for match in stops if _ends(plain, match)}
+    if "\n" in plain:
+        ends.update(match.end() for match in _BLANK_LINE.finditer(plain))
+    return sorted(ends)
 
 
-def _ends(match: re.Match[str]) -> bool:
-    if match["stop"] is None:
-        return True
-    if match["next"].islower():
+def _ends(plain: str, match: re.Match[str]) -> bool:
+    if match[1].islower():
         return False
-    before = match.string[max(0, match.start() - _BEFORE_STOP) : match.start()]
-    return match["stop"] != "." or not _NO_SENTENCE_END.search(before)
+    stop = match.start()
+    if plain[stop] != "." or plain[stop + 1] in ".!?…؟۔":
+        return True
+    before = plain[max(0, stop - _LONGEST_ABBREVIATION - 1) : stop]
+    if not before.isalnum():
+        found = _LAST_WORD.search(before)
+        before = found[0] if found else ""
+    return before.lower() not in _NO_SENTENCE_END and not (len(before) == 1 and before.isalpha())

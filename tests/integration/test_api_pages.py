@@ -13,11 +13,12 @@ import pytest
 from services.api.app import make_app
 from services.api.settings import ApiSettings
 from services.api.web.server import PortTaken, open_port
+from shared.catalogue import Quality, SubtopicSummary, write_catalogue, write_problem
 from shared.deliveries import DeliveryLog, after_attempt
 from shared.delivery import Attempt, owed_report
 from shared.subscription_store import SubscriptionStore
 from tests.api_server import NO_ENV
-from tests.builders import make_report, make_tagged, store_reports
+from tests.builders import make_report, make_tagged, make_topics, store_reports
 
 pytest_plugins = ("tests.api_fixtures",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -172,6 +173,23 @@ async def test_a_topic_has_a_page_with_its_rules(api):
     page = await api.text("/topics/aid")
     assert "What is told of aid." in page
     assert "Words of aid" in page
+
+
+async def test_a_topic_page_says_its_parts_and_how_well_it_is_found(api):
+    [topic] = make_topics("aid")
+    quality = Quality(precision=0.91, recall=0.87, reports=200, on_topic=40)
+    part = SubtopicSummary(id="aid/military", title="Military aid")
+    told = topic.model_copy(update={"quality": quality, "subtopics": (part,)})
+    await write_catalogue(api.bus.redis, api.bus.names, (told,))
+    page = await api.text("/topics/aid")
+    assert "91 %" in page
+    assert "87 %" in page
+    assert 'href="/?topic=aid%2Fmilitary"' in page or 'href="/?topic=aid/military"' in page
+
+
+async def test_the_status_page_says_why_an_edited_rulebook_is_not_in_use(api):
+    await write_problem(api.bus.redis, api.bus.names, "aid.yaml:6: 'version' must be a whole number")
+    assert "aid.yaml:6: &#39;version&#39; must be a whole number" in await api.text("/status")
 
 
 async def test_the_status_page_says_what_is_missing(api):

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.events import Evidence
+from shared.matching.document import Document
 from shared.matching.query import Query, QueryError, parse_query
 from shared.matching.text import Text
 
@@ -42,6 +44,30 @@ def held(query: str) -> list[str] | None:
         ("aid and tents", ["aid", "and", "tents"]),
         ("“food aid”", ["“food aid”"]),
         ("convoy convoy", ["convoy"]),
+        ("convoy, tents", ["convoy", "tents"]),
+        ("convoy NEAR/4 tents", None),
+        ("convoy NEAR/5 tents", ["convoy NEAR/5 tents"]),
+        ("tents near/5 convoy", None),
+        ('carried NEAR/1 "the convoy"', ['carried NEAR/1 "the convoy"']),
+        ('carried NEAR/1 "envoys met"', None),
+        ("convoy NEAR/9 convoy", None),
+        ("tents NEAR convoy", ["tents NEAR/10 convoy"]),
+        ("tents ONEAR/5 convoy", None),
+        ('convoy ONEAR/5 ("food aid" OR drone)', ['convoy ONEAR/5 ("food aid" OR drone)']),
+        ("resume NEAR/50 envoys", None),
+        ("convoy SAME tents SAME aid", ["convoy SAME tents SAME aid"]),
+        ("envoys SAME convoy", None),
+        ("envoys NOT (envoys SAME convoy)", ["envoys"]),
+        ("convoy tents NEAR/3 aid", ["convoy", "tents NEAR/3 aid"]),
+        ("2 OF (convoy, drone, tents)", ["convoy", "tents"]),
+        ("2 OF (convoy, drone, missile OR tank)", None),
+        ("2 OF (convoy drone, tents, NOT drone)", ["tents"]),
+        ("2 OF convoy", None),
+        ("1,000 OR tents", ["tents"]),
+        ("title:(talks OR convoy)", ["title:talks"]),
+        ("title:(convoy OR text:tents)", ["text:tents"]),
+        ("text:talks", None),
+        ("title:(talks NEAR/3 doha)", ["title:talks NEAR/3 title:doha"]),
     ],
 )
 def test_a_query_holds_by_its_clauses(query: str, clauses: list[str] | None):
@@ -55,6 +81,31 @@ def test_a_clause_carries_the_words_it_found():
         ("text", "tents"),
         ("title", "Talks"),
     ]
+
+
+def test_facts_hold_for_a_document_that_says_so():
+    words = Evidence(field="text", start=0, end=6, text="Envoys")
+    document = Document.of(REPORT, topics={"negotiations/talks": [words]}, countries={"QA": []})
+    clauses = parse_query("topic:Negotiations country:qa NOT topic:aid").match(document)
+    assert clauses is not None
+    assert [(clause.text, clause.evidence) for clause in clauses] == [
+        ("topic:Negotiations", (words,)),
+        ("country:qa", ()),
+    ]
+    assert parse_query("topic:negotiations/talks").match(document)
+    assert parse_query("topic:negotiations/ceasefire").match(document) is None
+
+
+def test_a_query_names_the_facts_that_it_asks_for():
+    assert parse_query("aid topic:aid (topic:AID OR country:ua)").facts == ("topic:aid", "country:UA")
+
+
+def test_nearness_shows_the_words_that_are_near():
+    clauses = parse_query("aid NEAR/2 food").match(
+        Text.of("", "Aid came. Food and aid. Later, much later, food.")
+    )
+    assert clauses is not None
+    assert [(e.start, e.text) for e in clauses[0].evidence] == [(0, "Aid"), (10, "Food"), (19, "aid")]
 
 
 def test_evidence_of_one_clause_is_limited():
@@ -83,7 +134,24 @@ def test_evidence_of_one_clause_is_limited():
         ("NOT aid", 4, "only what not to"),
         ("aid OR NOT food", 11, "only what not to"),
         ("title: aid", 0, "nothing after title:"),
-        ("topic:aid", 0, "unknown field topic:"),
+        ("person:smith", 0, r"unknown field person: .* country:, text:, title:, topic: are known"),
+        ("topic:(aid OR food)", 0, "unknown field topic:"),
+        ("topic:ai*", 0, r"too few letters|a \\* in topic:"),
+        ("aid NEAR/0 food", 4, "no distance in NEAR/0 at character 5: write NEAR/1 to NEAR/100"),
+        ("aid NEAR/ food", 4, "no distance"),
+        ("aid NEAR/999999999999 food", 4, "no distance"),
+        ("aid NEAR/3", 4, "nothing to the right of NEAR"),
+        ("SAME aid", 0, "nothing to the left of SAME"),
+        ("aid NEAR/3 NOT food", 0, "NEAR between what has no place in the text"),
+        ("convoy (aid food) SAME tents", 7, "SAME between what has no place"),
+        ("aid NEAR/3 food NEAR/3 tents", 16, "NEAR after NEAR"),
+        ("aid SAME food NEAR/3 tents", 14, "NEAR after SAME"),
+        ("3 OF (aid, food)", 0, "3 of 2 .* ask for 1 to 2"),
+        ("0 OF (aid, food)", 0, "0 of 2"),
+        ("2 OF (aid, food", 5, "opened and never closed"),
+        ("2 OF (aid, , food)", 11, "nothing before the comma"),
+        ("title:(aid", 6, "opened and never closed"),
+        ("2 OF (aid, NOT food, NOT tents)", 15, "only what not to"),
         (" ".join(["aid"] * 201), 800, "too many terms"),
         ("a" * 2001, 2000, "too long"),
         ("(" * 51 + "aid" + ")" * 51, 50, "too deep"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.matching.text import Span, Text, cut
+from shared.matching.text import _WORD, Span, Text, _plain, cut, form_of
 
 
 def forms(text: str) -> list[str]:
@@ -103,3 +103,24 @@ def test_no_text_takes_more_than_its_length_is_worth(piece: str):
     began = time.process_time()
     cut(piece * (200_000 // len(piece)))
     assert time.process_time() - began < 2
+
+
+ODD = "aAbB.  ’'s_!?\n 1[]\")»éЯяє’ʼ\u00ad\u200b\u0301عُال–…"
+
+
+@given(st.text(alphabet=ODD) | st.text(alphabet="abS  .,'!?\n_1)") | st.text(), st.booleans())
+def test_whole_string_operations_and_word_by_word_give_the_same_words(original: str, one_sentence: bool):
+    words = cut(original, one_sentence=one_sentence)
+    slowly = list(_WORD.finditer(_plain(original)))
+    assert words.forms == [form_of(match[1]) for match in slowly]
+    assert words.starts == [match.start() for match in slowly]
+    assert words.ends == [match.end(1) for match in slowly]
+    assert len(words) == len(slowly)
+
+
+@given(st.text(alphabet=ODD))
+def test_a_line_has_one_space_between_words_and_a_newline_between_sentences(original: str):
+    words = cut(original)
+    sentences = [sentence.split() for sentence in words.line.split("\n")] if words.line else []
+    assert all(sentences)
+    assert words.line.strip() == " \n ".join(map(" ".join, sentences))

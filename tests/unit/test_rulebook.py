@@ -1,10 +1,19 @@
 """Topic files: what loads, and what is refused with its line."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from services.classify.adapters.rulebook_files import RulebookError, catalogue, load_rulebook
+from services.classify.adapters.rulebook_files import (
+    RulebookError,
+    catalogue,
+    check_versions,
+    load_rulebook,
+    write_versions,
+)
+from services.classify.adapters.topic_file import topic_schema
+from services.classify.core.tag import find_all
 
 RULE = """\
 topic: floods
@@ -126,6 +135,13 @@ def test_the_version_changes_with_a_phrase_and_only_then(tmp_path: Path):
         ),
         ("[flood*, inundation]", "&a [flood*]", "floods.yaml:10: anchors and aliases"),
         ("[flood*, inundation]", "[*flood]", "floods.yaml:10: anchors and aliases"),
+        ("[flood*, inundation]", "&a [flood*, *a]", "floods.yaml:10: anchors and aliases"),
+        (
+            "topic: floods",
+            "topic: floods\na: &a [x, x]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b]",
+            "floods.yaml:2: anchors and aliases",
+        ),
+        ("      flood:\n", "      nothing: {}\n      flood:\n", "floods.yaml:9: 'nothing' is empty"),
         ("id: floods.rivers", "id: Floods Rivers", "floods.yaml:5: 'Floods Rivers' does not fit here"),
         ("[flood*, inundation]", "[flood*", "floods.yaml:11: not YAML"),
         ("title: Floods", "title: !!python/name:os.system x", "floods.yaml:2: cannot read 'x'"),
@@ -149,6 +165,71 @@ def test_a_wrong_file_is_refused_with_the_line_and_what_would_be_right(
     assert right in RULE
     found = problems(tmp_path, RULE.replace(right, wrong, 1))
     assert any(problem.startswith(said) for problem in found), found
+
+
+SUBTOPIC = """\
+subtopics:
+  - id: rain
+    title: By rain
+    words:
+      en: [rain*]
+    tests:
+      match: [The river flooded two villages after rain.]
+      no_match: [The river flooded two villages.]
+"""
+
+
+def test_a_subtopic_is_tagged_beside_its_topic(tmp_path: Path):
+    (tmp_path / "floods.yaml").write_text(RULE + SUBTOPIC)
+    found = find_all("", "The river flooded two villages. It was the rain.", None, load_rulebook(tmp_path))
+    assert found.topics == ("floods", "floods/rain")
+    assert [piece.text for piece in found.tags[1].evidence] == ["rain"]
+
+
+def test_the_words_of_a_subtopic_alone_are_no_tag(tmp_path: Path):
+    (tmp_path / "floods.yaml").write_text(RULE + SUBTOPIC)
+    assert find_all("Rain", "Rain fell.", None, load_rulebook(tmp_path)).topics == ()
+
+
+def test_a_wrong_subtopic_is_refused_with_its_line(tmp_path: Path):
+    found = problems(tmp_path, RULE + SUBTOPIC.replace("after rain", "").replace("[rain*]", "['?']"))
+    assert found == ["floods.yaml:23: no letter or digit in '?': write at least one word"]
+    found = problems(tmp_path, RULE + SUBTOPIC.replace("after rain", ""))
+    assert found[0].startswith("floods.yaml:25: floods/rain: should match and does not")
+
+
+def test_a_changed_rule_needs_a_higher_version(tmp_path: Path):
+    file = tmp_path / "floods.yaml"
+    file.write_text(RULE)
+    write_versions(tmp_path)
+    check_versions(tmp_path)
+    file.write_text(RULE.replace("inundation", "deluge"))
+    with pytest.raises(RulebookError, match=r"floods.yaml:6: floods.rivers has changed since version 1"):
+        check_versions(tmp_path)
+
+
+def test_a_higher_version_is_to_be_locked_and_a_changed_test_is_not(tmp_path: Path):
+    file = tmp_path / "floods.yaml"
+    file.write_text(RULE)
+    write_versions(tmp_path)
+    file.write_text(RULE.replace("two villages", "a village"))
+    check_versions(tmp_path)
+    file.write_text(RULE.replace("version: 1", "version: 2"))
+    with pytest.raises(RulebookError, match="run `tocsin topics lock`"):
+        check_versions(tmp_path)
+
+
+def test_the_shipped_rules_are_those_that_were_locked():
+    check_versions()
+
+
+def test_the_schema_for_editors_is_current():
+    committed = Path(__file__).parent.parent.parent / "docs/schemas/topic-rule.json"
+    assert json.loads(committed.read_text()) == topic_schema()
+
+
+def test_ten_megabytes_are_refused_unread(tmp_path: Path):
+    assert problems(tmp_path, RULE + "# padding\n" * 1_000_000)[0].startswith("floods.yaml:1: larger than")
 
 
 def test_a_group_that_no_condition_names_is_refused(tmp_path: Path):

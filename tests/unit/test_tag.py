@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
+from services.classify.core.evidence import evidence
 from services.classify.core.rulebook import Condition, Rule, Rulebook, Topic, compile_rulebook
-from services.classify.core.tag import evidence, find_tags, required, tag_report
+from services.classify.core.tag import find_tags, required, tag_report
 from shared.events import Report, Source, Tag
 from shared.matching.text import Span, Text
 

@@ -30,7 +30,7 @@ from services.api.core.signup import (
 )
 from shared.address_guard import ForbiddenURL, check_url
 from shared.bus import Bus
-from shared.catalogue import read_catalogue
+from shared.catalogue import followable, read_catalogue
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery, Kind, owed_message
 from shared.settings import Network
@@ -199,7 +199,7 @@ class SubscriptionDesk:
         catalogue = await read_catalogue(self._bus.redis, self._bus.names)
         if not catalogue:
             raise NotReady("the rulebook is not loaded yet; is classify running?")
-        errors = check_topics(wanted.topics, [topic.id for topic in catalogue])
+        errors = check_topics(wanted.topics, list(followable(catalogue)))
         errors += check_languages(wanted.languages)
         known = await read_titles(self._bus.redis, self._bus.names, wanted.sources)
         unknown = [source for source in wanted.sources if source not in known]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from shared.events import Evidence, TaggedReport
 from shared.matching.query import Query
-from shared.subscriptions import text_of
+from shared.subscriptions import document_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def find_hit(search: Search, tagged: TaggedReport) -> Hit | None:
         return None
     if search.query is None:
         return Hit(tagged)
-    clauses = search.query.match(text_of(tagged))
+    clauses = search.query.match(document_of(tagged))
     if clauses is None:
         return None
     return Hit(tagged, tuple(piece for clause in clauses for piece in clause.evidence))

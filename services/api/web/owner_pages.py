@@ -21,6 +21,7 @@ from services.api.core.wording import (
 )
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
+from shared.catalogue import followable
 from shared.subscriptions import EmailEndpoint, Subscription, owns
 
 router = APIRouter(include_in_schema=False)
@@ -168,7 +169,7 @@ async def _manage_page(
 
 
 async def _described(parts: Parts, subscription: Subscription) -> dict[str, Any]:
-    topics = {topic.id: topic.title for topic in await parts.topics()}
+    topics = followable(await parts.topics())
     sources = await read_titles(parts.bus.redis, parts.bus.names, subscription.filter.sources)
     return {
         "subscription": subscription,

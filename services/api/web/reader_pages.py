@@ -17,19 +17,31 @@ from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
 from services.api.core.report_view import TopicTitle, number_topics, view_of
 from services.api.core.search import Hit
+from services.api.core.wording import listed
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.report_routes import make_search
-from shared.catalogue import TopicSummary
+from shared.catalogue import TopicSummary, followable, read_problem
 
 router = APIRouter(include_in_schema=False)
 
+LANGUAGES = {
+    "ar": "Arabic",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "ru": "Russian",
+    "uk": "Ukrainian",
+}
 PAGE = 25
 SHORT_PAGE = 10
 
 
 def numbered(topics: Sequence[TopicSummary]) -> dict[str, TopicTitle]:
-    """Return titles and colours by topic."""
-    return number_topics({topic.id: topic.title for topic in topics})
+    """Return titles and colours by topic; a subtopic has its topic's colour."""
+    titles = number_topics({topic.id: topic.title for topic in topics})
+    accents = {topic.id: titles[topic.id].accent for topic in topics}
+    parts = {id: TopicTitle(title, accents[id.partition("/")[0]]) for id, title in followable(topics).items()}
+    return titles | parts
 
 
 @router.get("/")
@@ -89,6 +101,7 @@ async def topic_page(topic: str, parts: PartsOf) -> HTMLResponse:
     return parts.pages.render(
         "topic.html",
         topic=known,
+        languages=listed([LANGUAGES.get(code, code) for code in known.languages], "and"),
         titles=numbered(topics),
         views=[_view(hit, topics) for hit in found.hits],
         more=_address("/", {"topic": topic}) if found.next else None,
@@ -102,6 +115,7 @@ async def status(parts: PartsOf) -> HTMLResponse:
     feeds = await read_feeds(parts.bus.redis, parts.bus.names)
     return parts.pages.render(
         "status.html",
+        rulebook_problem=await read_problem(parts.bus.redis, parts.bus.names),
         missing=await find_missing(parts.bus.redis, parts.bus.names),
         feeds=[(feed, in_words(feed, now)) for feed in feeds],
         well=sum(feed.condition == "well" for feed in feeds),

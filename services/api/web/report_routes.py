@@ -13,7 +13,7 @@ from services.api.core.problem import FieldError, NotFound, Problem
 from services.api.core.search import Search
 from services.api.core.signup import check_topics
 from services.api.web.parts import Parts, PartsOf
-from shared.catalogue import TopicSummary
+from shared.catalogue import TopicSummary, followable
 from shared.events import TaggedReport
 from shared.matching.query import QueryError, parse_query
 
@@ -69,7 +69,7 @@ async def make_search(
 ) -> Search:
     """Return what is looked for; raise Problem (400) for an unknown topic, or words that are no query."""
     if topic:
-        errors = check_topics([topic], [known.id for known in await parts.topics()])
+        errors = check_topics([topic], list(followable(await parts.topics())))
         if errors:
             raise Problem(errors[0].detail, errors=[FieldError("topic", errors[0].detail)])
     try:

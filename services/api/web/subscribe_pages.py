@@ -11,6 +11,7 @@ from services.api.core.form import AlertForm, errors_by_field, wish_fields
 from services.api.core.problem import FieldError, Invalid, NotReady, Problem, TooMany, field_errors
 from services.api.core.wording import endpoint_in_words, filter_in_words
 from services.api.web.parts import HostOf, Parts, PartsOf
+from shared.catalogue import followable
 from shared.subscriptions import EmailEndpoint, Wish
 
 router = APIRouter(include_in_schema=False)
@@ -70,7 +71,7 @@ async def _what_happens_next(parts: Parts, made: SignedUp) -> HTMLResponse:
     """Only the maker of a webhook gets the keys here: a mail address has to show first that it is theirs."""
     subscription = made.subscription
     is_mail = isinstance(subscription.channel, EmailEndpoint)
-    titles = {topic.id: topic.title for topic in await parts.topics()}
+    titles = followable(await parts.topics())
     key = await parts.link_key("manage", subscription.id)
     return parts.pages.render(
         "subscribed.html",

@@ -1,15 +1,20 @@
 """The rulebook from a folder of topic files. A rule loads only if its own tests pass."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+from services.classify.adapters.gazetteer_file import load_gazetteer
 from services.classify.adapters.topic_file import topic_of
 from services.classify.adapters.yaml_file import Place, Problem, YamlFile, read_yaml
-from services.classify.core.rulebook import Example, Rulebook, Topic, compile_rulebook
-from services.classify.core.tag import holds
-from shared.catalogue import RuleSummary, TopicSummary
+from services.classify.core.rulebook import Example, Rule, Rulebook, Topic, compile_rulebook, fingerprint
+from services.classify.core.tag import find_all, holds
+from shared.catalogue import Quality, RuleSummary, SubtopicSummary, TopicSummary
 
 SHIPPED = Path(__file__).parent.parent / "topics"
+QUALITY = SHIPPED / "quality.json"
+LOCK = "versions.lock"
 LARGEST = 1_000_000
 """Bytes of one topic file."""
 
@@ -24,30 +29,85 @@ class RulebookError(Exception):
 
 def load_rulebook(folder: Path | None = None) -> Rulebook:
     """The rulebook of a folder's *.yaml files, or the shipped one; raise RulebookError with every problem."""
-    files = _read_folder(SHIPPED if folder is None else folder)
-    topics = {file.name: topic for file in files if (topic := topic_of(file)) is not None}
-    _check_ids(files, topics)
-    _raise_problems(files)
-    rulebook = compile_rulebook(topics.values())
+    files, topics = _read_topics(SHIPPED if folder is None else folder)
+    rulebook = compile_rulebook(topics.values(), load_gazetteer())
     for file in files:
         _run_tests(file, topics[file.name], rulebook)
     _raise_problems(files)
     return rulebook
 
 
+def check_versions(folder: Path | None = None) -> None:
+    """Raise RulebookError for each rule that differs from the folder's lock file; one without a lock file is right."""
+    folder = SHIPPED if folder is None else folder
+    if not (folder / LOCK).exists():
+        return
+    locked = json.loads((folder / LOCK).read_text())
+    files, topics = _read_topics(folder)
+    for file in files:
+        for number, rule in enumerate(topics[file.name].rules):
+            if problem := _compare(rule, fingerprint(topics[file.name], rule), locked.get(rule.id)):
+                file.report(("rules", number, "version"), problem)
+    _raise_problems(files)
+
+
+def write_versions(folder: Path | None = None) -> Path:
+    """Write the folder's lock file from its rules as they are; return its path."""
+    folder = SHIPPED if folder is None else folder
+    _, topics = _read_topics(folder)
+    rules = {
+        rule.id: {"version": rule.version, "sha256": fingerprint(topic, rule)}
+        for topic in topics.values()
+        for rule in topic.rules
+    }
+    (folder / LOCK).write_text(json.dumps(rules, indent=2, sort_keys=True) + "\n")
+    return folder / LOCK
+
+
+def _compare(rule: Rule, content: str, locked: dict[str, Any] | None) -> str | None:
+    if locked is None:
+        return f"{rule.id} is not in {LOCK}; run `tocsin topics lock`"
+    if locked == {"version": rule.version, "sha256": content}:
+        return None
+    if locked["sha256"] != content and rule.version <= locked["version"]:
+        return f"{rule.id} has changed since version {locked['version']}; raise its version to {locked['version'] + 1}"
+    return f"{rule.id} version {rule.version} is not what {LOCK} says; run `tocsin topics lock`"
+
+
 def catalogue(rulebook: Rulebook) -> tuple[TopicSummary, ...]:
-    """Each topic as subscribers see it, in the rulebook's order."""
-    return tuple(map(_summary, rulebook.topics))
+    """Each topic as subscribers see it, in the rulebook's order; its quality if just these rules were measured."""
+    measured = _measured(rulebook.version)
+    return tuple(_summary(topic, measured.get(topic.id)) for topic in rulebook.topics)
 
 
-def _summary(topic: Topic) -> TopicSummary:
+def _measured(version: str) -> dict[str, Quality]:
+    try:
+        about = json.loads(QUALITY.read_text())
+    except OSError:
+        return {}
+    listed = about["topics"] if about["rulebook"] == version else {}
+    return {topic: Quality.model_validate(figures) for topic, figures in listed.items()}
+
+
+def _summary(topic: Topic, quality: Quality | None) -> TopicSummary:
     return TopicSummary(
         id=topic.id,
         title=topic.title,
         description=topic.description,
         languages=topic.languages,
         rules=tuple(RuleSummary(id=rule.id, version=rule.version, title=rule.title) for rule in topic.rules),
+        subtopics=tuple(SubtopicSummary(id=topic.path(each), title=each.title) for each in topic.subtopics),
+        quality=quality,
     )
+
+
+def _read_topics(folder: Path) -> tuple[list[YamlFile], dict[str, Topic]]:
+    """The files, and each one's topic by the file's name; raise RulebookError if anything cannot be read."""
+    files = _read_folder(folder)
+    topics = {file.name: topic for file in files if (topic := topic_of(file)) is not None}
+    _check_ids(files, topics)
+    _raise_problems(files)
+    return files, topics
 
 
 def _read_folder(folder: Path) -> list[YamlFile]:
@@ -85,6 +145,9 @@ def _check_ids(files: list[YamlFile], topics: dict[str, Topic]) -> None:
         topic = topics[file.name]
         ids: list[tuple[Place, str, str]] = [(("topic",), "topic", topic.id)]
         ids += [(("rules", n, "id"), "rule", rule.id) for n, rule in enumerate(topic.rules)]
+        ids += [
+            (("subtopics", n, "id"), "subtopic", topic.path(each)) for n, each in enumerate(topic.subtopics)
+        ]
         for path, kind, name in ids:
             place = f"{file.name}:{file.line_of(path)}"
             if (first := seen.setdefault((kind, name), place)) != place:
@@ -93,13 +156,30 @@ def _check_ids(files: list[YamlFile], topics: dict[str, Topic]) -> None:
 
 def _run_tests(file: YamlFile, topic: Topic, rulebook: Rulebook) -> None:
     for number, rule in enumerate(topic.rules):
-        counts = {True: 0, False: 0}
-        for example in rule.examples:
-            position = counts[example.expected]
-            counts[example.expected] += 1
-            if holds(rule, example.title, example.text, rulebook) is not example.expected:
-                kind = "match" if example.expected else "no_match"
-                file.report(("rules", number, "tests", kind, position), _failure(rule.id, example))
+
+        def rule_holds(example: Example, rule: Rule = rule) -> bool:
+            return holds(rule, example.title, example.text, rulebook)
+
+        _run(file, ("rules", number), rule.id, rule.examples, rule_holds)
+    for number, subtopic in enumerate(topic.subtopics):
+        path = topic.path(subtopic)
+
+        def is_tagged(example: Example, path: str = path) -> bool:
+            return path in find_all(example.title, example.text, None, rulebook).topics
+
+        _run(file, ("subtopics", number), path, subtopic.examples, is_tagged)
+
+
+def _run(
+    file: YamlFile, where: Place, name: str, examples: Iterable[Example], holds_for: Callable[[Example], bool]
+) -> None:
+    counts = {True: 0, False: 0}
+    for example in examples:
+        position = counts[example.expected]
+        counts[example.expected] += 1
+        if holds_for(example) is not example.expected:
+            kind = "match" if example.expected else "no_match"
+            file.report((*where, "tests", kind, position), _failure(name, example))
 
 
 def _failure(rule: str, example: Example) -> str:

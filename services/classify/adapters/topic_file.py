@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from services.classify.adapters.yaml_file import YamlFile
-from services.classify.core.rulebook import MASK, Condition, Example, Rule, Topic
+from services.classify.core.rulebook import MASK, Condition, Example, Rule, Subtopic, Topic
 from shared.matching.phrases import PhraseError, parts_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -56,11 +56,33 @@ class RulePart(_Part):
     tests: TestsPart
 
 
+class SubtopicPart(_Part):
+    id: Name
+    title: str = Field(min_length=1)
+    words: Annotated[Phrases, Field(min_length=1)]
+    tests: TestsPart
+
+
 class TopicPart(_Part):
     topic: Name
     title: str = Field(min_length=1)
     description: str = Field(min_length=1)
     rules: list[RulePart] = Field(min_length=1)
+    subtopics: list[SubtopicPart] = []
+
+
+def topic_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a topic file, for editors."""
+    schema = TopicPart.model_json_schema()
+    tests = schema["$defs"]["TestsPart"]["properties"]
+    for listed in (tests["match"], tests["no_match"]):
+        listed["items"] = {"anyOf": [{"type": "string"}, listed["items"]]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "/schemas/topic-rule.json",
+        **schema,
+        "title": "A topic of the rulebook and its rules",
+    }
 
 
 def topic_of(file: YamlFile) -> Topic | None:
@@ -75,6 +97,8 @@ def topic_of(file: YamlFile) -> Topic | None:
         return None
     for number, rule in enumerate(part.rules):
         _check_rule(rule, number, file)
+    for number, subtopic in enumerate(part.subtopics):
+        _check_phrases(subtopic.words, ("subtopics", number, "words"), file)
     return None if file.problems else _topic(part)
 
 
@@ -82,10 +106,14 @@ def _check_rule(rule: RulePart, number: int, file: YamlFile) -> None:
     path = ("rules", number)
     for group, phrases in {**rule.groups, MASK: rule.mask}.items():
         where = (*path, MASK) if group == MASK else (*path, "groups", group)
-        for language, listed in phrases.items():
-            for position, phrase in enumerate(listed):
-                _check_phrase(phrase, listed[:position], (*where, language, position), file)
+        _check_phrases(phrases, where, file)
     _check_names(rule, path, file)
+
+
+def _check_phrases(phrases: dict[str, list[str]], path: tuple[str | int, ...], file: YamlFile) -> None:
+    for language, listed in phrases.items():
+        for position, phrase in enumerate(listed):
+            _check_phrase(phrase, listed[:position], (*path, language, position), file)
 
 
 def _check_phrase(phrase: str, before: list[str], path: tuple[str | int, ...], file: YamlFile) -> None:
@@ -119,12 +147,20 @@ def _topic(part: TopicPart) -> Topic:
         title=part.title,
         description=" ".join(part.description.split()),
         rules=tuple(map(_rule, part.rules)),
+        subtopics=tuple(map(_subtopic, part.subtopics)),
     )
 
 
+def _subtopic(part: SubtopicPart) -> Subtopic:
+    return Subtopic(part.id, part.title, _phrases(part.words), _examples(part.tests))
+
+
+def _examples(part: TestsPart) -> tuple[Example, ...]:
+    listed = [(report, True) for report in part.match] + [(report, False) for report in part.no_match]
+    return tuple(Example(report.title, report.text, expected) for report, expected in listed)
+
+
 def _rule(part: RulePart) -> Rule:
-    examples = [(report, True) for report in part.tests.match]
-    examples += [(report, False) for report in part.tests.no_match]
     return Rule(
         id=part.id,
         version=part.version,
@@ -134,7 +170,7 @@ def _rule(part: RulePart) -> Rule:
         conditions=tuple(map(_condition, part.conditions)),
         threshold=part.threshold,
         title_factor=part.title_factor,
-        examples=tuple(Example(report.title, report.text, expected) for report, expected in examples),
+        examples=_examples(part.tests),
     )
 
 
@@ -154,6 +190,7 @@ def _condition(part: ConditionPart) -> Condition:
 
 _PARTS: dict[str, type[_Part]] = {
     "rules": RulePart,
+    "subtopics": SubtopicPart,
     "conditions": ConditionPart,
     "tests": TestsPart,
     "match": ReportPart,

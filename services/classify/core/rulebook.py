@@ -1,4 +1,4 @@
-"""The rulebook: topics, their rules, and one phrase index over all of them.
+"""The rulebook: topics, their rules, and one phrase index over all of them and the names of countries.
 
 A rule has groups of phrases. Its conditions say which groups, standing together in one sentence, make that
 sentence count, and how much; `threshold` says how much a report needs. Groups named `without` spoil a
@@ -9,9 +9,11 @@ count for nothing themselves and hide whatever shares a word with them ("hearing
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
+from services.classify.core.countries import Gazetteer
 from shared.matching.phrases import PhraseIndex
 
 MASK = "mask"
@@ -60,6 +62,16 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Subtopic:
+    """A part of a topic: a report of the topic has it if its words are where the topic is spoken of."""
+
+    id: str
+    title: str
+    words: Phrases
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Topic:
     """A subject that people follow."""
 
@@ -67,6 +79,11 @@ class Topic:
     title: str
     description: str
     rules: tuple[Rule, ...]
+    subtopics: tuple[Subtopic, ...] = ()
+
+    def path(self, subtopic: Subtopic) -> str:
+        """How a subtopic is called where topics are: "aid/military"."""
+        return f"{self.id}/{subtopic.id}"
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -75,13 +92,34 @@ class Topic:
         return tuple(sorted({language for phrases in groups for language in phrases}))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a phrase belongs: a group of a rule, in some languages of it."""
+class Place(NamedTuple):
+    """Where a phrase belongs: a group of a rule, as a bit, or the words of a subtopic; in some languages of it."""
 
-    rule: str
-    group: str
+    owner: str
+    bit: int
     languages: frozenset[str]
+
+
+class Step(NamedTuple):
+    """A condition with its groups as bits."""
+
+    together: int
+    without: int
+    context: int
+    no_context: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A rule made ready: its conditions, the best first, over the bits of its groups."""
+
+    rule: Rule
+    steps: tuple[Step, ...]
+
+
+MASKED = 1
+"""The bit of the words that hide others, in every rule; a subtopic's only bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +130,51 @@ class Rulebook:
     version: str
     index: PhraseIndex = field(repr=False, compare=False)
     places: Mapping[str, tuple[Place, ...]] = field(repr=False, compare=False)
+    plans: Mapping[str, Plan] = field(repr=False, compare=False)
+    gazetteer: Gazetteer = field(repr=False, compare=False)
 
 
-def compile_rulebook(topics: Iterable[Topic]) -> Rulebook:
-    """The rulebook of these topics; raise PhraseError for a phrase that cannot be looked for."""
+def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None) -> Rulebook:
+    """The rulebook of these topics and a gazetteer; raise PhraseError for a phrase that cannot be looked for."""
     kept = tuple(topics)
-    places = _places(kept)
-    return Rulebook(topics=kept, version=_version(kept), index=PhraseIndex(places), places=places)
+    places, countries = _places(kept), gazetteer or Gazetteer()
+    plans = {rule.id: _plan(rule) for topic in kept for rule in topic.rules}
+    index = PhraseIndex([*places, *(name for name in countries.names if name not in places)])
+    return Rulebook(kept, _version(kept, countries), index, places, plans, countries)
+
+
+def _plan(rule: Rule) -> Plan:
+    bits = _bits(rule)
+
+    def mask(groups: Iterable[str]) -> int:
+        return sum(bits[group] for group in set(groups))
+
+    steps = (
+        Step(mask(each.together), mask(each.without), mask(each.context), mask(each.no_context), each.score)
+        for each in rule.conditions
+    )
+    return Plan(rule, tuple(sorted(steps, key=lambda step: -step.score)))
+
+
+def _bits(rule: Rule) -> dict[str, int]:
+    return {group: MASKED if group == MASK else 2 << number for number, group in enumerate(rule.all_groups())}
 
 
 def _places(topics: tuple[Topic, ...]) -> dict[str, tuple[Place, ...]]:
     places: dict[str, list[Place]] = defaultdict(list)
-    for rule in (rule for topic in topics for rule in topic.rules):
-        for group, phrases in rule.all_groups().items():
-            for phrase, languages in _languages(phrases).items():
-                places[phrase].append(Place(rule.id, group, frozenset(languages)))
+    for owner, bit, phrases in (each for topic in topics for each in _groups(topic)):
+        for phrase, languages in _languages(phrases).items():
+            places[phrase].append(Place(owner, bit, frozenset(languages)))
     return {phrase: tuple(found) for phrase, found in sorted(places.items())}
+
+
+def _groups(topic: Topic) -> Iterator[tuple[str, int, Phrases]]:
+    for rule in topic.rules:
+        bits = _bits(rule)
+        for group, phrases in rule.all_groups().items():
+            yield rule.id, bits[group], phrases
+    for subtopic in topic.subtopics:
+        yield topic.path(subtopic), MASKED, subtopic.words
 
 
 def _languages(phrases: Phrases) -> dict[str, set[str]]:
@@ -115,10 +182,26 @@ def _languages(phrases: Phrases) -> dict[str, set[str]]:
     for language, listed in phrases.items():
         for phrase in listed:
             languages[phrase].add(language)
+            if language == "ar":
+                for preposition in _ARABIC_PREPOSITIONS:
+                    languages[preposition + phrase.removeprefix("ال")].add(language)
     return languages
 
 
-def _version(topics: tuple[Topic, ...]) -> str:
+_ARABIC_PREPOSITIONS = "بل"
+"""They are written together with the word: a rule lists the word, a report has both."""
+
+
+def _version(topics: tuple[Topic, ...], gazetteer: Gazetteer) -> str:
     """sha256 of the content, 12 hex digits: the same rules are the same version on every machine."""
-    content = json.dumps([asdict(topic) for topic in topics], sort_keys=True, ensure_ascii=False)
+    content = json.dumps([gazetteer.version, *map(asdict, topics)], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def fingerprint(topic: Topic, rule: Rule) -> str:
+    """sha256 of all that a rule tags with, 16 hex digits: its version must grow when this changes."""
+    content = {**asdict(rule), "subtopics": [asdict(each) for each in topic.subtopics]}
+    for part in (content, *content["subtopics"]):
+        for key in ("version", "examples"):
+            part.pop(key, None)
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]

@@ -6,27 +6,40 @@
 4. The rule holds if the sum reaches its threshold, which grows with the length of the report: in a long one,
    a passing word is not what it is about.
 5. A topic's tag is its strongest rule's, with the words of the sentences that counted.
+6. A subtopic ("aid/military") is a tag beside its topic's, if its words stand where the topic is spoken of.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import log2
+from typing import NamedTuple
 
+from services.classify.core.countries import find_countries
+from services.classify.core.evidence import evidence
 from services.classify.core.language import LATIN, latin_language
-from services.classify.core.rulebook import MASK, Condition, Rule, Rulebook, Topic
-from shared.events import Evidence, Report, RuleReference, Story, Tag, TaggedReport
+from services.classify.core.rulebook import MASKED, Plan, Rule, Rulebook, Step, Topic
+from shared.events import Country, Report, RuleReference, Story, Tag, TaggedReport
 from shared.matching.text import FieldName, Span, Text
 
-MOST_EVIDENCE = 12
 SHORT = 200
 """Words up to which a report needs the plain threshold; eight times as many need twice as much."""
 LEAD_SENTENCES = 2
 LEAD_FACTOR = 1.5
 
 Sentence = tuple[FieldName, int]
-Groups = dict[str, list[Span]]
-"""Hits by the name of their group."""
+
+
+class Hit(NamedTuple):
+    """A phrase of a rule in its place: the bit of its group, the words, the sentence."""
+
+    bit: int
+    span: Span
+    sentence: Sentence
+
+
+Hits = dict[str, list[Hit]]
+"""Hits by the rule (or subtopic) whose phrases they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +49,50 @@ class Match:
     rule: Rule
     score: float
     spans: tuple[Span, ...]
+    sentences: frozenset[Sentence]
+    """Those that counted."""
 
 
-def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -> tuple[Tag, ...]:
-    """One tag for each topic of the report, in the rulebook's order; none is an answer too.
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a report is about."""
+
+    tags: tuple[Tag, ...]
+    countries: tuple[Country, ...]
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics of the tags, each once."""
+        return tuple(dict.fromkeys(tag.topic for tag in self.tags))
+
+
+def find_all(title: str, text: str, language: str | None, rulebook: Rulebook) -> Findings:
+    """The tags and the countries of a report, from one search of its words.
 
     `language` is what the feed says (BCP 47), if anything. Phrases of another language in the same script do not
     count, so that the French "don" is not found in an English text.
     """
     report = Text.of(title, text)
-    hits = _hits_by_rule(report, language, rulebook)
-    matches = ((topic, _strongest(topic, hits, report)) for topic in rulebook.topics)
-    return tuple(_tag(topic, match, report) for topic, match in matches if match is not None)
+    foreign = _foreign(report, language)
+    found = rulebook.index.find(report)
+    hits = _hits(found, report, foreign, rulebook)
+    tags = tuple(tag for topic in rulebook.topics for tag in _tags(topic, hits, report, rulebook))
+    return Findings(tags, find_countries(found, report, foreign, rulebook.gazetteer))
 
 
-def tag_report(report: Report, rulebook: Rulebook) -> TaggedReport:
-    """The report with its tags; a story of its own, as no story is known yet."""
+def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -> tuple[Tag, ...]:
+    """One tag for each topic of the report, in the rulebook's order; none is an answer too."""
+    return find_all(title, text, language, rulebook).tags
+
+
+def tag_report(report: Report, rulebook: Rulebook, story: Story | None = None) -> TaggedReport:
+    """The report with its tags and countries; a story of its own if none is given."""
+    found = find_all(report.title, report.text, report.language, rulebook)
     return TaggedReport(
         report=report,
-        tags=find_tags(report.title, report.text, report.language, rulebook),
-        story=Story(id=report.id, position=1, sources=1),
+        tags=found.tags,
+        countries=found.countries,
+        story=story or Story(id=report.id, position=1, sources=1),
         rulebook=rulebook.version,
     )
 
@@ -63,22 +100,42 @@ def tag_report(report: Report, rulebook: Rulebook) -> TaggedReport:
 def holds(rule: Rule, title: str, text: str, rulebook: Rulebook) -> bool:
     """Whether this rule holds for a report: what a rule's own tests ask."""
     report = Text.of(title, text)
-    return find_match(rule, _hits_by_rule(report, None, rulebook).get(rule.id, {}), report) is not None
+    hits = _hits(rulebook.index.find(report), report, _foreign(report, None), rulebook)
+    return find_match(rulebook.plans[rule.id], hits.get(rule.id, []), report) is not None
 
 
-def find_match(rule: Rule, groups: Groups, report: Text) -> Match | None:
-    """The rule's match, from its hits by group; None if the report does not reach the threshold."""
-    sentences = _by_sentence(_unmasked(groups), report)
-    present = {group for found in sentences.values() for group in found}
-    score, spans = 0.0, []
-    for sentence, found in sentences.items():
-        best = _best_condition(rule.conditions, found, present)
-        if best is not None:
-            score += best.score * _weight(sentence, rule)
-            spans += [span for group in best.together for span in found[group]]
-    if not spans or score < required(rule.threshold, len(report.title.forms) + len(report.text.forms)):
+def find_match(plan: Plan, hits: list[Hit], report: Text) -> Match | None:
+    """The rule's match, from the hits of its phrases; None if the report does not reach the threshold."""
+    rule, kept = plan.rule, _unmasked(hits)
+    sentences: dict[Sentence, int] = defaultdict(int)
+    for hit in kept:
+        sentences[hit.sentence] |= hit.bit
+    steps = _possible(plan.steps, sentences.values())
+    score, counted = 0.0, dict[Sentence, int]()
+    for sentence, bits in sentences.items() if steps else ():
+        for step in steps:
+            if bits & step.together == step.together and not bits & step.without:
+                score += step.score * _weight(sentence, rule)
+                counted[sentence] = step.together
+                break
+    if not counted or score < required(rule.threshold, len(report.title.forms) + len(report.text.forms)):
         return None
-    return Match(rule, round(score, 1), tuple(spans))
+    spans = tuple(hit.span for hit in kept if counted.get(hit.sentence, 0) & hit.bit)
+    return Match(rule, round(score, 1), spans, frozenset(counted))
+
+
+def _possible(steps: tuple[Step, ...], sentences: Iterable[int]) -> list[Step]:
+    """The conditions that the report as a whole leaves open, the best first."""
+    present = 0
+    for bits in sentences:
+        present |= bits
+    return [
+        step
+        for step in steps
+        if present & step.together == step.together
+        and present & step.context == step.context
+        and not present & step.no_context
+    ]
 
 
 def required(threshold: float, words: int) -> float:
@@ -86,66 +143,41 @@ def required(threshold: float, words: int) -> float:
     return threshold * (1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3))
 
 
-def evidence(spans: Iterable[Span], report: Text) -> tuple[Evidence, ...]:
-    """The words of a match as the original has them: the title's first, none inside another, at most 12."""
-    ordered = sorted(set(spans), key=lambda span: (span.field != "title", span.first, -span.last))
-    kept: list[Span] = []
-    for span in ordered:
-        if not kept or not kept[-1].holds(span):
-            kept.append(span)
-    return tuple(report.evidence(span) for span in kept[:MOST_EVIDENCE])
-
-
-def _hits_by_rule(report: Text, declared: str | None, rulebook: Rulebook) -> dict[str, Groups]:
+def _foreign(report: Text, declared: str | None) -> frozenset[str]:
     language = latin_language(report, declared)
-    foreign = LATIN - {language} if language else frozenset()
-    hits: dict[str, Groups] = defaultdict(lambda: defaultdict(list))
-    for phrase, span in rulebook.index.find(report):
-        for place in rulebook.places[phrase]:
-            if not place.languages <= foreign:
-                hits[place.rule][place.group].append(span)
+    return LATIN - {language} if language else frozenset()
+
+
+def _hits(
+    found: Iterable[tuple[str, Span]], report: Text, foreign: frozenset[str], rulebook: Rulebook
+) -> Hits:
+    hits: Hits = defaultdict(list)
+    places_of = rulebook.places.get
+    for phrase, span in found:
+        if places := places_of(phrase):
+            sentence = report.sentence_of(span)
+            for owner, bit, languages in places:
+                if not (foreign and languages <= foreign):
+                    hits[owner].append(Hit(bit, span, sentence))
     return hits
 
 
-def _strongest(topic: Topic, hits: dict[str, Groups], report: Text) -> Match | None:
-    matches = (find_match(rule, hits[rule.id], report) for rule in topic.rules if rule.id in hits)
+def _strongest(topic: Topic, hits: Hits, report: Text, rulebook: Rulebook) -> Match | None:
+    rules = [rule.id for rule in topic.rules if rule.id in hits]
+    matches = (find_match(rulebook.plans[rule], hits[rule], report) for rule in rules)
     return max((match for match in matches if match is not None), key=lambda match: match.score, default=None)
 
 
-def _unmasked(groups: Groups) -> Groups:
-    masks = groups.get(MASK, ())
+def _unmasked(hits: list[Hit]) -> list[Hit]:
+    masks = [hit.span for hit in hits if hit.bit == MASKED]
+    if not masks:
+        return hits
     hidden = {(mask.field, word) for mask in masks for word in range(mask.first, mask.last + 1)}
-    return {
-        group: [span for span in spans if not _is_hidden(span, hidden)]
-        for group, spans in groups.items()
-        if group != MASK
-    }
+    return [hit for hit in hits if hit.bit != MASKED and not _is_hidden(hit.span, hidden)]
 
 
 def _is_hidden(span: Span, hidden: set[tuple[FieldName, int]]) -> bool:
-    return bool(hidden) and any((span.field, word) in hidden for word in range(span.first, span.last + 1))
-
-
-def _by_sentence(groups: Groups, report: Text) -> dict[Sentence, Groups]:
-    sentences: dict[Sentence, Groups] = defaultdict(lambda: defaultdict(list))
-    for group, spans in groups.items():
-        for span in spans:
-            sentences[report.sentence_of(span)][group].append(span)
-    return sentences
-
-
-def _best_condition(conditions: Iterable[Condition], found: Groups, present: set[str]) -> Condition | None:
-    met = (condition for condition in conditions if _is_met(condition, found, present))
-    return max(met, key=lambda condition: condition.score, default=None)
-
-
-def _is_met(condition: Condition, found: Groups, present: set[str]) -> bool:
-    return (
-        all(map(found.__contains__, condition.together))
-        and not any(map(found.__contains__, condition.without))
-        and present.issuperset(condition.context)
-        and present.isdisjoint(condition.no_context)
-    )
+    return any((span.field, word) in hidden for word in range(span.first, span.last + 1))
 
 
 def _weight(sentence: Sentence, rule: Rule) -> float:
@@ -155,6 +187,19 @@ def _weight(sentence: Sentence, rule: Rule) -> float:
     return LEAD_FACTOR if number < LEAD_SENTENCES else 1.0
 
 
-def _tag(topic: Topic, match: Match, report: Text) -> Tag:
+def _tags(topic: Topic, hits: Hits, report: Text, rulebook: Rulebook) -> Iterator[Tag]:
+    match = _strongest(topic, hits, report, rulebook)
+    if match is None:
+        return
     rule = RuleReference(id=match.rule.id, version=match.rule.version)
-    return Tag(topic=topic.id, score=match.score, rule=rule, evidence=evidence(match.spans, report))
+    yield Tag(topic=topic.id, score=match.score, rule=rule, evidence=evidence(match.spans, report))
+    for subtopic in topic.subtopics:
+        path = topic.path(subtopic)
+        spans = [hit.span for hit in hits.get(path, ()) if _is_near(hit.sentence, match)]
+        if spans:
+            yield Tag(topic=path, score=match.score, rule=rule, evidence=evidence(spans, report))
+
+
+def _is_near(sentence: Sentence, match: Match) -> bool:
+    """Whether a sentence is where the topic is spoken of: one that counted, the title, the lead."""
+    return sentence in match.sentences or sentence[0] == "title" or sentence[1] < LEAD_SENTENCES

@@ -1,0 +1,66 @@
+"""How often the rulebook is right and how much it finds, on labelled reports; the figures only are kept."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from services.classify.core.rulebook import Rulebook
+from services.classify.core.tag import find_tags
+from shared.catalogue import Quality
+
+
+class Labelled(BaseModel):
+    """A labelled report; a topic that is `borderline` counts neither way."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+    id: str
+    title: str = ""
+    text: str = ""
+    language: str | None = None
+    topics: tuple[str, ...]
+    borderline: tuple[str, ...] = ()
+
+
+def read_labelled(files: Sequence[Path]) -> list[Labelled]:
+    """Return the reports of JSON-lines files; raise ValueError naming file and line of a bad one."""
+    reports = []
+    for file in files:
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            try:
+                reports.append(Labelled.model_validate_json(line))
+            except ValidationError as e:
+                raise ValueError(f"{file}:{number}: {e.errors(include_input=False)[0]['msg']}") from e
+    return reports
+
+
+def measure(reports: Sequence[Labelled], rulebook: Rulebook) -> dict[str, Quality]:
+    """Return precision and recall by topic, rounded to two places."""
+    found = {
+        each.id: {tag.topic for tag in find_tags(each.title, each.text, each.language, rulebook)}
+        for each in reports
+    }
+    return {topic.id: _quality(topic.id, reports, found) for topic in rulebook.topics}
+
+
+def write_quality(qualities: dict[str, Quality], rulebook: Rulebook, path: Path) -> None:
+    """Write the figures, with the rulebook and the day that they are of."""
+    topics = {topic: quality.model_dump() for topic, quality in qualities.items()}
+    about = {"rulebook": rulebook.version, "measured": datetime.now(UTC).date().isoformat(), "topics": topics}
+    path.write_text(json.dumps(about, indent=2) + "\n")
+
+
+def _quality(topic: str, reports: Sequence[Labelled], found: dict[str, set[str]]) -> Quality:
+    known = [each for each in reports if topic not in each.borderline]
+    hits = sum(topic in each.topics and topic in found[each.id] for each in known)
+    tagged = sum(topic in found[each.id] for each in known)
+    wanted = sum(topic in each.topics for each in known)
+    return Quality(
+        precision=round(hits / tagged, 2) if tagged else 0.0,
+        recall=round(hits / wanted, 2) if wanted else 0.0,
+        reports=len(known),
+        on_topic=wanted,
+    )

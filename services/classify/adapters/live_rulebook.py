@@ -1,0 +1,74 @@
+"""The rulebook in use: read again when its files change or on SIGHUP, swapped whole; a broken edit changes nothing."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+from redis.exceptions import RedisError
+
+from services.classify.adapters.rulebook_files import SHIPPED, RulebookError, catalogue, load_rulebook
+from services.classify.core.rulebook import Rulebook
+from shared.bus import Bus
+from shared.catalogue import write_catalogue, write_problem
+
+log = structlog.get_logger()
+
+LOOK_EVERY = 2.0
+
+
+class LiveRulebook:
+    """`current` is what reports are tagged with; whoever has taken it keeps it to the end of his report."""
+
+    def __init__(self, bus: Bus, folder: Path | None, *, look_every: float = LOOK_EVERY) -> None:
+        """Load the rulebook; raise RulebookError if it is wrong now."""
+        self._bus = bus
+        self._folder = folder
+        self._look_every = look_every
+        self._asked = asyncio.Event()
+        self._seen = self._files()
+        self.current: Rulebook = load_rulebook(folder)
+
+    async def announce(self) -> None:
+        """Tell the others which topics there are, and that nothing is wrong."""
+        await write_catalogue(self._bus.redis, self._bus.names, catalogue(self.current))
+        await write_problem(self._bus.redis, self._bus.names, None)
+        topics = [topic.id for topic in self.current.topics]
+        log.info("rulebook", version=self.current.version, topics=topics)
+
+    async def watch(self) -> None:
+        """Read the files again whenever they have changed, and on SIGHUP; for ever."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), self._look_every)
+            files = self._files()
+            if self._asked.is_set() or files != self._seen:
+                self._asked.clear()
+                with suppress(RedisError):
+                    await self._reload()
+                    self._seen = files
+
+    async def _reload(self) -> None:
+        try:
+            # In a thread: reports go on being tagged meanwhile, with the old one.
+            self.current = await asyncio.to_thread(load_rulebook, self._folder)
+        except RulebookError as e:
+            log.error("rulebook kept", version=self.current.version, problems=str(e))
+            await write_problem(self._bus.redis, self._bus.names, str(e))
+        else:
+            await self.announce()
+
+    def _files(self) -> dict[str, tuple[int, int]]:
+        folder = self._folder or SHIPPED
+        with suppress(OSError):
+            return {path.name: _stamp(path) for path in folder.glob("*.y*ml")}
+        return {}
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    with suppress(OSError):
+        about = path.stat()
+        return about.st_mtime_ns, about.st_size
+    return 0, 0

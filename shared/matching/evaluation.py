@@ -1,0 +1,224 @@
+"""Whether a condition holds for a document, and by which words."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from itertools import islice
+from math import fsum
+from operator import and_
+
+from shared.events import Evidence
+from shared.matching.document import Document
+from shared.matching.expression import (
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Expression,
+    Fact,
+    Group,
+    Masked,
+    Near,
+    Not,
+    Phrase,
+    Together,
+    Weighted,
+    members,
+)
+from shared.matching.phrases import Automaton, Place
+from shared.matching.text import FieldName, Span, Text
+
+MOST_EVIDENCE = 20
+# A text of one word said ten thousand times has millions of pairs; the first show enough.
+_MOST_PAIRS = 1_000
+
+Sentence = tuple[FieldName, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A term that held, as it was typed, and the words that it found (at most 20, the title's first)."""
+
+    text: str
+    evidence: tuple[Evidence, ...]
+
+
+Places = Mapping[FieldName, list[Place]]
+"""Where phrases stand in the line of each field."""
+
+
+def find_places(automaton: Automaton, text: Text) -> Places:
+    """Every place of an automaton's phrases in a text."""
+    return {field: automaton.places(words) for field, words in text.fields()}
+
+
+def find_phrases(automaton: Automaton, document: Document) -> "Found":
+    """The same, ready for conditions to be judged by."""
+    return Found(document, automaton, find_places(automaton, document.text))
+
+
+class Found:
+    """Where an automaton's phrases were found in a document. Worked out for the phrases that are asked for."""
+
+    def __init__(self, document: Document, automaton: Automaton, places: Places) -> None:
+        self.document = document
+        self._automaton = automaton
+        self._places = places
+        self._spans: dict[str, list[Span]] = {}
+        self._clauses: dict[tuple[Phrase, str], Clause] = {}
+
+    @cached_property
+    def _starts(self) -> dict[int, list[tuple[FieldName, int]]]:
+        """By phrase, in which field and where in its line it begins."""
+        starts: dict[int, list[tuple[FieldName, int]]] = {}
+        for field, places in self._places.items():
+            for number, start, _ in places:
+                starts.setdefault(number, []).append((field, start))
+        return starts
+
+    def spans(self, phrase: Phrase) -> list[Span]:
+        """The places of a phrase, the title's first."""
+        words = phrase.words
+        if words not in self._spans:
+            starts = self._starts.get(self._automaton.numbers[words], ())
+            length, text = words.count(" "), self.document.text
+            numbers = [(field, text.words(field).number_at(start)) for field, start in starts]
+            self._spans[words] = [Span(field, first, first + length) for field, first in numbers]
+        spans = self._spans[words]
+        return spans if phrase.field is None else [span for span in spans if span.field == phrase.field]
+
+    def clause(self, phrase: Phrase) -> Clause:
+        """What a phrase found. Remembered: conditions by the hundred may hold by the same phrase."""
+        key = phrase, phrase.typed
+        if key not in self._clauses:
+            self._clauses[key] = _clause(phrase, self.spans(phrase), self)
+        return self._clauses[key]
+
+    def group(self, group: Group) -> list[Span]:
+        """The places of a group's phrases, the title's first, by first word."""
+        if isinstance(group, Phrase):
+            return self.spans(group)
+        spans = {span for phrase in members(group) for span in self.spans(phrase)}
+        return sorted(spans, key=lambda span: (span.field != "title", span.first, span.last))
+
+    def sentence_of(self, span: Span) -> Sentence:
+        return self.document.text.sentence_of(span)
+
+
+class Unmasked(Found):
+    """The same places, without those that share a word with a mask."""
+
+    def __init__(self, found: Found, masks: Iterable[Phrase]) -> None:
+        self.document = found.document
+        self._all = found
+        self._clauses = {}
+        self.hidden = frozenset(
+            (span.field, word)
+            for mask in masks
+            for span in found.spans(mask)
+            for word in range(span.first, span.last + 1)
+        )
+
+    def spans(self, phrase: Phrase) -> list[Span]:
+        spans = self._all.spans(phrase)
+        return [span for span in spans if not self._hides(span)] if self.hidden else spans
+
+    def _hides(self, span: Span) -> bool:
+        return any((span.field, word) in self.hidden for word in range(span.first, span.last + 1))
+
+
+def holds(expression: Expression, found: Found) -> bool:
+    """Whether the condition holds."""
+    match expression:
+        case Phrase():
+            return bool(found.spans(expression))
+        case Fact(key):
+            return key in found.document.facts
+        case AllOf(parts):
+            return all(holds(part, found) for part in parts)
+        case AnyOf(parts):
+            return any(holds(part, found) for part in parts)
+        case Not(part):
+            return not holds(part, found)
+        case Near():
+            return next(pairs(expression, found), None) is not None
+        case Together(groups):
+            return bool(common_sentences(groups, found))
+        case AtLeast(count, parts):
+            return sum(holds(part, found) for part in parts) >= count
+        case Weighted(threshold):
+            return score(expression, found) >= threshold
+        case Masked(part, masks):
+            return holds(part, Unmasked(found, masks))
+
+
+def score(weighted: Weighted, found: Found) -> float:
+    """The sum of the weights of what holds."""
+    return fsum(weight for part, weight in weighted.items if holds(part, found))
+
+
+def pairs(near: Near, found: Found) -> Iterator[tuple[Span, Span]]:
+    """The places, left and right, that stand near enough."""
+    left, right = found.group(near.left), found.group(near.right)
+    for field in ("title", "text") if left and right else ():
+        others = [span for span in right if span.field == field]
+        firsts = [span.first for span in others]
+        longest = max((span.last - span.first for span in others), default=0)
+        for span in left:
+            if span.field == field:
+                start = bisect_left(firsts, span.first - near.distance - longest)
+                end = bisect_right(firsts, span.last + near.distance)
+                yield from ((span, other) for other in others[start:end] if is_near(near, span, other))
+
+
+def is_near(near: Near, left: Span, right: Span) -> bool:
+    """Whether two places of one field stand as the condition wants them."""
+    distance = right.first - left.last
+    if not near.in_order and distance < 1:
+        distance = left.first - right.last
+    return 1 <= distance <= near.distance
+
+
+def common_sentences(groups: Iterable[Group], found: Found) -> set[Sentence]:
+    """The sentences that have one of each group."""
+    places = [found.group(group) for group in groups]
+    return reduce(and_, [set(map(found.sentence_of, spans)) for spans in places]) if all(places) else set()
+
+
+def clauses(expression: Expression, found: Found) -> tuple[Clause, ...]:
+    """What speaks for a condition that holds, clause by clause, each once."""
+    return tuple(dict.fromkeys(_clauses(expression, found)))
+
+
+def _clauses(expression: Expression, found: Found) -> Iterator[Clause]:
+    match expression:
+        case Phrase():
+            yield found.clause(expression)
+        case Fact(key):
+            yield Clause(str(expression), found.document.facts[key][:MOST_EVIDENCE])
+        case Near():
+            near = islice(pairs(expression, found), _MOST_PAIRS)
+            yield _clause(expression, _ordered(span for pair in near for span in pair), found)
+        case Together(groups):
+            sentences = common_sentences(groups, found)
+            spans = (span for group in groups for span in found.group(group))
+            yield _clause(expression, _ordered(s for s in spans if found.sentence_of(s) in sentences), found)
+        case AllOf(parts) | AnyOf(parts) | AtLeast(_, parts):
+            for part in parts:
+                if holds(part, found):
+                    yield from _clauses(part, found)
+        case Weighted(_, items):
+            for part, weight in items:
+                if weight > 0 and holds(part, found):
+                    yield from _clauses(part, found)
+        case Masked(part, masks):
+            yield from _clauses(part, Unmasked(found, masks))
+
+
+def _clause(expression: Expression, spans: Iterable[Span], found: Found) -> Clause:
+    evidence = found.document.text.evidence
+    return Clause(str(expression), tuple(evidence(span) for span in list(spans)[:MOST_EVIDENCE]))
+
+
+def _ordered(spans: Iterable[Span]) -> list[Span]:
+    return sorted(set(spans), key=lambda span: (span.field != "title", span.first, span.last))

@@ -1,0 +1,116 @@
+"""A rulebook that is edited while classify runs, on a real Redis."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from services.classify.adapters.live_rulebook import LiveRulebook
+from services.classify.app import make_app
+from services.classify.settings import ClassifySettings
+from shared.bus import Bus
+from shared.catalogue import read_catalogue, read_problem
+from shared.events import published, published_fields
+from tests.builders import NOW, make_report
+from tests.unit.test_rulebook import RULE
+
+BROKEN = RULE.replace("version: 1", "version: one")
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(20):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "floods.yaml").write_text(RULE)
+    return tmp_path
+
+
+@pytest.fixture
+async def live(bus: Bus, folder: Path) -> AsyncIterator[LiveRulebook]:
+    rulebook = LiveRulebook(bus, folder, look_every=0.05)
+    await rulebook.announce()
+    watching = asyncio.create_task(rulebook.watch())
+    yield rulebook
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_changed_file_is_taken_over_and_told(bus: Bus, folder: Path, live: LiveRulebook):
+    (folder / "floods.yaml").write_text(RULE.replace("title: Floods", "title: High water"))
+    await until(lambda: _title_is(bus, "High water"))
+    assert live.current.topics[0].title == "High water"
+
+
+async def test_a_broken_edit_keeps_the_last_good_one_and_says_so_until_it_is_mended(
+    bus: Bus, folder: Path, live: LiveRulebook
+):
+    version = live.current.version
+    (folder / "floods.yaml").write_text(BROKEN)
+    await until(lambda: _has_problem(bus, True))
+    assert "floods.yaml:6: 'version' must be a whole number" in (
+        await read_problem(bus.redis, bus.names) or ""
+    )
+    assert live.current.version == version
+    (folder / "floods.yaml").write_text(RULE)
+    await until(lambda: _has_problem(bus, False))
+
+
+async def test_sighup_reads_it_again(bus: Bus, live: LiveRulebook):
+    before = live.current
+    live._look_every = 60
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGHUP)
+
+    async def is_new() -> bool:
+        return live.current is not before
+
+    await until(is_new)
+
+
+async def test_edits_while_reports_come_lose_and_double_none(bus: Bus, redis_url: str, folder: Path):
+    settings = ClassifySettings(
+        redis_url=redis_url, key_prefix=bus.names.prefix, topics_dir=folder, log_level="error"
+    )
+    app = make_app(settings)
+    running = asyncio.create_task(app.run())
+    await until(lambda: _is_working(bus))
+    ids = []
+    for number in range(300):
+        report = make_report(title=f"The river flooded village {number}")
+        ids.append(report.id)
+        await bus.redis.xadd(bus.names.published, published_fields(published(report, NOW)))
+        if number % 30 == 0:
+            text = BROKEN if number % 60 else RULE.replace("inundation", f"deluge{number}")
+            (folder / "floods.yaml").write_text(text)
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0.02)
+
+    async def all_told() -> bool:
+        return bool(await bus.redis.xlen(bus.names.tagged) >= len(ids))
+
+    await until(all_told)
+    app.stop()
+    await running
+    told = [fields[b"id"].decode() for _, fields in await bus.redis.xrange(bus.names.tagged)]
+    topics = {fields[b"topics"] for _, fields in await bus.redis.xrange(bus.names.tagged)}
+    assert sorted(told) == sorted(f"{each}.1" for each in ids)
+    assert topics == {b"floods"}
+
+
+async def _is_working(bus: Bus) -> bool:
+    return bool(await bus.redis.keys(bus.names.instance("classify", "*")))
+
+
+async def _title_is(bus: Bus, title: str) -> bool:
+    return [topic.title for topic in await read_catalogue(bus.redis, bus.names)] == [title]
+
+
+async def _has_problem(bus: Bus, wanted: bool) -> bool:
+    return (await read_problem(bus.redis, bus.names) is not None) is wanted

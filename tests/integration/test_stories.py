@@ -1,0 +1,75 @@
+"""Reports of the same happening share a story, on a real Redis."""
+
+import asyncio
+
+from services.classify.adapters.story_index import StoryIndex
+from shared.bus import Bus
+from shared.events import Report, Source, Story
+from tests.builders import DAY, make_report
+
+TEXT = "Rescuers pulled forty people from the river near Albrück on Tuesday after a ferry struck a sandbank in fog."
+
+
+def ferry(feed: str, **more: object) -> Report:
+    source = Source(id=feed, title=feed, feed_url=f"https://{feed}.example.org/feed")
+    values: dict[str, object] = {"title": "Ferry runs aground, forty rescued", "text": TEXT, "source": source}
+    return make_report(**(values | more))  # type: ignore[arg-type]
+
+
+def seen(story: Story) -> tuple[str, int, int]:
+    return story.id, story.position, story.sources
+
+
+async def test_reports_of_the_same_happening_share_a_story_across_feeds(bus: Bus):
+    index, first = StoryIndex(bus, DAY), ferry("one")
+    stories = [
+        await index.join(report)
+        for report in (first, ferry("two"), ferry("one", title="Ferry aground: forty rescued"))
+    ]
+    assert [seen(story) for story in stories] == [(first.id, 1, 1), (first.id, 2, 2), (first.id, 3, 2)]
+
+
+async def test_a_single_report_is_a_story_of_one(bus: Bus):
+    other = make_report(
+        title="Bridge opens in Albrück", text="The mayor cut the ribbon and thanked the builders."
+    )
+    index = StoryIndex(bus, DAY)
+    await index.join(ferry("one"))
+    assert seen(await index.join(other)) == (other.id, 1, 1)
+
+
+async def test_a_revision_stays_in_its_story_whatever_it_says_now(bus: Bus):
+    index, first, second = StoryIndex(bus, DAY), ferry("one"), ferry("two")
+    await index.join(first)
+    await index.join(second)
+    changed = second.model_copy(
+        update={"revision": 2, "title": "Correction of the tide tables", "text": "None was hurt."}
+    )
+    assert seen(await index.join(changed)) == (first.id, 2, 2)
+
+
+async def test_a_report_that_is_read_again_is_not_counted_again(bus: Bus):
+    index, report = StoryIndex(bus, DAY), ferry("one")
+    assert await index.join(report) == await index.join(report)
+
+
+async def test_reports_without_words_do_not_meet(bus: Bus):
+    index = StoryIndex(bus, DAY)
+    reports = [ferry(feed, title="", text="") for feed in ("one", "two")]
+    assert [(await index.join(report)).id for report in reports] == [report.id for report in reports]
+
+
+async def test_a_story_of_long_ago_is_not_found(bus: Bus):
+    index, late = StoryIndex(bus, DAY, window_seconds=1), ferry("two")
+    await index.join(ferry("one"))
+    async with asyncio.timeout(10):
+        while await bus.redis.keys(bus.names.story_band("*")):
+            await asyncio.sleep(0.05)
+    assert (await index.join(late)).id == late.id
+
+
+async def test_reports_at_the_same_moment_are_one_story(bus: Bus):
+    index, reports = StoryIndex(bus, DAY), [ferry(f"feed{n}") for n in range(20)]
+    stories = await asyncio.gather(*map(index.join, reports))
+    assert len({story.id for story in stories}) == 1
+    assert sorted(story.position for story in stories) == list(range(1, 21))

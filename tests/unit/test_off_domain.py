@@ -1,0 +1,22 @@
+"""Sentences with trap words and everyday news, of our own writing: nearly none may be tagged."""
+
+from pathlib import Path
+
+import pytest
+
+from services.classify.adapters.rulebook_files import load_rulebook
+from services.classify.core.tag import find_tags
+
+SENTENCES = (Path(__file__).parent / "labelled/off_domain.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("field", ["title", "text"])
+def test_under_two_percent_of_everyday_sentences_are_tagged(field: str):
+    rulebook = load_rulebook()
+    tagged = [
+        sentence
+        for sentence in SENTENCES
+        if find_tags(**({"title": "", "text": ""} | {field: sentence}), language=None, rulebook=rulebook)
+    ]
+    assert len(SENTENCES) >= 300
+    assert len(tagged) < 0.02 * len(SENTENCES), tagged

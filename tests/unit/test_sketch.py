@@ -1,0 +1,40 @@
+"""Which reports are near each other."""
+
+from services.classify.core.sketch import agreement_of, sketch_of
+
+WIRE = "Rescuers pulled forty people from the river near Albrück on Tuesday after a ferry struck a sandbank in fog."
+
+
+def test_the_same_words_agree_throughout():
+    assert agreement_of(sketch_of("Ferry runs aground", WIRE), sketch_of("Ferry runs aground", WIRE)) == 32
+
+
+def test_a_retold_report_agrees_enough_and_shares_a_band():
+    one = sketch_of("Ferry runs aground in fog, forty rescued", WIRE)
+    other = sketch_of("Forty rescued as ferry runs aground", WIRE.replace("Rescuers pulled", "Crews brought"))
+    assert agreement_of(one, other) >= one.agreement
+    assert set(one.bands) & set(other.bands)
+
+
+def test_another_happening_does_not_agree():
+    other = sketch_of(
+        "Bridge opens in Albrück",
+        "The mayor cut the ribbon on Tuesday and thanked the builders of the bridge.",
+    )
+    assert agreement_of(sketch_of("Ferry runs aground", WIRE), other) < other.agreement
+
+
+def test_an_inflected_word_is_the_same_word():
+    assert sketch_of("Евакуація громади триває сьогодні", "") == sketch_of(
+        "Евакуації громаді триває сьогодні", ""
+    )
+
+
+def test_a_few_words_are_too_few_to_tell():
+    assert sketch_of("Live", "").bands == ()
+
+
+def test_only_the_beginning_of_a_text_counts():
+    assert sketch_of("Ferry", WIRE * 10) == sketch_of(
+        "Ferry", WIRE * 10 + " And then the mayor spoke at length."
+    )
