@@ -150,6 +150,7 @@ class WebhookSink(HttpServer):
 
     def __post_init__(self) -> None:
         super().__init__()
+        self._told: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         self.app.router.add_post("/hook/{who}", self._take)
 
     def url(self, who: str) -> str:
@@ -161,20 +162,20 @@ class WebhookSink(HttpServer):
         try:
             # The secret is known only when the API has answered; the test event may be here before it.
             await until(lambda: who in self.secrets, seconds=10)
-            data = Webhook(self.secrets[who]).verify(body.decode(), dict(request.headers))
+            data: dict[str, Any] = Webhook(self.secrets[who]).verify(body.decode(), dict(request.headers))
         except Exception:
             self.refused += 1
             return web.Response(status=400, text="signature does not verify")
-        self.received.append((request.headers["webhook-id"], data))
+        webhook_id = request.headers["webhook-id"]
+        self.received.append((webhook_id, data))
+        if data["type"] == "report.matched":
+            subscription, report = data["data"]["subscription"]["id"], data["data"]["report"]["id"]
+            self._told[subscription][report].add(webhook_id)
         return web.Response(status=self.status)
 
     def reports(self, subscription: str) -> dict[str, set[str]]:
         """Return the webhook-ids by report that a subscription was sent."""
-        found: dict[str, set[str]] = defaultdict(set)
-        for webhook_id, body in self.received:
-            if body["type"] == "report.matched" and body["data"]["subscription"]["id"] == subscription:
-                found[body["data"]["report"]["id"]].add(webhook_id)
-        return found
+        return self._told[subscription]
 
 
 def write_feeds(path: Path, urls: Sequence[str]) -> None:
