@@ -109,10 +109,25 @@ EARLIER = NOW - timedelta(days=1)
         (EARLIER, None, EARLIER, None),
         (None, EARLIER, EARLIER, None),
         (NOW + timedelta(hours=3), None, NOW, None),
-        (None, None, NOW, "date: none given"),
-        (datetime(2099, 1, 1, tzinfo=UTC), None, NOW, "date: in the future (2099-01-01)"),
-        (datetime(2099, 1, 1, tzinfo=UTC), EARLIER, EARLIER, "date: in the future (2099-01-01)"),
-        (datetime(1970, 1, 1, tzinfo=UTC), None, NOW, "date: before 1990 (1970-01-01)"),
+        (None, None, NOW, "date: none given; when it was first seen is taken"),
+        (
+            datetime(2099, 1, 1, tzinfo=UTC),
+            None,
+            NOW,
+            "date: in the future (2099-01-01); when it was first seen is taken",
+        ),
+        (
+            datetime(2099, 1, 1, tzinfo=UTC),
+            EARLIER,
+            EARLIER,
+            "date: in the future (2099-01-01); when it was updated is taken",
+        ),
+        (
+            datetime(1970, 1, 1, tzinfo=UTC),
+            None,
+            NOW,
+            "date: before 1990 (1970-01-01); when it was first seen is taken",
+        ),
     ],
 )
 def test_the_first_date_that_can_be_true_is_taken(
@@ -124,7 +139,10 @@ def test_the_first_date_that_can_be_true_is_taken(
 
 def test_a_date_that_is_not_understood_is_said() -> None:
     dated = pick_dates(date(None), None, NOW)
-    assert (dated.published, dated.note) == (NOW, "date: not understood (as written)")
+    assert (dated.published, dated.note) == (
+        NOW,
+        "date: not understood (as written); when it was first seen is taken",
+    )
 
 
 def test_a_sample_is_as_of_now_and_keeps_its_distances() -> None:
