@@ -10,7 +10,8 @@ from services.ingest.core.dates import pick_dates
 from services.ingest.core.entry import Date, Entry, ParsedFeed, Words
 from services.ingest.core.feed import Feed
 from services.ingest.core.reading import read_document
-from services.ingest.core.report import language_tag, to_report
+from services.ingest.core.language import detect_language, language_tag
+from services.ingest.core.report import to_report
 from services.ingest.core.sample import as_of_today
 from shared.events import Report
 
@@ -98,6 +99,28 @@ def test_the_source_is_called_by_our_title_then_its_own_then_its_host() -> None:
 )
 def test_a_language_is_a_tag_or_nothing(written: str | None, tag: str | None) -> None:
     assert language_tag(written) == tag
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Thousands of families fled their homes overnight and reached camps near the border.", "en"),
+        ("Des milliers de familles ont fui leurs maisons dans la nuit vers la frontière.", "fr"),
+        ("Тисячі родин уночі покинули свої домівки та дісталися таборів біля кордону.", "uk"),
+        ("Тысячи семей ночью покинули дома и добрались до лагерей у границы.", "ru"),
+        ("فرت آلاف العائلات من منازلها ليلا ووصلت إلى المخيمات قرب الحدود", "ar"),
+        ("Venezia 80", None),
+        ("12345 " * 20, None),
+    ],
+)
+def test_a_language_that_nobody_names_is_told_by_the_words(text: str, language: str | None) -> None:
+    assert detect_language("", text) == language
+
+
+def test_what_the_feed_says_goes_before_what_the_words_look_like() -> None:
+    words = Words("Thousands of families fled their homes overnight and reached the camps.")
+    assert report(summary=words, language="nl").language == "nl"
+    assert report(summary=words).notes == ("language: none given; told by the words",)
 
 
 EARLIER = NOW - timedelta(days=1)

@@ -23,10 +23,13 @@ from services.ingest.core.feed import Feed
 from services.ingest.core.reading import Reading, read_document
 
 WORKERS = 2
-CPU_SECONDS = 5.0
-MEMORY_BYTES = 1_000_000_000
+CPU_SECONDS = 3.0
+# What a process may write to; what it shares with others, libraries say, does not count.
+MEMORY_BYTES = 300_000_000
 # Beyond its processor time a document may wait for a busy machine, but not for ever.
 PATIENCE = 6
+# A process that has come to this much is ended after it has answered: it would not give back what it took.
+WORN_BYTES = 150_000_000
 
 # Not forked: a fork of a process with threads and an event loop may hang.
 _spawning = get_context("spawn")
@@ -111,7 +114,10 @@ class _Worker:
             pipe = self._start()
             pipe.send(task)
             if pipe.poll(self._limits.cpu_seconds * PATIENCE):
-                answer: Reading | str = pipe.recv()
+                answer: Reading | str
+                answer, is_worn = pipe.recv()
+                if is_worn:
+                    self.end()
                 return answer
             reason = f"reading it takes more than {self._limits.cpu_seconds * PATIENCE:g} seconds"
         except (EOFError, OSError):
@@ -157,11 +163,21 @@ def _work(pipe: Connection, limits: _Limits) -> None:
     """The life of a worker process: it ends when its parent closes the pipe, also by dying."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError, ValueError):  # macOS has no limit of address space
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+    with contextlib.suppress(OSError, ValueError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
     with contextlib.suppress(EOFError, OSError):
         while True:
-            pipe.send(_read_within_limits(pipe.recv(), limits.cpu_seconds))
+            answer = _read_within_limits(pipe.recv(), limits.cpu_seconds)
+            pipe.send((answer, _resident_bytes() > WORN_BYTES))
+
+
+def _resident_bytes() -> int:
+    """How much memory this process has now; 0 where that is not so easily told."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def _read_within_limits(task: _Task, cpu_seconds: float) -> Reading | str:

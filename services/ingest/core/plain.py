@@ -10,6 +10,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from services.ingest.core.entry import Words
 
 URL_LIMIT = 2048
+# More than any article has, markup included: what is beyond is cut before it costs time and memory.
+RAW_LIMIT = 2_000_000
 
 # fmt: off
 _DROPPED = frozenset((
@@ -30,6 +32,8 @@ _HARMFUL = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
     "\u202a-\u202e\u2066-\u2069\u00ad\u200b\u2060\ufeff]"
 )
+# Looking for a name given twice in it would take minutes.
+_HUGE_TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9:-]{0,30})[^<>]{5000,}>?")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _SPACE_AROUND_BREAK = re.compile(r" *(\n+) *")
 _SPACES = re.compile(r"\s+")
@@ -39,10 +43,11 @@ def plain_text(words: Words | None) -> str:
     """Return text with a blank line between paragraphs, whitespace folded, scripts and styles dropped."""
     if words is None:
         return ""
+    raw = words.value[:RAW_LIMIT]
     if not words.html:
-        return _fold_paragraphs(words.value)
+        return _fold_paragraphs(raw)
     # Some feeds escape their markup once too often: what is left has no tag, but becomes one.
-    value = words.value if _TAG.search(words.value) else html.unescape(words.value)
+    value = raw if _TAG.search(raw) else html.unescape(raw)
     return _from_markup(value) if _TAG.search(value) else _fold_paragraphs(value)
 
 
@@ -82,7 +87,7 @@ def _fold_paragraphs(value: str) -> str:
 
 
 def _from_markup(value: str) -> str:
-    body = LexborHTMLParser(_HARMFUL.sub("", value)).body
+    body = LexborHTMLParser(_HUGE_TAG.sub(r"<\1>", _HARMFUL.sub("", value))).body
     text = "".join(_pieces(body)) if body else ""
     # Entities may have hidden what was removed above.
     return _SPACE_AROUND_BREAK.sub(r"\1", re.sub(" {2,}", " ", _HARMFUL.sub("", text))).strip()

@@ -1,6 +1,5 @@
 """An entry made ours. Knows no clock and no store."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
@@ -8,6 +7,7 @@ from typing import NamedTuple
 from services.ingest.core.dates import pick_dates
 from services.ingest.core.entry import Entry, ParsedFeed, Words
 from services.ingest.core.feed import Feed
+from services.ingest.core.language import detect_language, language_tag
 from services.ingest.core.plain import cut, plain_line, plain_text, web_address
 from shared.events import Report, Source, report_id
 
@@ -16,8 +16,6 @@ TITLE_LIMIT = 500
 SUMMARY_LIMIT = 500
 AUTHOR_LIMIT = 200
 LEAD_LIMIT = 120
-
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*")
 
 
 class _Body(NamedTuple):
@@ -33,6 +31,9 @@ def to_report(entry: Entry, feed: Feed, parsed: ParsedFeed, now: datetime) -> Re
     dated = pick_dates(entry.published, entry.updated, now)
     url = web_address(entry.link)
     notes = [*body.notes, dated.note]
+    language = language_tag(entry.language or parsed.language)
+    if not language and (language := detect_language(body.title, body.text)):
+        notes.append("language: none given; told by the words")
     if entry.link and not url:
         notes.append("link: left out, for it is no http or https address")
     if parsed.mended:
@@ -43,7 +44,7 @@ def to_report(entry: Entry, feed: Feed, parsed: ParsedFeed, now: datetime) -> Re
         title=body.title,
         summary=body.summary,
         text=body.text,
-        language=language_tag(entry.language or parsed.language),
+        language=language,
         authors=tuple(_authors(entry)),
         published_at=dated.published,
         updated_at=dated.updated,
@@ -62,12 +63,6 @@ def source_of(feed: Feed, parsed: ParsedFeed) -> Source:
         feed_url=feed.url,
         home_url=web_address(parsed.home_url),
     )
-
-
-def language_tag(written: str | None) -> str | None:
-    """Return a BCP 47 tag in lower case, or None for what is none."""
-    tag = (written or "").strip().lower().replace("_", "-")
-    return tag if _LANGUAGE.fullmatch(tag) and len(tag) <= 35 else None
 
 
 def _body(entry: Entry) -> _Body:

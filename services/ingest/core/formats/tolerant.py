@@ -22,14 +22,19 @@ from services.ingest.core.formats.hints import days, hours, minutes, period
 from services.ingest.core.formats.link import absolute_link
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
+_REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]{1,20})|([0-9]{1,20}));?")
 _HOURS = re.compile(rb"<hour>\s*(\d{1,2})\s*</hour>", re.IGNORECASE)
 _DAYS = re.compile(rb"<day>\s*([a-z]{6,9})\s*</day>", re.IGNORECASE)
 
 
 def read_tolerantly(body: bytes, content_type: str | None, url: str) -> ParsedFeed:
     """Return what can be read, with `mended` saying what was wrong; raise UnreadableDocument."""
-    document = _read(body, content_type)
-    mended = _mended(document)
+    try:
+        document = _read(body, content_type)
+        mended = _mended(document)
+    except (ValueError, OverflowError):
+        document = _read(_without_impossible_characters(body), content_type)
+        mended = _mended(document) or "references to characters that there are not"
     if not document.version and not document.entries:
         raise UnreadableDocument("this is not a feed: neither RSS nor Atom nor JSON Feed")
     if mended and not document.entries:
@@ -59,6 +64,15 @@ def _read(body: bytes, content_type: str | None) -> Any:
     )
 
 
+def _without_impossible_characters(body: bytes) -> bytes:
+    def possible(found: re.Match[bytes]) -> bytes:
+        number = int(found[1], 16) if found[1] else int(found[2])
+        is_one = number < 0x110000 and not 0xD800 <= number < 0xE000
+        return found[0] if is_one else "\N{REPLACEMENT CHARACTER}".encode()
+
+    return _REFERENCE.sub(possible, body)
+
+
 def _mended(document: Any) -> str | None:
     """What was wrong with the document, in words; None if nothing was."""
     problem = document.get("bozo_exception") if document.get("bozo") else None
@@ -67,7 +81,7 @@ def _mended(document: Any) -> str | None:
     if isinstance(problem, SAXException):
         return f"not well-formed XML ({problem.getMessage()})"
     if isinstance(problem, feedparser.CharacterEncodingOverride | feedparser.CharacterEncodingUnknown):
-        return f"wrong charset ({problem})"
+        return f"wrong charset ({str(problem)[:200]})"
     return None
 
 
