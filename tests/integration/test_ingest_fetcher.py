@@ -138,7 +138,7 @@ async def test_compressed_documents_are_read(site: Site) -> None:
         (401, "hard", "wants a password"),
         (403, "soft", "refuses us"),
         (404, "soft", "nothing at this address"),
-        (410, "hard", "gone for good"),
+        (410, "soft", "says that the feed is gone"),
         (429, "temporary", "less often"),
         (500, "temporary", "has a fault"),
         (304, "soft", "no document"),

@@ -1,0 +1,45 @@
+"""WebSub: when to ask a hub, and whether what it pushes can be relied on. Knows no clock."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from shared.push import Push, PushState
+
+LEASE = timedelta(days=10)
+RENEW_BEFORE = timedelta(days=3)
+GRACE = timedelta(minutes=5)
+# How long to wait before a hub is asked again that did not answer, failed, refused us, or left out an entry.
+AGAIN_AFTER: Final[dict[PushState, timedelta]] = {
+    "asked": timedelta(days=1),
+    "failed": timedelta(days=1),
+    "refused": timedelta(days=7),
+    "dropped": timedelta(days=30),
+}
+
+
+def pick_hub(hubs: Iterable[str]) -> str | None:
+    """Return the hub to subscribe at: the first by https, else the first by http."""
+    web = [hub for hub in hubs if urlsplit(hub).scheme in ("http", "https")]
+    return min(web, key=lambda hub: not hub.startswith("https"), default=None)
+
+
+def should_ask(push: Push | None, hub: str, topic: str, now: datetime) -> bool:
+    """Return whether to subscribe at the hub now, for the first time or again."""
+    if push is None or (push.hub, push.topic) != (hub, topic):
+        return True
+    if push.state == "active":
+        return push.until is None or push.until - now < RENEW_BEFORE
+    return now - push.asked >= AGAIN_AFTER[push.state]
+
+
+def was_missed(push: Push, published: Iterable[datetime], now: datetime) -> bool:
+    """Return whether a poll has found an entry that the hub should have pushed.
+
+    Only entries published while the subscription stood count, and only after the hub had some minutes.
+    """
+    since = push.since
+    if not push.is_active(now) or since is None:
+        return False
+    return any(since < moment < now - GRACE for moment in published)
