@@ -36,12 +36,23 @@ _spawning = get_context("spawn")
 
 
 class ParseError(Exception):
-    """A document could not be read as a feed. `url` is the feed's."""
+    """A document could not be read as a feed. `url` is the feed's.
 
-    def __init__(self, url: str, reason: str) -> None:
+    `announced` holds the addresses of feeds that the document, a web page, names as its own.
+    """
+
+    def __init__(self, url: str, reason: str, announced: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
         self.url = url
         self.reason = reason
+        self.announced = announced
+
+
+class _Refusal(NamedTuple):
+    """Why there is no reading."""
+
+    reason: str
+    announced: tuple[str, ...] = ()
 
 
 class _Limits(NamedTuple):
@@ -95,8 +106,8 @@ class Parser:
             raise
         finally:
             self._idle.put_nowait(worker)
-        if isinstance(answer, str):
-            raise ParseError(feed.url, answer)
+        if isinstance(answer, _Refusal):
+            raise ParseError(feed.url, *answer)
         return answer
 
 
@@ -108,13 +119,13 @@ class _Worker:
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
 
-    def work(self, task: _Task) -> Reading | str:
+    def work(self, task: _Task) -> Reading | _Refusal:
         """Return what the process made of the task, or in words why it could not. Blocks."""
         try:
             pipe = self._start()
             pipe.send(task)
             if pipe.poll(self._limits.cpu_seconds * PATIENCE):
-                answer: Reading | str
+                answer: Reading | _Refusal
                 answer, is_worn = pipe.recv()
                 if is_worn:
                     self.end()
@@ -123,7 +134,7 @@ class _Worker:
         except (EOFError, OSError):
             reason = self._cause_of_death()
         self.end()
-        return reason
+        return _Refusal(reason)
 
     def kill(self) -> None:
         """End the process without waiting."""
@@ -180,7 +191,7 @@ def _resident_bytes() -> int:
         return 0
 
 
-def _read_within_limits(task: _Task, cpu_seconds: float) -> Reading | str:
+def _read_within_limits(task: _Task, cpu_seconds: float) -> Reading | _Refusal:
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     # Counted from the start of the process, in whole seconds. A parser in C does not look at Python's
     # signals: the kernel ends the process, and the next document gets a new one.
@@ -188,11 +199,11 @@ def _read_within_limits(task: _Task, cpu_seconds: float) -> Reading | str:
     try:
         return read_document(*task)
     except UnreadableDocument as e:
-        return str(e)
+        return _Refusal(str(e), e.announced)
     except MemoryError:
-        return "reading it takes more memory than a feed may"
+        return _Refusal("reading it takes more memory than a feed may")
     except Exception as e:
         # feedparser fails in many ways on garbage. Whatever it is, it is the fault of this document.
-        return f"reading it broke the parser ({type(e).__name__}: {str(e)[:200]})"
+        return _Refusal(f"reading it broke the parser ({type(e).__name__}: {str(e)[:200]})")
     finally:
         resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))

@@ -11,10 +11,14 @@ from urllib.parse import urljoin
 from selectolax.lexbor import LexborHTMLParser
 
 from services.ingest.core.entry import ParsedFeed, UnreadableDocument
+from services.ingest.core.feed import Feed
 from services.ingest.core.formats.fast import read_fast
 from services.ingest.core.formats.json_feed import read_json_feed
 from services.ingest.core.formats.tolerant import read_tolerantly
 from services.ingest.core.identity import with_keys
+from services.ingest.core.sources.page import read_page
+from services.ingest.core.sources.reliefweb import read_reliefweb
+from services.ingest.core.sources.sitemap import read_sitemap
 
 _PAGE = re.compile(rb"<(!doctype\s+html|html)[\s>]", re.IGNORECASE)
 _FEED = re.compile(rb"<(\w+:)?(rss|rdf|feed)[\s>]", re.IGNORECASE)
@@ -25,6 +29,19 @@ _FEED_TYPES = (
     "application/rdf+xml",
 )
 _PAGE_LIMIT = 1_000_000
+
+
+def parse_source(body: bytes, content_type: str | None, url: str, feed: Feed) -> ParsedFeed:
+    """Return what a source of any kind says, each entry with its key; raise UnreadableDocument."""
+    if feed.kind == "page" and feed.select:
+        parsed = read_page(body, url, feed.select)
+    elif feed.kind == "sitemap":
+        parsed = read_sitemap(body)
+    elif feed.kind == "reliefweb":
+        parsed = read_reliefweb(body)
+    else:
+        return parse_document(body, content_type, url)
+    return replace(parsed, entries=with_keys(parsed.entries))
 
 
 def parse_document(body: bytes, content_type: str | None, url: str) -> ParsedFeed:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from services.ingest.core.entry import MAX_ENTRIES, Hints, ParsedFeed
 from services.ingest.core.feed import Feed
-from services.ingest.core.parse import parse_document
+from services.ingest.core.parse import parse_source
 from services.ingest.core.report import source_of, to_report
 from services.ingest.core.sample import as_of_today
 from shared.events import Report
@@ -23,7 +23,7 @@ class Reading:
 
 def read_document(body: bytes, content_type: str | None, url: str, feed: Feed, now: datetime) -> Reading:
     """Return the reports of a document; raise UnreadableDocument. `url` is where it came from in the end."""
-    parsed = parse_document(body, content_type, url)
+    parsed = parse_source(body, content_type, url, feed)
     if feed.sample:
         parsed = as_of_today(parsed, now)
     reports = [to_report(entry, feed, parsed, now) for entry in parsed.entries]
