@@ -18,12 +18,14 @@ from services.ingest.adapters.fetcher import Fetcher
 from services.ingest.adapters.host_slots import HostSlots
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.poller import Poller, PollOutcome
+from services.ingest.adapters.websub import Hubs
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import FeedState
 from services.ingest.core.pace import Limits
 from shared.address_guard import AddressGuard
 from shared.bus import Bus, Marked
 from shared.events import FeedHealthChanged, FeedHealthData, Report, ReportPublished
+from shared.push import change_push, load_push
 
 START = datetime(2026, 8, 4, 12, tzinfo=UTC)
 
@@ -456,6 +458,54 @@ async def test_a_feed_that_has_moved_is_asked_at_its_new_address_and_tells_nothi
     assert [request.path for request in bench.site.requests[-3:]] == ["/rss", "/new", "/new"]
     assert "moved for good" in ((await bench.state()).advice or "")
     assert await bench.told() == [("One", 1)]
+
+
+# Push ------------------------------------------------------------------------------------------------------
+
+HUB = "<a:link xmlns:a='http://www.w3.org/2005/Atom' rel='hub' href='https://hub.example/'/>"
+
+
+async def subscribed(bench: Bench) -> Poller:
+    """A poller whose feed is pushed since now."""
+    hubs = Hubs(bench.fetcher, bench.bus, "https://tocsin.example", lambda: bench.now)
+    poller = bench.poller_with(hubs=hubs)
+    bench.site.items = [HUB, *bench.site.items]
+    await bench.poll()
+    terms = {"hub": "https://hub.example/", "topic": bench.feed.url, "secret": "s", "key": "k"}
+    active = {
+        "state": "active",
+        "asked": bench.now,
+        "since": bench.now,
+        "until": bench.now + timedelta(days=10),
+    }
+    await change_push(bench.bus.redis, bench.bus.names, bench.feed.id, **terms, **active)  # type: ignore[arg-type]
+    return poller
+
+
+async def push_state(bench: Bench) -> str | None:
+    push = await load_push(bench.bus.redis, bench.bus.names, bench.feed.id)
+    return push and push.state
+
+
+async def test_polling_is_slow_once_push_has_brought_something(bench: Bench) -> None:
+    poller, feed = await subscribed(bench), bench.feed.model_copy(update={"interval": None})
+    bench.now += timedelta(hours=1)
+    usual = (await poller.poll(feed)).next_poll - bench.now
+    told = await poller.take_pushed(
+        feed, b"<rss version='2.0'><channel><item><title>x</title></item></channel></rss>", None
+    )
+    assert (usual, told.new) == (timedelta(hours=1), 1)
+    bench.now += timedelta(hours=1)
+    assert (await poller.poll(feed)).next_poll - bench.now == timedelta(hours=6)
+    assert await push_state(bench) == "active"
+
+
+async def test_push_is_given_up_when_a_poll_finds_what_it_left_out(bench: Bench) -> None:
+    poller = await subscribed(bench)
+    bench.now += timedelta(hours=6)
+    bench.site.change(HUB, dated("left out", -0.2))
+    assert (await poller.poll(bench.feed)).new == 1
+    assert await push_state(bench) == "dropped"
 
 
 # Health ------------------------------------------------------------------------------------------------------

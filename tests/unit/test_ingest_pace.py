@@ -53,7 +53,7 @@ def test_a_feed_is_never_polled_before_it_wants_it_for_a_day_at_most(name: str) 
 
 
 def test_a_feed_that_is_pushed_is_polled_slowly() -> None:
-    assert pace(LIMITS, Wishes(gap=MINUTE, pushed=True)) == 6 * HOUR
+    assert pace(LIMITS, Wishes(gap=MINUTE, pushed=6 * HOUR)) == 6 * HOUR
 
 
 def test_hours_that_a_feed_does_not_want_are_skipped() -> None:

@@ -27,6 +27,7 @@ from services.ingest.core.health import (
 )
 from services.ingest.core.pace import SPREAD_SECONDS, Limits, Wishes, next_poll, pace
 from services.ingest.core.rhythm import gap_now, learned, rhythm_of
+from services.ingest.core.websub import pushed_pace
 from shared.bus import Bus, Marked
 from shared.events import FeedHealthData, Report, Source, feed_health_changed, feed_health_fields
 from shared.push import Push
@@ -275,7 +276,7 @@ class Poller:
             skip_days=hints.skip_days,
             not_before=not_before,
             conditional=bool(state.etag or state.last_modified) and not state.trust.is_lost,
-            pushed=state.last_push is not None and push is not None and push.is_active(now),
+            pushed=pushed_pace(push, state.last_push is not None, now),
             gone=moving.is_gone(state.where, now),
         )
         due = next_poll(now, self._limits, wishes, trouble=state.trouble, jitter=self._random())

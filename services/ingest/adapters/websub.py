@@ -35,8 +35,9 @@ class Hubs:
         topic = hints.self_url or feed.url
         if hub is None or not should_ask(push, hub, topic, now):
             return
-        is_renewal = push is not None and (push.hub, push.topic) == (hub, topic) and push.is_active(now)
-        if push is None or not is_renewal:
+        if push and push.is_active(now) and (push.hub, push.topic) == (hub, topic):
+            await self._write(feed, asked=now)
+        else:
             push = Push(hub, topic, secrets.token_urlsafe(32), secrets.token_urlsafe(16), "asked", now)
             await self._write(
                 feed, hub=hub, topic=topic, secret=push.secret, key=push.key, state="asked", asked=now
@@ -47,7 +48,7 @@ class Hubs:
             self._bus.counters.add("websub_asked")
         except FetchError as e:
             log.warning("hub not subscribed", feed=feed.name, hub=hub, reason=e.reason)
-            if not is_renewal:
+            if push.state == "asked":
                 await self._write(feed, state="failed")
 
     async def drop_if_it_missed(self, feed: Feed, push: Push | None, published: tuple[datetime, ...]) -> bool:

@@ -8,7 +8,6 @@ from email.utils import parsedate_to_datetime
 
 USUAL_INTERVAL = 3600.0
 SLOWEST_INTERVAL = 3600.0
-PUSHED_INTERVAL = 6 * 3600.0
 LONGEST_WAIT = 86_400.0
 LONGEST_RETRY_AFTER = 7 * 86_400.0
 FIRST_HOST_PAUSE = 900.0
@@ -37,7 +36,7 @@ class Wishes:
 
     `interval` is from the feed list and replaces the rhythm; `gap` is the time between two entries; `max_age`,
     `ttl` and `period` are what the feed asks for; `skip_hours` (0-23, UTC) and `skip_days` (0 is Monday) are when
-    it is not to be asked; `not_before` is from its host.
+    it is not to be asked; `not_before` is from its host; `pushed` is the pace while a hub pushes what is new.
     """
 
     interval: float | None = None
@@ -49,7 +48,7 @@ class Wishes:
     skip_days: Collection[int] = ()
     not_before: datetime | None = None
     conditional: bool = True
-    pushed: bool = False
+    pushed: float | None = None
     gone: bool = False
 
 
@@ -60,7 +59,7 @@ def pace(limits: Limits, wishes: Wishes) -> float:
     if wishes.interval:
         return max(least, wishes.interval)
     if wishes.pushed:
-        return max(least, PUSHED_INTERVAL)
+        return max(least, wishes.pushed)
     factor = 1 if wishes.conditional else WITHOUT_VALIDATORS
     slowest = max(limits.slowest, limits.minimum) * factor
     wanted = USUAL_INTERVAL if wishes.gap is None else wishes.gap / POLLS_AN_ENTRY
