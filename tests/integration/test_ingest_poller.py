@@ -460,6 +460,25 @@ async def test_a_feed_that_has_moved_is_asked_at_its_new_address_and_tells_nothi
     assert await bench.told() == [("One", 1)]
 
 
+async def test_a_page_that_names_its_feed_is_followed_if_it_never_was_a_feed(bench: Bench) -> None:
+    bench.site.body = (
+        b"<html><head><link rel='alternate' type='application/rss+xml' href='/new'></head></html>"
+    )
+    assert (await bench.poll()).result == "failed"
+    bench.site.body, bench.site.etag = None, None
+    assert (await bench.poll()).new == 1
+    assert [request.path for request in bench.site.requests] == ["/rss", "/new"]
+
+
+async def test_a_feeds_secrets_are_not_kept_in_redis(bench: Bench) -> None:
+    feed = Feed.model_validate_json(
+        '{"url": "https://example.org/s", "username": "me", "password": "pass-word", "headers": {"X-Key": "pass-word"}}'
+    )
+    await bench.states.sync([feed], START)
+    assert b"pass-word" not in await bench.bus.redis.hget(bench.bus.names.feeds, feed.id)
+    assert [known.url for known in await bench.states.known()] == [feed.url]
+
+
 # Push ------------------------------------------------------------------------------------------------------
 
 HUB = "<a:link xmlns:a='http://www.w3.org/2005/Atom' rel='hub' href='https://hub.example/'/>"

@@ -87,6 +87,8 @@ _STATES = TypeAdapter(FeedState)
 _NAMES = tuple(one.name for one in fields(FeedState))
 _NESTED = frozenset(one.name for one in fields(FeedState) if is_dataclass(one.default_factory)) | {"notes"}
 _CHUNK = 1000
+# Everybody who lists feeds may read what is in Redis.
+_SECRETS = {"headers", "username", "password"}
 
 
 class Begun(NamedTuple):
@@ -135,7 +137,7 @@ class FeedStates:
         due = await pipe.execute()
         pipe = self._redis.pipeline(transaction=False)
         for feed, moment in zip(feeds, due, strict=True):
-            pipe.hset(self._names.feeds, feed.id, feed.model_dump_json())
+            pipe.hset(self._names.feeds, feed.id, feed.model_dump_json(exclude=_SECRETS))
             if not feed.enabled:
                 pipe.zrem(self._names.feeds_due, feed.id)
                 continue
@@ -261,9 +263,9 @@ class FeedStates:
 
 
 def _feed(row: bytes) -> Feed:
-    fields = json.loads(row)
-    fields.pop("id", None)  # computed from the url
-    return Feed(**fields)
+    listed = json.loads(row)
+    listed.pop("id", None)  # computed from the url
+    return Feed.model_validate_json(json.dumps(listed))
 
 
 def _text(value: bytes | str) -> str:

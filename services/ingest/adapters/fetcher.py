@@ -161,9 +161,7 @@ class Fetcher:
         """
         if feed.is_file:
             return await asyncio.to_thread(self._read_file, feed.url)
-        return await self._follow(
-            _Target(feed, address or str(getattr(feed, "address", feed.url))), validators
-        )
+        return await self._follow(_Target(feed, address or feed.address), validators)
 
     async def post(self, url: str, form: Mapping[str, str]) -> None:
         """Send a form, as to a WebSub hub; raise FetchError unless it is taken."""
@@ -228,7 +226,7 @@ class Fetcher:
             place,
             headers={**validators.headers(), **target.headers(place)},
             allow_redirects=False,
-            ssl=getattr(target.feed, "tls", "") != "insecure",
+            ssl=target.feed.tls == "verify",
         )
         try:
             async with asyncio.timeout(max(left, 0)), get as response:
@@ -297,11 +295,7 @@ class _Target:
     def headers(self, place: URL) -> dict[str, str]:
         """The feed's own headers, which may hold a password: for its own host only, and never in the open."""
         in_the_open = place.scheme == "http" and self.feed.url.startswith("https:")
-        return (
-            getattr(self.feed, "request_headers", dict)()
-            if place.host == self.feed.host and not in_the_open
-            else {}
-        )
+        return self.feed.request_headers() if place.host == self.feed.host and not in_the_open else {}
 
 
 def _validators(headers: Mapping[str, str], known: Validators) -> Validators:

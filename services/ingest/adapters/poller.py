@@ -124,7 +124,7 @@ class Poller:
             return await self._fail(poll, e.reason, e.fault, e.status, e.kind, not_before)
         except ParseError as e:
             self._counters.add("parse_errors")
-            return await self._fail(poll, e.reason, "document", None, "soft")
+            return await self._fail(poll, e.reason, "document", None, "soft", announced=e.announced)
 
     async def take_pushed(self, feed: Feed, body: bytes, content_type: str | None) -> Published:
         """Return what was published of a document that a hub has sent; raise ParseError.
@@ -244,10 +244,14 @@ class Poller:
         status: int | None,
         kind: Kind,
         not_before: datetime | None = None,
+        announced: Sequence[str] = (),
     ) -> PollOutcome:
         after = after_failure(
             poll.before, self._clock(), reason=reason, fault=fault, status=status, kind=kind
         )
+        if announced and poll.before.is_new and not poll.before.where.address:
+            # The address of a site, and the site says where its feed is: the next poll asks there.
+            after = replace(after, where=moving.Whereabouts(address=announced[0]))
         due = await self._remember(poll, after, not_before=not_before)
         self._counters.add("polls", result="failed")
         feed = poll.feed

@@ -97,7 +97,7 @@ class Publisher:
 
     async def _tell(self, feed: Feed, batch: list[Change], now: datetime) -> list[Change]:
         """Those of a batch that nobody told before us."""
-        if getattr(feed, "full_text", False) and self._articles:
+        if feed.full_text and self._articles:
             # After the marks were compared: they are of the feed's own words.
             batch = [
                 change._replace(report=await self._articles.complete(feed, change.report)) for change in batch
