@@ -56,6 +56,8 @@ def make_app(settings: IngestSettings) -> App:
         states = FeedStates(app.bus.redis, settings.names, host_pause=settings.host_pause)
         await states.sync(feeds.values(), clock())
         log.info("feeds", known=len(feeds), enabled=sum(feed.enabled for feed in feeds.values()))
+        if not settings.can_be_reached:
+            log.warning("nobody who runs a feed can reach you: set TOCSIN_CONTACT_URL")
         async with fetcher, parser:
             poller = Poller(
                 fetcher=fetcher,

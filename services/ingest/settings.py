@@ -58,8 +58,15 @@ class IngestSettings(ServiceSettings):
     @property
     def takes_pushes(self) -> bool:
         """Whether hubs can reach us, as far as one can tell from here."""
-        if self.websub != "auto":
-            return self.websub == "on"
+        return self._is_public if self.websub == "auto" else self.websub == "on"
+
+    @property
+    def can_be_reached(self) -> bool:
+        """Whether the User-Agent says how to reach whoever runs this installation."""
+        return self.contact_url is not None or self._is_public
+
+    @property
+    def _is_public(self) -> bool:
         try:
             check_url(self.public_url, self.allow_hosts)
         except ForbiddenURL:
