@@ -103,7 +103,7 @@ def make_app(settings: IngestSettings) -> App:
 
     async def on_pushed(entry: Entry) -> Outcome:
         feed = feeds.get(entry.field("feed").decode())
-        if feed:
+        if feed and feed.enabled:
             content_type = entry.field("content_type").decode(errors="replace") or None
             try:
                 await poller.take_pushed(feed, entry.field("body"), content_type)

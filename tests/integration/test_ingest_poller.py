@@ -310,6 +310,7 @@ async def test_feeds_of_a_host_get_turns_a_pause_apart_whoever_asks(bench: Bench
     assert [begun.verdict for begun in waits] == ["go", "go", "turn", "turn"]
     assert [begun.wait for begun in waits[:2]] == [0, 1.5]
     assert [begun.later for begun in waits[2:]] == [START + timedelta(seconds=s) for s in (3, 4.5)]
+    await one.save("f0", FeedState(), host="h")
     assert (await two.begin("f2", "h", START + timedelta(seconds=3), 1)).verdict == "go"
     assert (await two.begin("f9", "h", START + timedelta(seconds=4), 1)).wait == 2
 
@@ -350,6 +351,17 @@ async def test_the_stream_entry_is_plain_json(bench: Bench) -> None:
     event = json.loads(fields[b"event"])
     assert (fields[b"type"], event["specversion"]) == (b"report.published.v1", "1.0")
     assert event["id"] == fields[b"id"].decode() == f"{event['data']['report']['id']}.1"
+
+
+async def test_feeds_of_a_host_that_takes_long_do_not_wait_for_it(bench: Bench) -> None:
+    async def begin(feed: str, seconds: float) -> str:
+        return (await bench.states.begin(feed, "h", START + timedelta(seconds=seconds), 1)).verdict
+
+    assert [await begin("a", 0), await begin("b", 1), await begin("c", 3)] == ["go", "go", "busy"]
+    await bench.states.save("a", FeedState(), host="h")
+    assert await begin("c", 4) == "go"
+    # Whoever holds it for a minute is dead.
+    assert [await begin("d", 7), await begin("d", 65)] == ["busy", "go"]
 
 
 # Old, renamed, revised ---------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ def test_a_quiet_feed_is_polled_at_the_slowest_pace() -> None:
 
 def test_a_feed_without_validators_is_polled_half_as_often() -> None:
     assert wait(Wishes(gap=MINUTE, conditional=False)) == 30 * MINUTE
+    assert wait(Wishes(gap=2 * HOUR, conditional=False)) == HOUR
     assert wait(Wishes(gap=30 * DAY, conditional=False)) == 2 * HOUR
 
 

@@ -32,7 +32,8 @@ return ids
 """
 
 # Whether a feed may be asked now; if so it is written down before the request is made, for no crash may make us
-# ask twice. Turns at a host are handed out by time, a pause apart, to whichever process comes.
+# ask twice. Turns at a host are handed out by time, a pause apart, to whichever process comes; while it takes long
+# over an answer, the others do not wait for it.
 # KEYS: feed, host ('' for none)   ARGV: now, minimum, feed id, pause, patience
 # Returns: verdict, seconds to wait or moment to come back, state as a flat list
 _BEGIN = """
@@ -43,9 +44,11 @@ if allowed > now then return {'early', tostring(allowed), state} end
 local turn = now
 if ARGV[6] ~= '' then
   local own, patience = 'turn:' .. ARGV[3], tonumber(ARGV[5])
-  local known = redis.call('HMGET', KEYS[2], 'blocked', 'next', own)
+  local known = redis.call('HMGET', KEYS[2], 'blocked', 'next', own, 'busy')
   local blocked, next = tonumber(known[1] or 0), tonumber(known[2] or 0)
   if blocked > now then return {'blocked', tostring(blocked), state} end
+  local busy = now - tonumber(known[4] or 0)
+  if busy > patience and busy < 60 then return {'busy', tostring(now + patience), state} end
   turn = tonumber(known[3] or 0)
   local is_new = turn < now - 60
   if is_new then turn = math.max(now, next) end
@@ -60,6 +63,7 @@ if ARGV[6] ~= '' then
     if redis.call('TTL', KEYS[2]) < left then redis.call('EXPIRE', KEYS[2], left) end
   end
   if turn - now > patience then return {'turn', tostring(turn), state} end
+  if busy >= 60 then redis.call('HSET', KEYS[2], 'busy', string.format('%.3f', math.max(now, turn))) end
 end
 redis.call('HSET', KEYS[1], 'asked', string.format('%.3f', math.max(now, turn)))
 return {'go', tostring(math.max(0, turn - now)), state}
@@ -95,11 +99,11 @@ class Begun(NamedTuple):
     """What is known of a feed, and whether it may be asked now.
 
     `go`: after `wait` seconds; else not before `later`, for it was asked just now (early), its host has had enough
-    of us (blocked), or other feeds are before it at its host (turn).
+    of us (blocked) or takes long over another feed (busy), or other feeds are before it there (turn).
     """
 
     state: FeedState
-    verdict: Literal["go", "early", "blocked", "turn"]
+    verdict: Literal["go", "early", "blocked", "busy", "turn"]
     wait: float = 0.0
     later: datetime | None = None
 
@@ -152,6 +156,8 @@ class FeedStates:
         pipe.zrem(self._names.feeds_due, *feed_ids)
         pipe.hdel(self._names.feeds, *feed_ids)
         for feed_id in feed_ids:
+            # Its hub is answered that there is nobody.
+            pipe.delete(self._names.push(feed_id))
             for key in (self._names.feed(feed_id), self._names.seen(feed_id)):
                 pipe.expire(key, KEPT_AFTER_REMOVAL)
         await pipe.execute()
@@ -220,10 +226,12 @@ class FeedStates:
         """Return what is known of a feed; an empty state if nothing is."""
         return _from_hash(await self._redis.hgetall(self._names.feed(feed_id)))
 
-    async def save(self, feed_id: str, state: FeedState, before: FeedState = FeedState()) -> None:
+    async def save(
+        self, feed_id: str, state: FeedState, before: FeedState = FeedState(), *, host: str = ""
+    ) -> None:
         """Keep what differs from `before`, and make the feed due at its `next_poll` unless it was removed meanwhile.
 
-        Two who change different things of a feed at the same time do not undo each other's.
+        Two who change different things of a feed at the same time do not undo each other's. `host` has answered.
         """
         written, gone = _differences(state, before)
         key = self._names.feed(feed_id)
@@ -234,6 +242,8 @@ class FeedStates:
             pipe.hdel(key, *gone)
         if state.next_poll:
             pipe.zadd(self._names.feeds_due, {feed_id: state.next_poll.timestamp()}, xx=True)
+        if host:
+            pipe.hdel(self._names.host(host), "busy")
         await pipe.execute()
 
     async def marks(self, feed_id: str, report_ids: list[str]) -> dict[str, bytes]:

@@ -151,7 +151,7 @@ class Poller:
         return _Poll(feed, state, now, validators, probe)
 
     async def _put_off(self, feed: Feed, begun: Begun, later: datetime) -> PollOutcome:
-        if begun.verdict == "blocked":
+        if begun.verdict in ("blocked", "busy"):
             later += timedelta(seconds=SPREAD_SECONDS * self._random())
         if begun.verdict == "early":
             later = max(later, begun.state.next_poll or later)
@@ -279,7 +279,7 @@ class Poller:
             skip_hours=hints.skip_hours,
             skip_days=hints.skip_days,
             not_before=not_before,
-            conditional=bool(state.etag or state.last_modified) and not state.trust.is_lost,
+            conditional=_is_cheap(poll.feed, state),
             pushed=pushed_pace(push, state.last_push is not None, now),
             gone=moving.is_gone(state.where, now),
         )
@@ -294,7 +294,7 @@ class Poller:
             advice=health.advice,
             health_since=since,
         )
-        await self._states.save(poll.feed.id, after, poll.before)
+        await self._states.save(poll.feed.id, after, poll.before, host=poll.feed.host)
         if health.condition != state.health:
             await self._tell_health(poll.feed, after, now)
         return due
@@ -346,6 +346,11 @@ def _answer(poll: _Poll, fetched: Fetched, told: Published) -> trust.Answer:
         same_validators=fetched.validators == before,
         news=bool(told.new or told.changed),
     )
+
+
+def _is_cheap(feed: Feed, state: FeedState) -> bool:
+    """Whether a poll that finds nothing new costs next to nothing."""
+    return feed.is_file or (bool(state.etag or state.last_modified) and not state.trust.is_lost)
 
 
 def _dates(reports: Sequence[Report]) -> list[datetime]:

@@ -61,9 +61,8 @@ def pace(limits: Limits, wishes: Wishes) -> float:
     if wishes.pushed:
         return max(least, wishes.pushed)
     factor = 1 if wishes.conditional else WITHOUT_VALIDATORS
-    slowest = max(limits.slowest, limits.minimum) * factor
     wanted = USUAL_INTERVAL if wishes.gap is None else wishes.gap / POLLS_AN_ENTRY
-    return max(least, limits.minimum * factor, min(wanted, slowest))
+    return max(least, factor * max(limits.minimum, min(wanted, limits.slowest)))
 
 
 def next_poll(
