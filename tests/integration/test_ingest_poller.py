@@ -97,6 +97,10 @@ class Bench:
         self.now += timedelta(minutes=1)
         return await self.poller.poll(feed or self.feed)
 
+    async def poll_by(self, poller: Poller) -> PollOutcome:
+        self.now += timedelta(minutes=1)
+        return await poller.poll(self.feed)
+
     async def published(self) -> list[Report]:
         entries = await self.bus.redis.xrange(self.bus.names.published)
         return [ReportPublished.model_validate_json(fields[b"event"]).data.report for _, fields in entries]
@@ -529,6 +533,17 @@ async def test_polling_is_slow_once_push_has_brought_something(bench: Bench) -> 
     bench.now += timedelta(hours=1)
     assert (await poller.poll(feed)).next_poll - bench.now == timedelta(hours=6)
     assert await push_state(bench) == "active"
+
+
+async def test_a_hub_that_fails_is_not_a_fault_of_the_feed_and_not_asked_at_every_poll(bench: Bench) -> None:
+    hub = str(bench.site.server.make_url("/nothing-here"))
+    bench.site.items = [HUB.replace("https://hub.example/", hub), *bench.site.items]
+    hubs = Hubs(bench.fetcher, bench.bus, "https://tocsin.example", lambda: bench.now)
+    poller = bench.poller_with(hubs=hubs)
+    for _ in range(3):
+        assert (await bench.poll_by(poller)).error is None
+    assert await push_state(bench) == "failed"
+    assert len(bench.site.requests) == 3
 
 
 async def test_push_is_given_up_when_a_poll_finds_what_it_left_out(bench: Bench) -> None:

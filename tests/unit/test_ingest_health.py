@@ -53,6 +53,11 @@ def test_a_quiet_feed_is_silent_and_says_since_when() -> None:
     assert "2026-08-02" in (said.wrong or "")
 
 
+def test_a_redirect_to_other_entries_is_pointed_out() -> None:
+    where = Whereabouts(target="https://other.example/", seen=1)
+    assert "other entries" in (diagnose(replace(WORKED, where=where), NOW).advice or "")
+
+
 # Gone and moved --------------------------------------------------------------------------------------------
 
 

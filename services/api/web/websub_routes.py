@@ -15,7 +15,7 @@ router = APIRouter(include_in_schema=False)
 USUAL_LEASE = timedelta(days=1)
 LONGEST_LEASE = timedelta(days=90)
 # What waits to be read; a hub that sends more is told to come again.
-WAITING_LIMIT = 1000
+WAITING_LIMIT = 100
 
 
 @router.get(PATH + "/{feed_id}/{key}")
@@ -37,7 +37,7 @@ async def answer_hub(
         return PlainTextResponse("")
     if mode == "unsubscribe" and push.state == "dropped":
         return PlainTextResponse(challenge)
-    if mode != "subscribe" or push.state not in ("asked", "active"):
+    if mode != "subscribe" or push.state not in ("asked", "failed", "active"):
         raise NotFound("this is not what was asked for")
     changes = {"state": "active", "until": now + _lease(lease_seconds), "since": push.since or now}
     await change_push(parts.bus.redis, parts.bus.names, feed_id, **changes)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import structlog
 
 from services.ingest.adapters.feed_state import Begun, FeedStates
 from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Validators
+from services.ingest.adapters.health_news import tell_health
 from services.ingest.adapters.parser import ParseError, Parser
 from services.ingest.adapters.publisher import Completer, Published, Publisher
 from services.ingest.adapters.websub import Hubs
@@ -28,8 +29,8 @@ from services.ingest.core.health import (
 from services.ingest.core.pace import SPREAD_SECONDS, Limits, Wishes, next_poll, pace
 from services.ingest.core.rhythm import gap_now, learned, rhythm_of
 from services.ingest.core.websub import pushed_pace
-from shared.bus import Bus, Marked
-from shared.events import FeedHealthData, Report, Source, feed_health_changed, feed_health_fields
+from shared.bus import Bus
+from shared.events import Report
 from shared.push import Push
 
 log = structlog.get_logger()
@@ -296,38 +297,8 @@ class Poller:
         )
         await self._states.save(poll.feed.id, after, poll.before, host=poll.feed.host)
         if health.condition != state.health:
-            await self._tell_health(poll.feed, after, now)
+            await tell_health(self._bus, poll.feed, after, health, now)
         return due
-
-    async def _tell_health(self, feed: Feed, state: FeedState, now: datetime) -> None:
-        """Once: the condition is compared and set in the script that adds the event."""
-        health, names = diagnose(state, now), self._bus.names
-        data = FeedHealthData(
-            feed=Source(id=feed.id, title=feed.title or state.title or feed.url, feed_url=feed.url),
-            condition=health.condition,
-            before=state.health,
-            reason=health.wrong,
-            advice=health.advice,
-            failures=state.failures,
-            last_success=state.last_success,
-            last_new=state.last_new,
-            next_poll=state.next_poll,
-        )
-        [was_first] = await self._bus.publish_once(
-            [
-                Marked(
-                    key=names.feed(feed.id),
-                    field="health",
-                    expected=None if state.health == "well" else state.health.encode(),
-                    mark=None if health.condition == "well" else health.condition,
-                    stream=names.feed_health,
-                    fields=feed_health_fields(feed_health_changed(data, now)),
-                )
-            ]
-        )
-        if was_first:
-            self._counters.add("feed_health", condition=health.condition)
-            log.warning("feed health", feed=feed.name, condition=health.condition, reason=health.wrong)
 
     def _say_how_it_went(self, feed: Feed, before: FeedState, told: Published) -> None:
         self._counters.add("polls", result="ok")
