@@ -108,6 +108,11 @@ class Names:
         """Sorted set of feed ids by the next poll, in seconds."""
         return f"{self.prefix}feeds:due"
 
+    @property
+    def feeds_added(self) -> str:
+        """Hash feed id -> JSON: the feeds added through api, beside those of feeds.toml."""
+        return f"{self.prefix}feeds:added"
+
     # Subscriptions and deliveries --------------------------------------------------------------
 
     @property

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 import structlog
 from redis.exceptions import RedisError
 
-from services.ingest.adapters.feed_list import FeedFileError, read_feed_list
+from services.ingest.adapters.articles import Articles
+from services.ingest.adapters.feed_list import FeedFileError, FeedLists, read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.fetcher import Fetcher
 from services.ingest.adapters.host_slots import HostSlots
@@ -37,7 +38,9 @@ TRIM_SECONDS = 3600.0
 def make_app(settings: IngestSettings) -> App:
     """Return the service; raise FeedFileError if the feed list is wrong."""
     app = App("ingest", settings)
-    feeds = {feed.id: feed for feed in read_feed_list(settings.feeds_file)}
+    read_feed_list(settings.feeds_file)  # A wrong list is said now, and not when all is running.
+    feeds: dict[str, Feed] = {}
+    lists: FeedLists
     fetcher = Fetcher(
         AddressGuard(settings.allow_hosts),
         HostSlots(settings.host_pause),
@@ -52,10 +55,10 @@ def make_app(settings: IngestSettings) -> App:
 
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
-        nonlocal states, poller
+        nonlocal states, poller, lists
         states = FeedStates(app.bus.redis, settings.names, host_pause=settings.host_pause)
-        await states.sync(feeds.values(), clock())
-        log.info("feeds", known=len(feeds), enabled=sum(feed.enabled for feed in feeds.values()))
+        lists = FeedLists(settings.feeds_file, app.bus.redis, settings.names)
+        await take_in_the_lists()
         if not settings.can_be_reached:
             log.warning("nobody who runs a feed can reach you: set TOCSIN_CONTACT_URL")
         async with fetcher, parser:
@@ -69,6 +72,7 @@ def make_app(settings: IngestSettings) -> App:
                 random=random.random,
                 recent_days=settings.recent_days,
                 probing=settings.probe_validators,
+                articles=Articles(fetcher, parser),
                 hubs=Hubs(fetcher, app.bus, settings.public_url, clock) if settings.takes_pushes else None,
             )
             yield
@@ -86,19 +90,20 @@ def make_app(settings: IngestSettings) -> App:
                     task.add_done_callback(running.discard)
                 await _room_or_time(running, full=len(running) >= settings.poll_concurrency)
 
-    async def follow_the_list() -> None:
+    async def take_in_the_lists() -> None:
         nonlocal feeds
-        last = None
+        found = await lists.changed()
+        if found is not None:
+            feeds = {feed.id: feed for feed in found}
+            await states.sync(found, clock())
+            log.info("feeds", known=len(found), enabled=sum(feed.enabled for feed in found))
+
+    async def follow_the_lists() -> None:
         while True:
             await asyncio.sleep(RELOAD_SECONDS)
             try:
-                stamp = settings.feeds_file.stat().st_mtime_ns
-                if last is not None and stamp != last:
-                    feeds = {feed.id: feed for feed in read_feed_list(settings.feeds_file)}
-                    await states.sync(feeds.values(), clock())
-                    log.info("feed list read again", known=len(feeds))
-                last = stamp
-            except (OSError, FeedFileError, RedisError) as e:
+                await take_in_the_lists()
+            except (FeedFileError, RedisError) as e:
                 log.error("feed list not read again; the last good one stays", error=str(e))
 
     async def on_pushed(entry: Entry) -> Outcome:
@@ -122,7 +127,7 @@ def make_app(settings: IngestSettings) -> App:
 
     app.resource(ready)
     app.background(poll_what_is_due)
-    app.background(follow_the_list)
+    app.background(follow_the_lists)
     app.background(trim_health)
     app.consume(settings.names.pushed, on_pushed, batch=10, concurrency=4)
     return app

@@ -10,14 +10,16 @@ import math
 import resource
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from services.ingest.core.article import read_article
 from services.ingest.core.entry import UnreadableDocument
 from services.ingest.core.feed import Feed
 from services.ingest.core.reading import Reading, read_document
@@ -61,11 +63,10 @@ class _Limits(NamedTuple):
 
 
 class _Task(NamedTuple):
-    body: bytes
-    content_type: str | None
-    url: str
-    feed: Feed
-    now: datetime
+    """A function of the core and what it is called with."""
+
+    read: Callable[..., Any]
+    arguments: tuple[Any, ...]
 
 
 class Parser:
@@ -95,7 +96,16 @@ class Parser:
         self, body: bytes, content_type: str | None, url: str, feed: Feed, now: datetime
     ) -> Reading:
         """Return the reports of a document; raise ParseError. `url` is where it came from in the end."""
-        task = _Task(body, content_type, url, feed, now)
+        reading: Reading = await self._work(feed.url, read_document, body, content_type, url, feed, now)
+        return reading
+
+    async def read_article(self, body: bytes, url: str) -> str:
+        """Return the text of the article on a web page; raise ParseError."""
+        text: str = await self._work(url, read_article, body, url)
+        return text
+
+    async def _work(self, url: str, read: Callable[..., Any], *arguments: Any) -> Any:
+        task = _Task(read, arguments)
         worker = await self._idle.get()
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, worker.work, task)
@@ -107,7 +117,7 @@ class Parser:
         finally:
             self._idle.put_nowait(worker)
         if isinstance(answer, _Refusal):
-            raise ParseError(feed.url, *answer)
+            raise ParseError(url, *answer)
         return answer
 
 
@@ -119,13 +129,12 @@ class _Worker:
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
 
-    def work(self, task: _Task) -> Reading | _Refusal:
+    def work(self, task: _Task) -> Any:
         """Return what the process made of the task, or in words why it could not. Blocks."""
         try:
             pipe = self._start()
             pipe.send(task)
             if pipe.poll(self._limits.cpu_seconds * PATIENCE):
-                answer: Reading | _Refusal
                 answer, is_worn = pipe.recv()
                 if is_worn:
                     self.end()
@@ -191,13 +200,13 @@ def _resident_bytes() -> int:
         return 0
 
 
-def _read_within_limits(task: _Task, cpu_seconds: float) -> Reading | _Refusal:
+def _read_within_limits(task: _Task, cpu_seconds: float) -> Any:
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     # Counted from the start of the process, in whole seconds. A parser in C does not look at Python's
     # signals: the kernel ends the process, and the next document gets a new one.
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + cpu_seconds), hard))
     try:
-        return read_document(*task)
+        return task.read(*task.arguments)
     except UnreadableDocument as e:
         return _Refusal(str(e), e.announced)
     except MemoryError:
