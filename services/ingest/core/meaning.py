@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 _COUNTED = (
@@ -38,7 +39,9 @@ def meaning_of(text: str) -> str:
 
     Other numbers stay: that 12 became 40 may be all that a correction says.
     """
-    folded = " ".join(unicodedata.normalize("NFKC", text).translate(_PLAIN).casefold().split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).translate(_PLAIN)
+    folded = " ".join(text.casefold().split())
     if _HAS_DIGIT.search(folded):
         folded = _COUNTED_AFTER.sub(" ", folded)
         if _MAY_BE_COUNTED_BEFORE.search(folded):
@@ -47,6 +50,7 @@ def meaning_of(text: str) -> str:
     return folded
 
 
+@lru_cache(maxsize=4096)
 def same_page(url: str) -> str:
     """Return what is equal for all spellings of a page's address: no scheme, `www.`, port, tracking, final slash."""
     try:
@@ -58,7 +62,7 @@ def same_page(url: str) -> str:
         return url.strip()
     place = host.removeprefix("www.") + (f":{port}" if port and port not in (80, 443) else "")
     query = parts.query
-    if query:
+    if query and any(_TRACKING.match(pair) for pair in query.split("&")):
         pairs = parse_qsl(query, keep_blank_values=True)
         kept = [(name, value) for name, value in pairs if not _is_tracking(name, value)]
         # Left as written if there is nothing to take out: decoding and encoding is no identity.

@@ -26,10 +26,11 @@ def read_document(body: bytes, content_type: str | None, url: str, feed: Feed, n
     parsed = parse_source(body, content_type, url, feed)
     if feed.sample:
         parsed = as_of_today(parsed, now)
-    reports = [to_report(entry, feed, parsed, now) for entry in parsed.entries]
+    source = source_of(feed, parsed)
+    reports = [to_report(entry, feed, parsed, now, source) for entry in parsed.entries]
     told = tuple(report for report in reports if report.title or report.url)
     return Reading(
-        source_of(feed, parsed).title, told, tuple(_notes(parsed, len(reports) - len(told))), parsed.hints
+        source.title, told, tuple(_notes(parsed, len(reports) - len(told))), parsed.hints
     )
 
 

@@ -25,8 +25,13 @@ class _Body(NamedTuple):
     notes: tuple[str, ...]
 
 
-def to_report(entry: Entry, feed: Feed, parsed: ParsedFeed, now: datetime) -> Report:
-    """Return the entry as a report of revision 1; `notes` on it say what was mended."""
+def to_report(
+    entry: Entry, feed: Feed, parsed: ParsedFeed, now: datetime, source: Source | None = None
+) -> Report:
+    """Return the entry as a report of revision 1; `notes` on it say what was mended.
+
+    `source` is what source_of returns, for who has it already.
+    """
     body = _body(entry)
     dated = pick_dates(entry.published, entry.updated, now)
     url = web_address(entry.link)
@@ -49,7 +54,7 @@ def to_report(entry: Entry, feed: Feed, parsed: ParsedFeed, now: datetime) -> Re
         published_at=dated.published,
         updated_at=dated.updated,
         fetched_at=now,
-        source=source_of(feed, parsed),
+        source=source or source_of(feed, parsed),
         notes=tuple(note for note in notes if note),
     )
 
