@@ -97,7 +97,7 @@ async def test_a_reading_that_is_called_off_leaves_the_parser_usable(parser: Par
 
 
 def workers_of(process: psutil.Process) -> list[psutil.Process]:
-    return [child for child in process.children() if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in process.children() if "parse_worker" in " ".join(child.cmdline())]
 
 
 def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple
 
-from feedparser.datetimes import _parse_date as parse_odd_date
-
 from services.ingest.core.entry import Date
 
 OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -70,6 +68,8 @@ def _epoch(written: str) -> datetime | None:
 
 def _odd(written: str) -> datetime | None:
     """Any of the many other forms that feedparser knows."""
+    from feedparser.datetimes import _parse_date as parse_odd_date  # here, for most workers never need it
+
     parsed = parse_odd_date(written)
     if not parsed:
         return None

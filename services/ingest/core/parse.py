@@ -14,7 +14,6 @@ from services.ingest.core.entry import ParsedFeed, UnreadableDocument
 from services.ingest.core.feed import Feed
 from services.ingest.core.formats.fast import read_fast
 from services.ingest.core.formats.json_feed import read_json_feed
-from services.ingest.core.formats.tolerant import read_tolerantly
 from services.ingest.core.identity import with_keys
 from services.ingest.core.sources.page import read_page
 from services.ingest.core.sources.reliefweb import read_reliefweb
@@ -62,7 +61,15 @@ def _read(body: bytes, content_type: str | None, url: str) -> ParsedFeed:
         return read_json_feed(body, url)
     if _PAGE.search(start) and not _FEED.search(start):
         raise UnreadableDocument(*_about_page(body, url))
-    return read_fast(body, content_type, url) or read_tolerantly(body, content_type, url)
+    return read_fast(body, content_type, url) or _read_tolerantly(body, content_type, url)
+
+
+def _read_tolerantly(body: bytes, content_type: str | None, url: str) -> ParsedFeed:
+    from services.ingest.core.formats.tolerant import (
+        read_tolerantly,
+    )  # here, for most documents never need it
+
+    return read_tolerantly(body, content_type, url)
 
 
 def _about_page(body: bytes, url: str) -> tuple[str, tuple[str, ...]]:
