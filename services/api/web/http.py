@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from services.api.settings import ApiSettings
 from services.api.web import (
+    feed_routes,
     operation_routes,
     owner_pages,
     reader_pages,
@@ -76,6 +77,7 @@ def make_http(bus: Bus, settings: ApiSettings) -> FastAPI:
     for routes in (
         subscriptions,
         report_routes,
+        feed_routes,
         operation_routes,
         reader_pages,
         subscribe_pages,

@@ -1,7 +1,6 @@
 """A feed as configured, and the list of them in feeds.toml."""
 
 import base64
-import hashlib
 import re
 import tomllib
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pydantic import (
 
 from services.ingest.core.sources.page import Selectors
 from services.ingest.core.sources.reliefweb import api_address
+from shared.feeds import feed_id
 
 
 class FeedListError(Exception):
@@ -111,7 +111,7 @@ class Feed(BaseModel):
     @property
     def id(self) -> str:
         """sha256(url), 12 hex digits: a feed keeps its state when its title or place in the list changes."""
-        return hashlib.sha256(self.url.encode()).hexdigest()[:12]
+        return feed_id(self.url)
 
     @property
     def address(self) -> str:
