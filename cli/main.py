@@ -32,7 +32,6 @@ def ingest() -> None:
     """Run ingest: feeds -> reports.published.v1."""
     from services.ingest.adapters.feed_list import FeedFileError
     from services.ingest.app import make_app
-
     from services.ingest.settings import IngestSettings
 
     settings = load(IngestSettings)
@@ -75,7 +74,6 @@ def notify() -> None:
 def api() -> None:
     """Run the HTTP service: pages, subscriptions, reports."""
     from services.api.app import make_app
-
     from services.api.settings import ApiSettings
 
     settings = load(ApiSettings)
@@ -108,10 +106,10 @@ def check() -> None:
 
 
 def _add_groups() -> None:
-    from cli import operator
+    from cli import feeds, operator
 
     app.add_typer(operator.topics, name="topics")
-    app.add_typer(operator.feeds, name="feeds")
+    app.add_typer(feeds.feeds, name="feeds")
     app.add_typer(operator.subscriptions, name="subscriptions")
     app.add_typer(operator.dead_letters, name="dead-letters")
 

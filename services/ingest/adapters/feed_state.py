@@ -171,6 +171,11 @@ class FeedStates:
         """Make a feed due now; whichever ingest process is free polls it."""
         await self._redis.zadd(self._names.feeds_due, {feed_id: now.timestamp()}, xx=True)
 
+    async def due_at(self, feed_id: str) -> datetime | None:
+        """Return when a feed is due, or when whoever polls it now has to be done; None if it is not polled."""
+        moment = await self._redis.zscore(self._names.feeds_due, feed_id)
+        return None if moment is None else datetime.fromtimestamp(float(moment), UTC)
+
     async def claim(self, now: datetime, limit: int, lease: float = LEASE_SECONDS) -> list[str]:
         """Return the ids of up to `limit` due feeds that are now ours for `lease` seconds."""
         moment = now.timestamp()

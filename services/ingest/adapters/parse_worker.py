@@ -23,6 +23,7 @@ class Refusal(NamedTuple):
 
     reason: str
     announced: tuple[str, ...] = ()
+    is_page: bool = False
 
 
 class Limits(NamedTuple):
@@ -66,7 +67,7 @@ def _read_within_limits(task: Task, cpu_seconds: float) -> Any:
     try:
         return task.read(*task.arguments)
     except UnreadableDocument as e:
-        return Refusal(str(e), e.announced)
+        return Refusal(str(e), e.announced, e.is_page)
     except MemoryError:
         return Refusal("reading it takes more memory than a feed may")
     except Exception as e:

@@ -44,14 +44,15 @@ work(Connection(int(sys.argv[2])), Limits(float(sys.argv[3]), int(sys.argv[4])))
 class ParseError(Exception):
     """A document could not be read as a feed. `url` is the feed's.
 
-    `announced` holds the addresses of feeds that the document, a web page, names as its own.
+    `is_page` says whether the document is a web page, `announced` which feeds it names as its own.
     """
 
-    def __init__(self, url: str, reason: str, announced: tuple[str, ...] = ()) -> None:
+    def __init__(self, url: str, reason: str, announced: tuple[str, ...] = (), is_page: bool = False) -> None:
         super().__init__(reason)
         self.url = url
         self.reason = reason
         self.announced = announced
+        self.is_page = is_page
 
 
 class Parser:

@@ -10,12 +10,13 @@ MAX_AUTHORS = 20
 class UnreadableDocument(ValueError):
     """A document that is no feed, or a feed of which nothing can be read. The message says what it is.
 
-    `announced` holds the addresses of feeds that a web page names as its own.
+    `is_page` says whether it is a web page, `announced` which feeds it names as its own.
     """
 
-    def __init__(self, message: str, announced: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, announced: tuple[str, ...] = (), *, is_page: bool = False) -> None:
         super().__init__(message)
         self.announced = announced
+        self.is_page = is_page
 
 
 @dataclass(frozen=True, slots=True)

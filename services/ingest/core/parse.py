@@ -60,7 +60,7 @@ def _read(body: bytes, content_type: str | None, url: str) -> ParsedFeed:
     if start[:1] in (b"{", b"["):
         return read_json_feed(body, url)
     if _PAGE.search(start) and not _FEED.search(start):
-        raise UnreadableDocument(*_about_page(body, url))
+        raise UnreadableDocument(*_about_page(body, url), is_page=True)
     return read_fast(body, content_type, url) or _read_tolerantly(body, content_type, url)
 
 
