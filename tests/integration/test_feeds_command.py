@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,7 +43,8 @@ class Site:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.loop = asyncio.new_event_loop()
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
         self.server = TestServer(app, host="127.0.0.1")
@@ -70,6 +71,8 @@ class Site:
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self.server.close(), self.loop).result(10)
         self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
 
 
 @pytest.fixture
@@ -184,14 +187,12 @@ def test_a_file_that_could_not_be_read_again_is_not_written(feeds_file: Path) ->
 
 
 @pytest.fixture
-async def listed(
-    bus: Bus, names: Names, monkeypatch: pytest.MonkeyPatch, redis_url: str
-) -> AsyncIterator[FeedStates]:
+async def listed(bus: Bus, names: Names, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> FeedStates:
     monkeypatch.setenv("TOCSIN_REDIS_URL", redis_url)
     monkeypatch.setenv("TOCSIN_KEY_PREFIX", names.prefix)
     states = FeedStates(bus.redis, names)
     await states.sync([Feed(url="https://a.example/rss", title="A")], datetime.now(UTC))
-    yield states
+    return states
 
 
 async def test_the_list_shows_how_each_feed_is_doing(listed: FeedStates) -> None:
@@ -201,9 +202,11 @@ async def test_the_list_shows_how_each_feed_is_doing(listed: FeedStates) -> None
 
 
 async def test_poll_waits_for_what_comes_of_it(listed: FeedStates, bus: Bus, names: Names) -> None:
-    polling = asyncio.create_task(asyncio.to_thread(run, "poll", "A"))
     feed = Feed(url="https://a.example/rss")
-    await asyncio.sleep(0.5)
+    before = await listed.due_at(feed.id)
+    polling = asyncio.create_task(asyncio.to_thread(run, "poll", "A"))
+    while await listed.due_at(feed.id) == before:
+        await asyncio.sleep(0.01)
     now = datetime.now(UTC).isoformat()
     await bus.redis.hset(names.feed(feed.id), mapping={"last_poll": now, "last_new": now, "entries": 3})
     assert "A: 3 entries, something new" in await polling
