@@ -106,10 +106,10 @@ def check() -> None:
 
 
 def _add_groups() -> None:
-    from cli import operator
+    from cli import feeds, operator
 
     app.add_typer(operator.topics, name="topics")
-    app.add_typer(operator.feeds, name="feeds")
+    app.add_typer(feeds.feeds, name="feeds")
     app.add_typer(operator.subscriptions, name="subscriptions")
     app.add_typer(operator.dead_letters, name="dead-letters")
 

@@ -1,31 +1,24 @@
-"""The subcommands for operators: topics, feeds, subscriptions, dead letters."""
+"""The subcommands for operators: topics, subscriptions, dead letters. Feeds have their own in feeds.py."""
 
-import asyncio
 import json
-import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated
 
 import typer
-from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
+from cli.session import fail, with_bus
 from shared.bus import Bus
 from shared.dead_letters import DeadLetter, DeadLetters
 from shared.report_store import ReportStore
-from shared.service import consumer_name
-from shared.settings import ServiceSettings, load
+from shared.settings import load
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Subscription, public_view
 
-T = TypeVar("T")
-
 topics = typer.Typer(no_args_is_help=True, help="The rulebook: run its tests, show it.")
-feeds = typer.Typer(no_args_is_help=True, help="The feeds: how each is doing, poll one now.")
 subscriptions = typer.Typer(no_args_is_help=True, help="Subscriptions, for operators.")
 dead_letters = typer.Typer(no_args_is_help=True, help="Messages that no service could handle.")
 
@@ -45,7 +38,7 @@ def check_topics(folder: Folder = None) -> None:
         rulebook = load_rulebook(folder)
         check_versions(folder)
     except RulebookError as e:
-        _fail(str(e))
+        fail(str(e))
     rules = [rule for topic in rulebook.topics for rule in topic.rules]
     tests = sum(len(rule.examples) for rule in rules)
     print(
@@ -62,7 +55,7 @@ def lock_topics(folder: Folder = None) -> None:
     try:
         path = write_versions(folder or load(ClassifySettings).topics_dir)
     except RulebookError as e:
-        _fail(str(e))
+        fail(str(e))
     print(f"{path} written")
 
 
@@ -80,7 +73,7 @@ def measure_topics(
     try:
         qualities = measure(read_labelled(labelled), rulebook)
     except (OSError, ValueError) as e:
-        _fail(str(e))
+        fail(str(e))
     write_quality(qualities, rulebook, QUALITY)
     for topic, quality in qualities.items():
         print(
@@ -119,16 +112,16 @@ def diff_topics(
     try:
         ours, theirs = load_rulebook(folder or load(ClassifySettings).topics_dir), load_rulebook(against)
     except RulebookError as e:
-        _fail(str(e))
+        fail(str(e))
 
     async def stored(bus: Bus) -> list[Sample]:
         found = ReportStore(bus.redis, bus.names).scan(at_most=at_most)
         return [Sample.model_validate(tagged.report.model_dump()) async for tagged in found]
 
     try:
-        samples = _with_bus(stored) if reports is None else read_lines(reports)
+        samples = with_bus(stored) if reports is None else read_lines(reports)
     except (OSError, ValueError) as e:
-        _fail(f"{reports}: {e}")
+        fail(f"{reports}: {e}")
     show_difference(samples, ours, theirs)
 
 
@@ -141,55 +134,12 @@ def list_topics(folder: Folder = None) -> None:
     try:
         rulebook = load_rulebook(folder or load(ClassifySettings).topics_dir)
     except RulebookError as e:
-        _fail(str(e))
+        fail(str(e))
     table = Table("topic", "rule", "version", "languages", "what it says")
     for topic in rulebook.topics:
         for rule in topic.rules:
             table.add_row(topic.id, rule.id, str(rule.version), " ".join(topic.languages), rule.title)
     Console().print(table)
-
-
-@feeds.command("list")
-def list_feeds() -> None:
-    """Show every feed: state, last success, next poll, and in plain words what is wrong."""
-    from services.ingest.adapters.feed_state import FeedStates
-
-    async def show(bus: Bus) -> None:
-        states = FeedStates(bus.redis, bus.names)
-        table = Table("id", "feed", "state", "last success", "next poll", "entries", "what is wrong")
-        for feed in await states.known():
-            state = await states.load(feed.id)
-            well = "off" if not feed.enabled else "well" if state.is_well else "failing"
-            when = [_ago(state.last_success), _ago(state.next_poll)]
-            table.add_row(feed.id, feed.name, well, *when, str(state.entries), state.last_error or "")
-        Console().print(table)
-
-    _with_bus(show)
-
-
-@feeds.command("poll")
-def poll_feeds(
-    wanted: Annotated[
-        list[str] | None, typer.Argument(help="Ids, titles or addresses; all feeds if none.")
-    ] = None,
-) -> None:
-    """Ask ingest to poll feeds now, one after another at each host."""
-    from services.ingest.adapters.feed_state import FeedStates
-
-    async def ask(bus: Bus) -> None:
-        states = FeedStates(bus.redis, bus.names)
-        chosen = [
-            feed
-            for feed in await states.known()
-            if feed.enabled and (not wanted or {feed.id, feed.name, feed.url} & set(wanted))
-        ]
-        if not chosen:
-            _fail("no such feed; `tocsin feeds list` shows them")
-        for feed in chosen:
-            await states.poll_soon(feed.id, datetime.now(UTC))
-            print(f"{feed.name}: will be polled now")
-
-    _with_bus(ask)
 
 
 @subscriptions.command("list")
@@ -205,7 +155,7 @@ def list_subscriptions() -> None:
             )
         Console().print(table)
 
-    _with_bus(show)
+    with_bus(show)
 
 
 @subscriptions.command("show")
@@ -216,7 +166,7 @@ def show_subscription(subscription_id: str) -> None:
         found = _found(await SubscriptionStore(bus).get(subscription_id), subscription_id)
         print(json.dumps(public_view(found), indent=2, ensure_ascii=False))
 
-    _with_bus(show)
+    with_bus(show)
 
 
 @subscriptions.command("pause")
@@ -226,7 +176,7 @@ def pause_subscription(subscription_id: str) -> None:
     def paused(subscription: Subscription) -> Subscription:
         # A pending one that could be paused could be resumed, without its owner ever having answered.
         if subscription.state != "active":
-            _fail(f"{subscription_id} is {subscription.state}; only an active subscription can be paused")
+            fail(f"{subscription_id} is {subscription.state}; only an active subscription can be paused")
         changes = {"state": "paused", "reason": "paused by the operator", "changed_at": datetime.now(UTC)}
         return subscription.model_copy(update=changes)
 
@@ -234,7 +184,7 @@ def pause_subscription(subscription_id: str) -> None:
         _found(await SubscriptionStore(bus).update(subscription_id, paused), subscription_id)
         print(f"{subscription_id} is paused")
 
-    _with_bus(pause)
+    with_bus(pause)
 
 
 @subscriptions.command("remove")
@@ -243,10 +193,10 @@ def remove_subscription(subscription_id: str) -> None:
 
     async def remove(bus: Bus) -> None:
         if not await SubscriptionStore(bus).remove(subscription_id):
-            _fail(f"there is no subscription {subscription_id}")
+            fail(f"there is no subscription {subscription_id}")
         print(f"{subscription_id} is removed")
 
-    _with_bus(remove)
+    with_bus(remove)
 
 
 Letter = Annotated[str | None, typer.Argument(help="The letter's id.")]
@@ -263,7 +213,7 @@ def list_letters() -> None:
             table.add_row(letter.id, letter.stream, letter.group, str(letter.deliveries), letter.reason)
         Console().print(table)
 
-    _with_bus(show)
+    with_bus(show)
 
 
 @dead_letters.command("replay")
@@ -285,63 +235,22 @@ def _each_letter(
     done: str,
 ) -> None:
     if bool(letter_id) == everything:
-        _fail("name one dead letter, or say --all; `tocsin dead-letters list` shows them")
+        fail("name one dead letter, or say --all; `tocsin dead-letters list` shows them")
 
     async def work(bus: Bus) -> None:
         letters = DeadLetters(bus.redis, bus.names)
         found = [letter async for letter in letters.list(at_most=100_000)]
         chosen = [letter for letter in found if everything or letter.id == letter_id]
         if letter_id and not chosen:
-            _fail(f"there is no dead letter {letter_id}")
+            fail(f"there is no dead letter {letter_id}")
         for letter in chosen:
             await act(letters, letter)
         print(f"{len(chosen)} {done}")
 
-    _with_bus(work)
-
-
-def _with_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
-    settings = load(ServiceSettings)
-    bus = Bus(redis_url(settings), settings.names, consumer_name(), redis_tries=1)
-
-    async def connected() -> T:
-        try:
-            await bus.broker.connect()
-            await bus.redis.ping()
-        except (RedisError, OSError) as e:
-            _fail(f"redis does not answer: {e}. Is `tocsin run` up? Else set TOCSIN_REDIS_URL.")
-        try:
-            return await work(bus)
-        finally:
-            await bus.close()
-
-    return asyncio.run(connected())
-
-
-def redis_url(settings: ServiceSettings) -> str:
-    """Return TOCSIN_REDIS_URL, else the address that a `tocsin run` on the same data folder wrote down."""
-    if settings.redis_url is None:
-        with suppress(OSError):
-            return (settings.data_dir / "redis.url").read_text().strip()
-    return settings.require_redis_url()
+    with_bus(work)
 
 
 def _found(subscription: Subscription | None, subscription_id: str) -> Subscription:
     if subscription is None:
-        _fail(f"there is no subscription {subscription_id}; `tocsin subscriptions list` shows them")
+        fail(f"there is no subscription {subscription_id}; `tocsin subscriptions list` shows them")
     return subscription
-
-
-def _ago(moment: datetime | None) -> str:
-    if moment is None:
-        return "never"
-    seconds = (datetime.now(UTC) - moment).total_seconds()
-    amount = abs(seconds)
-    size, unit = next(((s, u) for s, u in ((86400, "d"), (3600, "h"), (60, "min")) if amount >= s), (1, "s"))
-    text = f"{amount / size:.0f} {unit}"
-    return f"{text} ago" if seconds >= 0 else f"in {text}"
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"tocsin: {message}", file=sys.stderr)
-    raise typer.Exit(1)

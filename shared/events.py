@@ -1,4 +1,4 @@
-"""The events on the streams, in order of birth: a report is published, then tagged.
+"""The events on the streams: a report is published, then tagged; a feed goes bad, silent or well again.
 
 A stream entry has the field `event`, a CloudEvents 1.0 JSON object (structured mode), and beside it a
 few flat fields for cheap filtering. These models are the source of docs/schemas; they only ever gain
@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerialize
 
 PUBLISHED: Final = "report.published.v1"
 TAGGED: Final = "report.tagged.v1"
+FEED_HEALTH: Final = "feed.health.v1"
 
 
 def _rfc3339(moment: datetime) -> str:
@@ -41,6 +42,9 @@ class Report(_Frozen):
 
     id: str = Field(description="Hash of the feed's identity and the entry's identity.")
     revision: int = Field(default=1, ge=1, description="Grows by one when the entry changes.")
+    changed: tuple[Literal["title", "text", "url"], ...] = Field(
+        default=(), description="What is new in this revision; empty for the first."
+    )
     url: str | None = Field(description="The report's page; http or https.")
     title: str
     summary: str = ""
@@ -119,12 +123,30 @@ class TaggedReport(_Frozen):
         return tuple(dict.fromkeys(tag.topic for tag in self.tags))
 
 
+FeedCondition = Literal["well", "bad", "silent"]
+"""bad: it cannot be fetched or read; silent: it can, but its own rhythm has long called for something new."""
+
+
+class FeedHealthData(_Frozen):
+    """How a feed is doing now, and what it was before."""
+
+    feed: Source
+    condition: FeedCondition
+    before: FeedCondition
+    reason: str | None = Field(description="What is wrong, in plain words; null if all is well.")
+    advice: str | None = Field(description="What can be done about it, in plain words.")
+    failures: int = Field(description="Polls in a row that failed.")
+    last_success: Moment | None = None
+    last_new: Moment | None = Field(default=None, description="When something new was last found.")
+    next_poll: Moment | None = None
+
+
 class _CloudEvent(_Frozen):
     specversion: Literal["1.0"] = "1.0"
     id: str = Field(description="Unique within source; the same event delivered twice has the same id.")
     source: str
     time: Moment
-    subject: str = Field(description="The report's id.")
+    subject: str = Field(description="The id of the report or feed that it is about.")
     datacontenttype: Literal["application/json"] = "application/json"
 
 
@@ -142,6 +164,14 @@ class ReportTagged(_CloudEvent):
     type: Literal["report.tagged.v1"] = TAGGED
     dataschema: str = f"/schemas/{TAGGED}.json"
     data: TaggedReport
+
+
+class FeedHealthChanged(_CloudEvent):
+    """A feed has gone bad or silent, or is well again."""
+
+    type: Literal["feed.health.v1"] = FEED_HEALTH
+    dataschema: str = f"/schemas/{FEED_HEALTH}.json"
+    data: FeedHealthData
 
 
 Event = TypeVar("Event", ReportPublished, ReportTagged)
@@ -170,6 +200,17 @@ def tagged(tagged_report: TaggedReport, now: datetime) -> ReportTagged:
     )
 
 
+def feed_health_changed(data: FeedHealthData, now: datetime) -> FeedHealthChanged:
+    """The event that says how a feed is doing from now on."""
+    return FeedHealthChanged(
+        id=f"{data.feed.id}.{data.condition}.{int(now.timestamp())}",
+        source="/tocsin/ingest",
+        time=now,
+        subject=data.feed.id,
+        data=data,
+    )
+
+
 def published_fields(event: ReportPublished) -> dict[str, str]:
     """The fields of the stream entry."""
     return {"type": event.type, "id": event.id, "event": event.model_dump_json()}
@@ -184,5 +225,15 @@ def tagged_fields(event: ReportTagged) -> dict[str, str]:
         "topics": ",".join(data.topics),
         "countries": ",".join(country.code for country in data.countries),
         "story": data.story.id,
+        "event": event.model_dump_json(),
+    }
+
+
+def feed_health_fields(event: FeedHealthChanged) -> dict[str, str]:
+    """The fields of the stream entry."""
+    return {
+        "type": event.type,
+        "id": event.id,
+        "condition": event.data.condition,
         "event": event.model_dump_json(),
     }

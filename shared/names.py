@@ -37,8 +37,13 @@ class Names:
 
     @property
     def feed_health(self) -> str:
-        """ingest -> anyone: a feed went bad, or well again."""
+        """ingest -> anyone: a feed went bad, silent, or well again."""
         return f"{self.prefix}feed-health.v1"
+
+    @property
+    def pushed(self) -> str:
+        """api -> ingest: documents that WebSub hubs have sent; each is removed when it was read."""
+        return f"{self.prefix}pushed.v1"
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -48,6 +53,7 @@ class Names:
             self.subscription_changes,
             self.deliveries,
             self.feed_health,
+            self.pushed,
         )
 
     def dead(self, stream: str) -> str:
@@ -97,6 +103,14 @@ class Names:
         """Hash entry id -> "revision fingerprint day": what has been published of a feed."""
         return f"{self.prefix}feed:{feed_id}:seen"
 
+    def push(self, feed_id: str) -> str:
+        """Hash: our subscription at the feed's WebSub hub."""
+        return f"{self.prefix}feed:{feed_id}:push"
+
+    def host(self, host: str) -> str:
+        """Hash: when a host of feeds may be asked again; forgotten soon after."""
+        return f"{self.prefix}host:{host}"
+
     @property
     def feeds(self) -> str:
         """Hash feed id -> JSON of the feed as configured, so that api and cli can list it."""
@@ -106,6 +120,11 @@ class Names:
     def feeds_due(self) -> str:
         """Sorted set of feed ids by the next poll, in seconds."""
         return f"{self.prefix}feeds:due"
+
+    @property
+    def feeds_added(self) -> str:
+        """Hash feed id -> JSON: the feeds added through api, beside those of feeds.toml."""
+        return f"{self.prefix}feeds:added"
 
     # Subscriptions and deliveries --------------------------------------------------------------
 

@@ -7,9 +7,22 @@ import json
 import sys
 from pathlib import Path
 
-from shared.events import PUBLISHED, TAGGED, ReportPublished, ReportTagged
+from pydantic import BaseModel
 
-MODELS = {PUBLISHED: ReportPublished, TAGGED: ReportTagged}
+from shared.events import (
+    FEED_HEALTH,
+    PUBLISHED,
+    TAGGED,
+    FeedHealthChanged,
+    ReportPublished,
+    ReportTagged,
+)
+
+MODELS: dict[str, type[BaseModel]] = {
+    PUBLISHED: ReportPublished,
+    TAGGED: ReportTagged,
+    FEED_HEALTH: FeedHealthChanged,
+}
 
 
 def schema_of(event_type: str) -> str:

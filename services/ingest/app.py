@@ -1,41 +1,49 @@
 """ingest: feeds -> reports.published.v1
 
 due feed (claimed with a lease) -> fetch -> parse (worker process) -> report -> published once, with its mark.
+pushed.v1 (what WebSub hubs sent to api) -> parse -> the same way.
 """
 
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import structlog
 from redis.exceptions import RedisError
 
-from services.ingest.adapters.feed_list import FeedFileError, read_feed_list
+from services.ingest.adapters.articles import Articles
+from services.ingest.adapters.feed_list import FeedFileError, FeedLists, read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.fetcher import Fetcher
 from services.ingest.adapters.host_slots import HostSlots
-from services.ingest.adapters.parser import Parser
+from services.ingest.adapters.parser import ParseError, Parser
 from services.ingest.adapters.poller import Poller
+from services.ingest.adapters.websub import Hubs
 from services.ingest.core.feed import Feed
+from services.ingest.core.pace import Limits
 from services.ingest.settings import IngestSettings
 from shared.address_guard import AddressGuard
-from shared.service import App
+from shared.bus import Entry, Outcome
+from shared.service import OUR_GROUPS, App
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.5
 RELOAD_SECONDS = 10.0
+TRIM_SECONDS = 3600.0
 
 
 def make_app(settings: IngestSettings) -> App:
     """Return the service; raise FeedFileError if the feed list is wrong."""
     app = App("ingest", settings)
-    feeds = {feed.id: feed for feed in read_feed_list(settings.feeds_file)}
+    read_feed_list(settings.feeds_file)  # A wrong list is said now, and not when all is running.
+    feeds: dict[str, Feed] = {}
+    lists: FeedLists
     fetcher = Fetcher(
         AddressGuard(settings.allow_hosts),
-        HostSlots(),
+        HostSlots(settings.host_pause),
         settings.contact,
         files_root=settings.feeds_file.parent,
         timeout=settings.fetch_timeout,
@@ -47,53 +55,81 @@ def make_app(settings: IngestSettings) -> App:
 
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
-        nonlocal states, poller
-        states = FeedStates(app.bus.redis, settings.names)
-        await states.sync(feeds.values(), clock())
-        log.info("feeds", known=len(feeds), enabled=sum(feed.enabled for feed in feeds.values()))
+        nonlocal states, poller, lists
+        states = FeedStates(app.bus.redis, settings.names, host_pause=settings.host_pause)
+        lists = FeedLists(settings.feeds_file, app.bus.redis, settings.names)
+        await take_in_the_lists()
+        if not settings.can_be_reached:
+            log.warning("nobody who runs a feed can reach you: set TOCSIN_CONTACT_URL")
         async with fetcher, parser:
             poller = Poller(
                 fetcher=fetcher,
                 parser=parser,
                 states=states,
                 bus=app.bus,
-                minimum=settings.poll_interval_min,
+                limits=Limits(settings.poll_interval_min, settings.poll_interval_max),
                 clock=clock,
                 random=random.random,
+                recent_days=settings.recent_days,
+                probing=settings.probe_validators,
+                articles=Articles(fetcher, parser),
+                hubs=Hubs(fetcher, app.bus, settings.public_url, clock) if settings.takes_pushes else None,
             )
             yield
 
     async def poll_what_is_due() -> None:
+        running: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as polls:
-            free = asyncio.Semaphore(settings.poll_concurrency)
             while True:
-                await free.acquire()
-                feed = await _next_due(states, feeds, settings.reclaim_after)
-                if feed is None:
-                    free.release()
-                    await asyncio.sleep(LOOK_SECONDS)
-                    continue
-                holding = states.holding(feed.id, clock, settings.reclaim_after)
-                polls.create_task(_poll(poller, feed, holding)).add_done_callback(lambda _: free.release())
+                room = settings.poll_concurrency - len(running)
+                due = await _due(states, feeds, room, settings.reclaim_after)
+                for feed in due:
+                    holding = states.holding(feed.id, clock, settings.reclaim_after)
+                    task = polls.create_task(_poll(poller, feed, holding))
+                    running.add(task)
+                    task.add_done_callback(running.discard)
+                await _room_or_time(running, full=len(running) >= settings.poll_concurrency)
 
-    async def follow_the_list() -> None:
+    async def take_in_the_lists() -> None:
         nonlocal feeds
-        last = None
+        found = await lists.changed()
+        if found is not None:
+            feeds = {feed.id: feed for feed in found}
+            await states.sync(found, clock())
+            log.info("feeds", known=len(found), enabled=sum(feed.enabled for feed in found))
+
+    async def follow_the_lists() -> None:
         while True:
             await asyncio.sleep(RELOAD_SECONDS)
             try:
-                stamp = settings.feeds_file.stat().st_mtime_ns
-                if last is not None and stamp != last:
-                    feeds = {feed.id: feed for feed in read_feed_list(settings.feeds_file)}
-                    await states.sync(feeds.values(), clock())
-                    log.info("feed list read again", known=len(feeds))
-                last = stamp
-            except (OSError, FeedFileError, RedisError) as e:
+                await take_in_the_lists()
+            except (FeedFileError, RedisError) as e:
                 log.error("feed list not read again; the last good one stays", error=str(e))
+
+    async def on_pushed(entry: Entry) -> Outcome:
+        feed = feeds.get(entry.field("feed").decode())
+        if feed and feed.enabled:
+            content_type = entry.field("content_type").decode(errors="replace") or None
+            try:
+                await poller.take_pushed(feed, entry.field("body"), content_type)
+            except ParseError as e:
+                # The next poll says what there is to say of the feed.
+                app.bus.counters.add("parse_errors")
+                log.warning("pushed document not read", feed=feed.name, reason=e.reason)
+        return Outcome([("XDEL", entry.stream, entry.id)])
+
+    async def trim_health() -> None:
+        """Nobody of ours reads it, so nobody else does this."""
+        while True:
+            with suppress(RedisError):
+                await app.bus.trim(settings.names.feed_health, OUR_GROUPS)
+            await asyncio.sleep(TRIM_SECONDS)
 
     app.resource(ready)
     app.background(poll_what_is_due)
-    app.background(follow_the_list)
+    app.background(follow_the_lists)
+    app.background(trim_health)
+    app.consume(settings.names.pushed, on_pushed, batch=10, concurrency=4)
     return app
 
 
@@ -102,14 +138,23 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-async def _next_due(states: FeedStates, feeds: dict[str, Feed], lease: float) -> Feed | None:
+async def _due(states: FeedStates, feeds: dict[str, Feed], room: int, lease: float) -> list[Feed]:
+    """The due feeds that are now ours, as many as there is room for."""
+    if room < 1:
+        return []
     try:
-        for feed_id in await states.claim(clock(), 1, lease):
-            if feed_id in feeds:
-                return feeds[feed_id]
+        return [feeds[feed_id] for feed_id in await states.claim(clock(), room, lease) if feed_id in feeds]
     except RedisError as e:
         log.warning("no feeds claimed for now", error=str(e))
-    return None
+        return []
+
+
+async def _room_or_time(running: set[asyncio.Task[None]], *, full: bool) -> None:
+    """Wait until it is time to look for due feeds, or until there is room for them."""
+    if full:
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    else:
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _poll(poller: Poller, feed: Feed, holding: AbstractAsyncContextManager[None]) -> None:

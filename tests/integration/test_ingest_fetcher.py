@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pydantic import SecretStr
 
 from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Validators
 from services.ingest.adapters.host_slots import HostSlots
@@ -31,7 +33,7 @@ class Site:
         self.requests: list[web.Request] = []
         self.answer: Answer = self.give(BODY)
         app = web.Application()
-        app.router.add_get("/{path:.*}", self._handle)
+        app.router.add_route("*", "/{path:.*}", self._handle)
         self.server = TestServer(app, host="127.0.0.1")
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -138,7 +140,7 @@ async def test_compressed_documents_are_read(site: Site) -> None:
         (401, "hard", "wants a password"),
         (403, "soft", "refuses us"),
         (404, "soft", "nothing at this address"),
-        (410, "hard", "gone for good"),
+        (410, "soft", "says that the feed is gone"),
         (429, "temporary", "less often"),
         (500, "temporary", "has a fault"),
         (304, "soft", "no document"),
@@ -197,6 +199,73 @@ async def test_redirects_are_followed_and_the_last_address_is_known(site: Site) 
 
     site.answer = answer
     assert (await fetch(site.url())).url == site.url("/new?x=1")
+
+
+def going(place: str, status: int = 301) -> web.Response:
+    return web.Response(status=status, headers={"Location": place})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "moved"), [(301, 308, "/c"), (301, 302, "/b"), (302, 301, None), (307, 307, None)]
+)
+async def test_it_has_moved_as_far_as_every_redirect_says_so(
+    site: Site, first: int, second: int, moved: str | None
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        ways = {"/a": going("/b", first), "/b": going("/c", second)}
+        return ways.get(request.path) or web.Response(body=BODY)
+
+    site.answer = answer
+    assert (await fetch(site.url("/a"))).moved_to == (site.url(moved) if moved else None)
+
+
+async def test_a_feeds_own_headers_go_to_its_own_host_only(site: Site) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/here":
+            return going("/there")
+        return (
+            going(site.url("/else").replace("127.0.0.1", "localhost"))
+            if request.path == "/there"
+            else web.Response(body=BODY)
+        )
+
+    site.answer = answer
+    feed = Feed(
+        url=site.url("/here"), username="me", password=SecretStr("pw"), headers={"X-Key": SecretStr("k")}
+    )
+    async with make_fetcher() as fetcher:
+        await fetcher.fetch(feed)
+    sent = [(request.headers.get("Authorization"), request.headers.get("X-Key")) for request in site.requests]
+    assert sent == [("Basic bWU6cHc=", "k"), ("Basic bWU6cHc=", "k"), (None, None)]
+
+
+async def test_a_robot_check_is_named(site: Site) -> None:
+    site.answer = site.give(status=403, cf_mitigated="challenge")
+    failure = await failure_of(site.url())
+    assert (failure.fault, failure.reason) == ("wall", "it lets no robots in, and takes us for one (403)")
+
+
+async def test_a_form_is_sent_and_a_refusal_named(site: Site) -> None:
+    site.answer = site.give(b"no such topic", status=400)
+    async with make_fetcher() as fetcher:
+        with pytest.raises(FetchError, match="400: no such topic"):
+            await fetcher.post(site.url("/hub"), {"hub.mode": "subscribe"})
+        site.answer = site.give(status=202)
+        await fetcher.post(site.url("/hub"), {"hub.mode": "subscribe"})
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused_unless_the_feed_allows_it() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(__file__).parent / "self_signed.pem")
+    app = web.Application()
+    app.router.add_get("/rss", Site().give(BODY))
+    server = TestServer(app, host="127.0.0.1", scheme="https")
+    await server.start_server(ssl=context)
+    url = str(server.make_url("/rss"))
+    assert (await failure_of(url)).fault == "certificate"
+    async with make_fetcher() as fetcher:
+        assert (await fetcher.fetch(Feed(url=url, tls="insecure"))).body == BODY
+    await server.close()
 
 
 async def test_a_redirect_in_a_circle_ends(site: Site) -> None:

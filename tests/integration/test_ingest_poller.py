@@ -4,8 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -16,11 +18,14 @@ from services.ingest.adapters.fetcher import Fetcher
 from services.ingest.adapters.host_slots import HostSlots
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.poller import Poller, PollOutcome
+from services.ingest.adapters.websub import Hubs
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import FeedState
+from services.ingest.core.pace import Limits
 from shared.address_guard import AddressGuard
 from shared.bus import Bus, Marked
-from shared.events import Report, ReportPublished
+from shared.events import FeedHealthChanged, FeedHealthData, Report, ReportPublished
+from shared.push import change_push, load_push
 
 START = datetime(2026, 8, 4, 12, tzinfo=UTC)
 
@@ -37,10 +42,14 @@ class Site:
         self.headers: dict[str, str] = {}
         app = web.Application()
         app.router.add_get("/rss", self._handle)
+        app.router.add_get("/new", self._handle)
+        self.moved = False
         self.server = TestServer(app, host="127.0.0.1")
 
     async def _handle(self, request: web.Request) -> web.Response:
         self.requests.append(request)
+        if self.moved and request.path == "/rss":
+            raise web.HTTPMovedPermanently("/new")
         validators = {"ETag": self.etag} if self.etag else {}
         if self.etag and request.headers.get("If-None-Match") == self.etag:
             return web.Response(status=304, headers=validators)
@@ -64,20 +73,33 @@ class Bench:
     def __init__(self, bus: Bus, parser: Parser, fetcher: Fetcher, site: Site) -> None:
         self.bus, self.site, self.now = bus, site, START
         self.feed = Feed(url=str(site.server.make_url("/rss")), interval=60)
-        self.states = FeedStates(bus.redis, bus.names)
-        self.poller = Poller(
-            fetcher=fetcher,
-            parser=parser,
-            states=self.states,
-            bus=bus,
-            minimum=1,
-            clock=lambda: self.now,
-            random=lambda: 0.0,
-        )
+        self.states = FeedStates(bus.redis, bus.names, host_pause=0)
+        self.parser, self.fetcher = parser, fetcher
+        self.poller = self.poller_with()
+
+    def poller_with(self, **options: Any) -> Poller:
+        usual: dict[str, Any] = {
+            "fetcher": self.fetcher,
+            "parser": self.parser,
+            "states": self.states,
+            "bus": self.bus,
+            "limits": Limits(1),
+            "clock": lambda: self.now,
+            "random": lambda: 0.0,
+        }
+        return Poller(**usual | options)
+
+    async def health(self) -> list[FeedHealthData]:
+        entries = await self.bus.redis.xrange(self.bus.names.feed_health)
+        return [FeedHealthChanged.model_validate_json(fields[b"event"]).data for _, fields in entries]
 
     async def poll(self, feed: Feed | None = None) -> PollOutcome:
         self.now += timedelta(minutes=1)
         return await self.poller.poll(feed or self.feed)
+
+    async def poll_by(self, poller: Poller) -> PollOutcome:
+        self.now += timedelta(minutes=1)
+        return await poller.poll(self.feed)
 
     async def published(self) -> list[Report]:
         entries = await self.bus.redis.xrange(self.bus.names.published)
@@ -206,7 +228,7 @@ async def test_a_bad_document_is_named_counted_and_disturbs_nothing(
 async def test_a_document_that_runs_away_is_a_failure_of_its_feed_alone(bench: Bench) -> None:
     attributes = " ".join(f'a{n}="1"' for n in range(50_000))
     bench.site.body = (
-        f"<rss version='2.0'><channel><item><title {attributes}>x</title></item></channel></rss>".encode()
+        f"<rss version='2.0'><channel><item><title {attributes}>x & y</title></item></channel></rss>".encode()
     )
     assert "more than 1 seconds" in ((await bench.poll()).error or "")
     assert await bench.count("parse_errors") == 1
@@ -232,13 +254,69 @@ async def test_a_202_without_document_is_a_failure(bench: Bench) -> None:
     assert (await bench.state()).last_status == 202
 
 
-async def test_retry_after_is_obeyed_and_failures_slow_us_down(bench: Bench) -> None:
+async def test_failures_slow_us_down_and_a_success_heals(bench: Bench) -> None:
+    bench.site.status = 404
+    waits = [(await bench.poll()).next_poll - bench.now for _ in range(4)]
+    assert waits[1::2] == [timedelta(seconds=120), timedelta(seconds=240)]
+    bench.site.status = 200
+    assert (await bench.poll()).next_poll - bench.now == timedelta(seconds=60)
+
+
+async def test_retry_after_is_obeyed_for_every_feed_of_the_host(bench: Bench) -> None:
     bench.site.status, bench.site.headers = 429, {"Retry-After": "7200"}
     outcome = await bench.poll()
-    assert outcome.next_poll == bench.now + timedelta(hours=2)
-    bench.site.headers = {}
-    waits = [(await bench.poll()).next_poll - bench.now for _ in range(2)]
-    assert waits == [timedelta(seconds=120), timedelta(seconds=240)]
+    until = bench.now + timedelta(hours=2)
+    assert outcome.next_poll == until
+    other = Feed(url=str(bench.site.server.make_url("/rss?other")))
+    waiting = await bench.poll(other)
+    assert (waiting.result, waiting.next_poll, len(bench.site.requests)) == ("waiting", until, 1)
+    bench.now = until
+    await bench.poll(other)
+    assert len(bench.site.requests) == 2
+
+
+async def test_429_without_retry_after_makes_us_wait_longer_each_time(bench: Bench) -> None:
+    bench.site.status = 429
+    waits = []
+    for _ in range(3):
+        outcome = await bench.poll()
+        waits.append((outcome.next_poll - bench.now).total_seconds() / 60)
+        bench.now = outcome.next_poll
+    assert waits == [15, 30, 60]
+
+
+async def test_503_with_retry_after_is_the_hosts_wish_without_it_a_fault_of_the_feed(bench: Bench) -> None:
+    bench.site.status = 503
+    assert (await bench.poll()).next_poll < bench.now + timedelta(minutes=2)
+    bench.site.headers = {"Retry-After": "600"}
+    assert (await bench.poll()).next_poll == bench.now + timedelta(minutes=10)
+    assert (await bench.poll()).result == "waiting"
+
+
+async def test_a_feed_is_not_asked_again_within_the_minimum_whoever_wants_it(bench: Bench) -> None:
+    await bench.poll()
+    slow = bench.poller_with(limits=Limits(900))
+    assert (await slow.poll(bench.feed)).result == "waiting"
+    bench.now += timedelta(seconds=900)
+    assert (await slow.poll(bench.feed)).result == "unchanged"
+
+
+async def test_a_crash_in_the_middle_of_a_poll_does_not_make_us_ask_twice(bench: Bench) -> None:
+    begun = await bench.states.begin(bench.feed.id, bench.feed.host, bench.now, 900)
+    assert begun.verdict == "go"
+    again = await bench.states.begin(bench.feed.id, bench.feed.host, bench.now + timedelta(seconds=899), 900)
+    assert (again.verdict, again.later) == ("early", bench.now + timedelta(seconds=900))
+
+
+async def test_feeds_of_a_host_get_turns_a_pause_apart_whoever_asks(bench: Bench) -> None:
+    one, two = [FeedStates(bench.bus.redis, bench.bus.names, host_pause=1.5) for _ in range(2)]
+    waits = [(await states.begin(f"f{n}", "h", START, 1)) for n, states in enumerate((one, two, one, two))]
+    assert [begun.verdict for begun in waits] == ["go", "go", "turn", "turn"]
+    assert [begun.wait for begun in waits[:2]] == [0, 1.5]
+    assert [begun.later for begun in waits[2:]] == [START + timedelta(seconds=s) for s in (3, 4.5)]
+    await one.save("f0", FeedState(), host="h")
+    assert (await two.begin("f2", "h", START + timedelta(seconds=3), 1)).verdict == "go"
+    assert (await two.begin("f9", "h", START + timedelta(seconds=4), 1)).wait == 2
 
 
 async def test_cache_control_is_honoured(bench: Bench) -> None:
@@ -277,6 +355,256 @@ async def test_the_stream_entry_is_plain_json(bench: Bench) -> None:
     event = json.loads(fields[b"event"])
     assert (fields[b"type"], event["specversion"]) == (b"report.published.v1", "1.0")
     assert event["id"] == fields[b"id"].decode() == f"{event['data']['report']['id']}.1"
+
+
+async def test_feeds_of_a_host_that_takes_long_do_not_wait_for_it(bench: Bench) -> None:
+    async def begin(feed: str, seconds: float) -> str:
+        return (await bench.states.begin(feed, "h", START + timedelta(seconds=seconds), 1)).verdict
+
+    assert [await begin("a", 0), await begin("b", 1), await begin("c", 3)] == ["go", "go", "busy"]
+    await bench.states.save("a", FeedState(), host="h")
+    assert await begin("c", 4) == "go"
+    # Whoever holds it for a minute is dead.
+    assert [await begin("d", 7), await begin("d", 65)] == ["busy", "go"]
+
+
+# Old, renamed, revised ---------------------------------------------------------------------------------------
+
+
+def dated(guid: str, days_ago: float, title: str = "") -> str:
+    moment = format_datetime(START - timedelta(days=days_ago))
+    return f"<item><guid>{guid}</guid><title>{title or guid}</title><pubDate>{moment}</pubDate></item>"
+
+
+async def test_the_first_poll_tells_only_what_is_recent(bench: Bench) -> None:
+    bench.site.items = [dated("today", 0), dated("this week", 6.9), dated("last week", 7.1)]
+    await bench.poll()
+    assert {title for title, _ in await bench.told()} == {"today", "this week"}
+    assert await bench.count("reports_too_old") == 1
+
+
+async def test_what_was_too_old_at_first_stays_untold_when_it_changes(bench: Bench) -> None:
+    bench.site.items = [dated("old", 9)]
+    await bench.poll()
+    bench.site.change(dated("old", 9, "old, edited"))
+    await bench.poll()
+    assert await bench.told() == []
+
+
+async def test_later_on_some_weeks_are_let_through_but_an_archive_is_not(bench: Bench) -> None:
+    await bench.poll()
+    bench.site.change(dated("late", 20), dated("archive", 400))
+    await bench.poll()
+    assert [title for title, _ in await bench.told()] == ["One", "late"]
+
+
+def paged(guid: str, title: str) -> str:
+    link = "https://example.org/2026/08/04/talks"
+    return f"<item><guid>{guid}</guid><title>{title}</title><link>{link}</link></item>"
+
+
+async def test_an_entry_whose_guid_changes_is_the_same_report_and_stays_it(bench: Bench) -> None:
+    for guid, title in (("a", "Talks"), ("b", "Talks"), ("c", "Talks fail"), ("d", "Talks fail")):
+        bench.site.change(paged(guid, title))
+        await bench.poll()
+    assert await bench.told() == [("Talks", 1), ("Talks fail", 2)]
+    first, second = await bench.published()
+    assert (first.id, first.changed) == (second.id, ())
+    assert second.changed == ("title",)
+
+
+async def test_a_renamed_entry_is_not_forgotten_while_it_is_in_the_feed(bench: Bench) -> None:
+    for guid, days in (("a", 0), ("b", 1), ("c", 40), ("d", 40)):
+        bench.now += timedelta(days=days)
+        bench.site.change(paged(guid, "Talks"), f"<item><guid>{days}</guid><title>x</title></item>")
+        await bench.poll()
+    assert [title for title, _ in await bench.told()].count("Talks") == 1
+
+
+async def test_a_feed_that_answers_304_for_months_tells_nothing_anew(bench: Bench) -> None:
+    bench.site.items = [dated("One", 0)]
+    await bench.poll()
+    for _ in range(4):
+        bench.now += timedelta(days=40)
+        await bench.poll()
+    bench.site.change(dated("One", 0), dated("Two", -161))
+    await bench.poll()
+    assert await bench.told() == [("One", 1), ("Two", 1)]
+
+
+# Validators that lie, feeds that move or go ------------------------------------------------------------------
+
+
+async def test_a_server_that_lies_is_probed_caught_and_not_believed_any_more(bench: Bench) -> None:
+    await bench.poll()
+    bench.site.items = ["<item><guid>2</guid><title>Two</title></item>"]
+    assert [(await bench.poll()).result for _ in range(3)] == ["unchanged"] * 3
+    bench.now += timedelta(days=3)
+    assert (await bench.poll()).new == 1
+    state = await bench.state()
+    assert state.trust.is_lost
+    assert "whole document" in (state.advice or "")
+    await bench.poll()
+    sent = [bool(request.headers.get("If-None-Match")) for request in bench.site.requests]
+    assert sent == [False, True, True, True, False, False]
+
+
+async def test_an_honest_server_is_probed_three_times_and_no_more(bench: Bench) -> None:
+    for _ in range(30):
+        bench.now += timedelta(days=1)
+        await bench.poll()
+    asked_plainly = [request for request in bench.site.requests if "If-None-Match" not in request.headers]
+    assert len(asked_plainly) == 1 + 3
+
+
+async def test_probing_can_be_switched_off(bench: Bench) -> None:
+    poller = bench.poller_with(probing=False)
+    for _ in range(10):
+        bench.now += timedelta(days=1)
+        await poller.poll(bench.feed)
+    assert sum("If-None-Match" not in request.headers for request in bench.site.requests) == 1
+
+
+async def test_a_feed_that_has_moved_is_asked_at_its_new_address_and_tells_nothing_anew(bench: Bench) -> None:
+    await bench.poll()
+    bench.site.moved = True
+    for _ in range(6):
+        bench.now += timedelta(days=1)
+        await bench.poll()
+    assert [request.path for request in bench.site.requests[-3:]] == ["/rss", "/new", "/new"]
+    assert "moved for good" in ((await bench.state()).advice or "")
+    assert await bench.told() == [("One", 1)]
+
+
+async def test_a_page_that_names_its_feed_is_followed_if_it_never_was_a_feed(bench: Bench) -> None:
+    bench.site.body = (
+        b"<html><head><link rel='alternate' type='application/rss+xml' href='/new'></head></html>"
+    )
+    assert (await bench.poll()).result == "failed"
+    bench.site.body, bench.site.etag = None, None
+    assert (await bench.poll()).new == 1
+    assert [request.path for request in bench.site.requests] == ["/rss", "/new"]
+
+
+async def test_a_feeds_secrets_are_not_kept_in_redis(bench: Bench) -> None:
+    feed = Feed.model_validate_json(
+        '{"url": "https://example.org/s", "username": "me", "password": "pass-word", "headers": {"X-Key": "pass-word"}}'
+    )
+    await bench.states.sync([feed], START)
+    assert b"pass-word" not in await bench.bus.redis.hget(bench.bus.names.feeds, feed.id)
+    assert [known.url for known in await bench.states.known()] == [feed.url]
+
+
+# Push ------------------------------------------------------------------------------------------------------
+
+HUB = "<a:link xmlns:a='http://www.w3.org/2005/Atom' rel='hub' href='https://hub.example/'/>"
+
+
+async def subscribed(bench: Bench) -> Poller:
+    """A poller whose feed is pushed since now."""
+    hubs = Hubs(bench.fetcher, bench.bus, "https://tocsin.example", lambda: bench.now)
+    poller = bench.poller_with(hubs=hubs)
+    bench.site.items = [HUB, *bench.site.items]
+    await bench.poll()
+    terms = {"hub": "https://hub.example/", "topic": bench.feed.url, "secret": "s", "key": "k"}
+    active = {
+        "state": "active",
+        "asked": bench.now,
+        "since": bench.now,
+        "until": bench.now + timedelta(days=10),
+    }
+    await change_push(bench.bus.redis, bench.bus.names, bench.feed.id, **terms, **active)  # type: ignore[arg-type]
+    return poller
+
+
+async def push_state(bench: Bench) -> str | None:
+    push = await load_push(bench.bus.redis, bench.bus.names, bench.feed.id)
+    return push and push.state
+
+
+async def test_polling_is_slow_once_push_has_brought_something(bench: Bench) -> None:
+    poller, feed = await subscribed(bench), bench.feed.model_copy(update={"interval": None})
+    bench.now += timedelta(hours=1)
+    usual = (await poller.poll(feed)).next_poll - bench.now
+    told = await poller.take_pushed(
+        feed, b"<rss version='2.0'><channel><item><title>x</title></item></channel></rss>", None
+    )
+    assert (usual, told.new) == (timedelta(hours=1), 1)
+    bench.now += timedelta(hours=1)
+    assert (await poller.poll(feed)).next_poll - bench.now == timedelta(hours=6)
+    assert await push_state(bench) == "active"
+
+
+async def test_a_hub_that_fails_is_not_a_fault_of_the_feed_and_not_asked_at_every_poll(bench: Bench) -> None:
+    hub = str(bench.site.server.make_url("/nothing-here"))
+    bench.site.items = [HUB.replace("https://hub.example/", hub), *bench.site.items]
+    hubs = Hubs(bench.fetcher, bench.bus, "https://tocsin.example", lambda: bench.now)
+    poller = bench.poller_with(hubs=hubs)
+    for _ in range(3):
+        assert (await bench.poll_by(poller)).error is None
+    assert await push_state(bench) == "failed"
+    assert len(bench.site.requests) == 3
+
+
+async def test_push_is_given_up_when_a_poll_finds_what_it_left_out(bench: Bench) -> None:
+    poller = await subscribed(bench)
+    bench.now += timedelta(hours=6)
+    bench.site.change(HUB, dated("left out", -0.2))
+    assert (await poller.poll(bench.feed)).new == 1
+    assert await push_state(bench) == "dropped"
+
+
+# Health ------------------------------------------------------------------------------------------------------
+
+
+async def test_going_bad_and_getting_well_are_told_once_each(bench: Bench) -> None:
+    await bench.poll()
+    for status in (404, 404, 404, 200, 200):
+        bench.site.status, bench.site.etag = status, f'"{status}"'
+        await bench.poll()
+    bad, well = await bench.health()
+    assert (bad.before, bad.condition, bad.reason) == (
+        "well",
+        "bad",
+        "there is nothing at this address (404)",
+    )
+    assert "the address it has now" in (bad.advice or "")
+    assert (well.before, well.condition, well.reason, well.feed.feed_url) == (
+        "bad",
+        "well",
+        None,
+        bench.feed.url,
+    )
+
+
+async def test_one_failure_that_may_mend_itself_is_not_told(bench: Bench) -> None:
+    await bench.poll()
+    bench.site.status, bench.site.etag = 500, None
+    await bench.poll()
+    assert await bench.health() == []
+    assert (await bench.state()).wrong == "its server has a fault (500)"
+
+
+async def test_a_feed_that_falls_silent_is_told_until_it_speaks_again(bench: Bench) -> None:
+    bench.site.items = [dated(str(n), n / 10) for n in range(20)]
+    await bench.poll()
+    bench.now += timedelta(days=4)
+    assert [(await bench.poll()).result for _ in range(2)] == ["unchanged"] * 2
+    bench.site.change(dated("again", -4))
+    await bench.poll()
+    assert [data.condition for data in await bench.health()] == ["silent", "well"]
+
+
+async def test_a_feed_that_is_gone_for_days_is_still_asked_once_a_day(bench: Bench) -> None:
+    await bench.poll()
+    bench.site.status, bench.site.etag = 410, None
+    for _ in range(4):
+        outcome = await bench.poll()
+        bench.now += timedelta(days=1)
+    assert outcome.next_poll == bench.now
+    assert "gone for good" in ((await bench.state()).wrong or "")
+    bench.site.status = 200
+    assert (await bench.poll()).error is None
 
 
 # Feeds in Redis --------------------------------------------------------------------------------------------

@@ -46,11 +46,74 @@ def test_all_problems_are_named_at_once() -> None:
     )
     assert problems_of(text) == [
         "feed 1: url is missing",
-        "feed 1: unknown key 'intervall'; known are url, title, interval, enabled, sample",
+        "feed 1: unknown key 'intervall'; known are url, title, interval, enabled, sample, kind, select, "
+        "appname, full_text, headers, username, password, tls",
         "feed 2 (ftp://example.org/): url: must begin with http:// or https:// and name a host, "
         "or be a file path",
         "feed 2 (ftp://example.org/): interval: Input should be a valid number",
     ]
+
+
+PAGE = """
+[[feed]]
+url = "https://example.org/news"
+kind = "page"
+username = "reader"
+password = "hush"
+[feed.select]
+entry = "article"
+date = "time"
+[feed.headers]
+X-Key = "secret"
+"""
+
+
+def test_a_page_says_where_its_entries_stand() -> None:
+    [feed] = parse_feed_list(PAGE)
+    assert feed.select
+    assert (feed.select.entry, feed.select.link, feed.select.date) == ("article", "a[href]", "time")
+
+
+def test_secrets_are_sent_and_never_shown() -> None:
+    [feed] = parse_feed_list(PAGE)
+    assert feed.request_headers() == {"X-Key": "secret", "Authorization": "Basic cmVhZGVyOmh1c2g="}
+    assert "hush" not in feed.model_dump_json() + repr(feed)
+    assert "secret" not in feed.model_dump_json() + repr(feed)
+
+
+def test_reliefweb_is_asked_for_what_is_read() -> None:
+    feed = Feed(url="https://api.reliefweb.int/v2/reports?query[value]=sudan", kind="reliefweb", appname="us")
+    assert feed.address.startswith(
+        f"{feed.url}&appname=us&limit=50&sort[]=date.created:desc&fields[include][]=title"
+    )
+    assert feed.id == Feed(url=feed.url).id
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ('kind = "page"', "belong together"),
+        ('[feed.select]\nentry = "a"', "belong together"),
+        ('kind = "page"\n[feed.select]\nentry = "a[["', "is no CSS selector"),
+        (
+            'kind = "page"\n[feed.select]\nentry = "a"\nx = "b"',
+            "unknown key 'select.x'; known are entry, link",
+        ),
+        ('kind = "reliefweb"', "ReliefWeb wants an appname"),
+        ('username = "a"', "username and password belong together"),
+        ('headers = { Host = "a" }', "no header that can be set"),
+        ('headers = { A = "a\\nb" }', "one line of text"),
+        ('tls = "no"', "Input should be 'verify' or 'insecure'"),
+    ],
+)
+def test_keys_that_do_not_fit_are_named(keys: str, words: str) -> None:
+    assert words in problems_of(f'[[feed]]\nurl = "https://example.org/"\n{keys}')[0]
+
+
+def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
+    [problem] = problems_of('[[feed]]\nurl = "https://u:hush@example.org/"')
+    assert "username and password" in problem
+    assert "hush" not in problem
 
 
 def test_a_url_given_twice_is_named() -> None:

@@ -1,53 +1,104 @@
 """When to poll next."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.ingest.core.health import FeedState, after_failure, after_success
-from services.ingest.core.pace import Wishes, max_age, next_poll, retry_after
+from services.ingest.core.pace import Limits, Wishes, freshness, host_pause, next_poll, pace, retry_after
 
-NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)
-DAY = 86_400
-
-
-def wait(wishes: Wishes = Wishes(), *, minimum: float = 900, failures: int = 0, jitter: float = 0) -> float:
-    return (next_poll(NOW, minimum, wishes, failures=failures, jitter=jitter) - NOW).total_seconds()
+NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)  # a Tuesday
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+LIMITS = Limits(900)
 
 
-def test_a_feed_is_polled_every_half_hour_unless_told_otherwise() -> None:
-    assert wait() == 1800
-    assert wait(Wishes(interval=1000)) == 1000
+def wait(
+    wishes: Wishes = Wishes(), *, limits: Limits = LIMITS, trouble: float = 0, jitter: float = 0
+) -> float:
+    return (next_poll(NOW, limits, wishes, trouble=trouble, jitter=jitter) - NOW).total_seconds()
 
 
-def test_the_minimum_is_never_undercut() -> None:
+def test_a_feed_whose_rhythm_is_not_known_is_polled_every_hour() -> None:
+    assert wait() == HOUR
+
+
+def test_a_feed_is_polled_four_times_for_each_entry_that_is_expected() -> None:
+    assert wait(Wishes(gap=2 * HOUR)) == 30 * MINUTE
+
+
+def test_a_busy_feed_is_polled_no_more_often_than_the_minimum() -> None:
+    assert wait(Wishes(gap=MINUTE)) == 15 * MINUTE
+
+
+def test_a_quiet_feed_is_polled_at_the_slowest_pace() -> None:
+    assert wait(Wishes(gap=30 * DAY)) == HOUR
+    assert wait(Wishes(gap=30 * DAY), limits=Limits(900, slowest=4 * HOUR)) == 4 * HOUR
+
+
+def test_a_feed_without_validators_is_polled_half_as_often() -> None:
+    assert wait(Wishes(gap=MINUTE, conditional=False)) == 30 * MINUTE
+    assert wait(Wishes(gap=2 * HOUR, conditional=False)) == HOUR
+    assert wait(Wishes(gap=30 * DAY, conditional=False)) == 2 * HOUR
+
+
+def test_the_interval_of_the_feed_list_replaces_the_rhythm_but_not_the_minimum() -> None:
+    assert wait(Wishes(interval=1000, gap=MINUTE)) == 1000
     assert wait(Wishes(interval=10)) == 900
-    assert wait(Wishes(interval=10), minimum=5) == 10
 
 
-def test_what_stays_fresh_is_left_alone_for_a_day_at_most() -> None:
-    assert wait(Wishes(max_age=7200)) == 7200
-    assert wait(Wishes(max_age=10)) == 1800
-    assert wait(Wishes(max_age=10 * DAY)) == DAY
+@pytest.mark.parametrize("name", ["max_age", "ttl", "period"])
+def test_a_feed_is_never_polled_before_it_wants_it_for_a_day_at_most(name: str) -> None:
+    def asked(seconds: float) -> float:
+        return wait(Wishes(gap=MINUTE, interval=1000, **{name: seconds}))  # type: ignore[arg-type]
+
+    assert (asked(10), asked(2 * HOUR), asked(30 * DAY)) == (1000, 2 * HOUR, DAY)
 
 
-def test_failures_double_the_wait_up_to_a_day() -> None:
-    waits = [wait(failures=failures) for failures in (1, 2, 3, 8, 10_000)]
-    assert waits == [1800, 3600, 7200, DAY, DAY]
+def test_a_feed_that_is_pushed_is_polled_slowly() -> None:
+    assert pace(LIMITS, Wishes(gap=MINUTE, pushed=6 * HOUR)) == 6 * HOUR
 
 
-def test_an_interval_above_a_day_is_kept_also_on_failures() -> None:
-    assert wait(Wishes(interval=3 * DAY), failures=5) == 3 * DAY
+def test_hours_that_a_feed_does_not_want_are_skipped() -> None:
+    assert wait(Wishes(skip_hours={13, 14})) == 3 * HOUR
 
 
-def test_retry_after_is_obeyed_for_a_week_at_most() -> None:
-    assert wait(Wishes(retry_after=5 * DAY), failures=1) == 5 * DAY
-    assert wait(Wishes(retry_after=5000 * DAY), failures=1) == 7 * DAY
-    assert wait(Wishes(retry_after=1), failures=1) == 1800
+def test_days_that_a_feed_does_not_want_are_skipped() -> None:
+    due = next_poll(NOW, LIMITS, Wishes(skip_days={1, 2}))
+    assert due == datetime(2026, 8, 6, tzinfo=UTC)
+
+
+def test_a_feed_that_wants_no_hour_at_all_is_polled_all_the_same() -> None:
+    assert wait(Wishes(skip_hours=range(24))) == HOUR
+
+
+def test_trouble_doubles_the_wait_up_to_a_day() -> None:
+    waits = [wait(trouble=trouble) for trouble in (0.25, 1, 2, 8, 10_000)]
+    assert waits == [pytest.approx(HOUR * 2**0.25), 2 * HOUR, 4 * HOUR, DAY, DAY]
+
+
+def test_an_interval_above_a_day_is_kept_also_in_trouble() -> None:
+    assert wait(Wishes(interval=3 * DAY), trouble=5) == 3 * DAY
+
+
+def test_a_feed_that_is_gone_is_asked_once_a_day() -> None:
+    assert wait(Wishes(gone=True)) == DAY
+
+
+def test_nobody_is_asked_before_the_host_allows_it() -> None:
+    assert wait(Wishes(not_before=NOW + timedelta(days=5)), trouble=1) == 5 * DAY
+    assert wait(Wishes(not_before=NOW + timedelta(seconds=1))) == HOUR
 
 
 def test_jitter_only_makes_it_later() -> None:
-    assert wait(jitter=1) == 1980
+    assert wait(jitter=1) == 66 * MINUTE
+
+
+def test_a_host_is_left_alone_for_as_long_as_it_says_for_a_week_at_most() -> None:
+    assert (host_pause(120, 1), host_pause(5000 * DAY, 1)) == (120, 7 * DAY)
+
+
+def test_a_host_that_does_not_say_is_left_alone_twice_as_long_each_time() -> None:
+    pauses = [host_pause(None, strikes) for strikes in (1, 2, 3, 1000)]
+    assert pauses == [15 * MINUTE, 30 * MINUTE, HOUR, DAY]
 
 
 @pytest.mark.parametrize(
@@ -56,13 +107,33 @@ def test_jitter_only_makes_it_later() -> None:
         ("max-age=300", 300),
         ("public, Max-Age = 60", 60),
         ("no-cache, max-age=300", None),
+        ("no-store", None),
         ("s-maxage=300", None),
         ("max-age=soon", None),
         ("", None),
     ],
 )
 def test_cache_control_is_read(header: str, seconds: float | None) -> None:
-    assert max_age({"Cache-Control": header}) == seconds
+    assert freshness({"Cache-Control": header}) == seconds
+
+
+@pytest.mark.parametrize(
+    ("expires", "seconds"),
+    [
+        ("Tue, 04 Aug 2026 12:05:00 GMT", 300),
+        ("Tue, 04 Aug 2026 11:00:00 GMT", None),
+        ("0", None),
+        ("soon", None),
+    ],
+)
+def test_expires_counts_from_the_date_of_the_answer(expires: str, seconds: float | None) -> None:
+    assert freshness({"Expires": expires, "Date": "Tue, 04 Aug 2026 12:00:00 GMT"}) == seconds
+
+
+def test_cache_control_goes_before_expires() -> None:
+    dates = {"Expires": "Tue, 04 Aug 2026 12:05:00 GMT", "Date": "Tue, 04 Aug 2026 12:00:00 GMT"}
+    assert freshness({"Cache-Control": "max-age=60", **dates}) == 60
+    assert freshness({"Cache-Control": "no-cache", **dates}) is None
 
 
 @pytest.mark.parametrize(
@@ -79,10 +150,3 @@ def test_cache_control_is_read(header: str, seconds: float | None) -> None:
 )
 def test_retry_after_is_read(header: str, seconds: float | None) -> None:
     assert retry_after({"Retry-After": header}, NOW) == seconds
-
-
-def test_a_failure_keeps_what_was_known_and_a_success_heals() -> None:
-    bad = after_failure(FeedState(etag='"1"', failures=2), NOW, reason="no", status=500)
-    assert (bad.etag, bad.failures, bad.last_error, bad.is_well) == ('"1"', 3, "no", False)
-    good = after_success(bad, NOW, status=200, published=0)
-    assert (good.failures, good.is_well, good.last_success, good.last_new) == (0, True, NOW, None)

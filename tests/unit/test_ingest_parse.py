@@ -66,7 +66,7 @@ def test_an_atom_entry_is_read_whole() -> None:
 def test_the_feed_says_who_it_is() -> None:
     parsed = parse(rss("", head="<language>en-GB</language><ttl>60</ttl>"))
     assert (parsed.title, parsed.home_url) == ("News", "https://example.org/")
-    assert (parsed.language, parsed.ttl, parsed.mended) == ("en-GB", 3600, None)
+    assert (parsed.language, parsed.hints.ttl, parsed.mended) == ("en-GB", 3600, None)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,8 @@ def test_the_feed_says_who_it_is() -> None:
         (b" \n\t", "the document is empty"),
         (b"<!DOCTYPE html><html><body>Sign in</body></html>", "this is a web page, not a feed"),
         (b"\n<html lang=en><title>x</title>", "this is a web page, not a feed"),
-        (b'{"version": "https://jsonfeed.org/version/1.1"}', "this is not a feed"),
+        (b'{"version": "1"}', "it is JSON, but no JSON Feed"),
+        (b'{"version": ', "is not JSON"),
         (b"<sitemap><url/></sitemap>", "this is not a feed"),
         (b"\x00\x01\x02" * 100, "this is not a feed"),
         (rss("")[:-20], "broken before its first entry"),

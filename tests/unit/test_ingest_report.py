@@ -9,8 +9,9 @@ import pytest
 from services.ingest.core.dates import pick_dates
 from services.ingest.core.entry import Date, Entry, ParsedFeed, Words
 from services.ingest.core.feed import Feed
+from services.ingest.core.language import detect_language, language_tag
 from services.ingest.core.reading import read_document
-from services.ingest.core.report import language_tag, to_report
+from services.ingest.core.report import to_report
 from services.ingest.core.sample import as_of_today
 from shared.events import Report
 
@@ -100,6 +101,28 @@ def test_a_language_is_a_tag_or_nothing(written: str | None, tag: str | None) ->
     assert language_tag(written) == tag
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Thousands of families fled their homes overnight and reached camps near the border.", "en"),
+        ("Des milliers de familles ont fui leurs maisons dans la nuit vers la frontière.", "fr"),
+        ("Тисячі родин уночі покинули свої домівки та дісталися таборів біля кордону.", "uk"),
+        ("Тысячи семей ночью покинули дома и добрались до лагерей у границы.", "ru"),
+        ("فرت آلاف العائلات من منازلها ليلا ووصلت إلى المخيمات قرب الحدود", "ar"),
+        ("Venezia 80", None),
+        ("12345 " * 20, None),
+    ],
+)
+def test_a_language_that_nobody_names_is_told_by_the_words(text: str, language: str | None) -> None:
+    assert detect_language("", text) == language
+
+
+def test_what_the_feed_says_goes_before_what_the_words_look_like() -> None:
+    words = Words("Thousands of families fled their homes overnight and reached the camps.")
+    assert report(summary=words, language="nl").language == "nl"
+    assert report(summary=words).notes == ("language: none given; told by the words",)
+
+
 EARLIER = NOW - timedelta(days=1)
 
 
@@ -109,10 +132,25 @@ EARLIER = NOW - timedelta(days=1)
         (EARLIER, None, EARLIER, None),
         (None, EARLIER, EARLIER, None),
         (NOW + timedelta(hours=3), None, NOW, None),
-        (None, None, NOW, "date: none given"),
-        (datetime(2099, 1, 1, tzinfo=UTC), None, NOW, "date: in the future (2099-01-01)"),
-        (datetime(2099, 1, 1, tzinfo=UTC), EARLIER, EARLIER, "date: in the future (2099-01-01)"),
-        (datetime(1970, 1, 1, tzinfo=UTC), None, NOW, "date: before 1990 (1970-01-01)"),
+        (None, None, NOW, "date: none given; when it was first seen is taken"),
+        (
+            datetime(2099, 1, 1, tzinfo=UTC),
+            None,
+            NOW,
+            "date: in the future (2099-01-01); when it was first seen is taken",
+        ),
+        (
+            datetime(2099, 1, 1, tzinfo=UTC),
+            EARLIER,
+            EARLIER,
+            "date: in the future (2099-01-01); when it was updated is taken",
+        ),
+        (
+            datetime(1970, 1, 1, tzinfo=UTC),
+            None,
+            NOW,
+            "date: before 1990 (1970-01-01); when it was first seen is taken",
+        ),
     ],
 )
 def test_the_first_date_that_can_be_true_is_taken(
@@ -124,7 +162,10 @@ def test_the_first_date_that_can_be_true_is_taken(
 
 def test_a_date_that_is_not_understood_is_said() -> None:
     dated = pick_dates(date(None), None, NOW)
-    assert (dated.published, dated.note) == (NOW, "date: not understood (as written)")
+    assert (dated.published, dated.note) == (
+        NOW,
+        "date: not understood (as written); when it was first seen is taken",
+    )
 
 
 def test_a_sample_is_as_of_now_and_keeps_its_distances() -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from services.api.core.wording import ago
 from shared.events import Moment
 
-Condition = Literal["well", "failing", "waiting", "off"]
+Condition = Literal["well", "failing", "silent", "waiting", "off"]
 
 
 class FeedHealth(BaseModel):
@@ -27,6 +27,10 @@ class FeedHealth(BaseModel):
     last_success: Moment | None = None
     last_new: Moment | None = None
     next_poll: Moment | None = None
+    interval: float | None = None
+    """Its pace: seconds between two polls."""
+    wrong: str | None = None
+    advice: str | None = None
     last_error: str | None = None
     last_status: int | None = None
 
@@ -46,6 +50,9 @@ def read_feed(configured: Mapping[str, Any], state: Mapping[str, str]) -> FeedHe
         last_success=_moment(state.get("last_success")),
         last_new=_moment(state.get("last_new")),
         next_poll=_moment(state.get("next_poll")),
+        interval=_seconds(state.get("interval")),
+        wrong=state.get("wrong") or None,
+        advice=state.get("advice") or None,
         last_error=error,
         last_status=_number(state.get("last_status")),
     )
@@ -60,7 +67,10 @@ def in_words(feed: FeedHealth, now: datetime) -> str:
         return "not polled yet"
     if feed.condition == "failing":
         times = f"failed {feed.failures} times in a row" if feed.failures > 1 else "the last poll failed"
-        return f"{times}: {feed.last_error}{later}"
+        what_to_do = f". {feed.advice[:1].upper()}{feed.advice[1:]}" if feed.advice else ""
+        return f"{times}: {feed.last_error}{later}{what_to_do}"
+    if feed.condition == "silent":
+        return f"{feed.wrong or 'nothing new for long'}: {feed.advice or 'look on its site'}"
     return f"read {ago(feed.last_success, now)}" if feed.last_success else "read"
 
 
@@ -80,11 +90,20 @@ def _condition(enabled: bool, error: str | None, state: Mapping[str, str]) -> Co
         return "off"
     if error:
         return "failing"
+    if state.get("health") == "silent":
+        return "silent"
     return "well" if state.get("last_success") else "waiting"
 
 
 def _number(value: str | None) -> int | None:
     return int(value) if value and value.isdecimal() else None
+
+
+def _seconds(value: str | None) -> float | None:
+    try:
+        return float(value) if value else None
+    except ValueError:
+        return None
 
 
 def _moment(value: str | None) -> datetime | None:

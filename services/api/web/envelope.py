@@ -12,8 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.core.problem import Problem, TooLarge
 from services.api.web.problems import answer
+from shared.push import PATH
 
 BODY_LIMIT = 64 * 1024
+# WebSub hubs send whole feeds. What is larger is found by the next poll.
+PUSH_LIMIT = 2 * 1024 * 1024
 BODY_PATIENCE = 15.0
 
 HEADERS = {
@@ -73,17 +76,18 @@ def _with_headers(send: Send) -> Send:
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
     """The whole body, None if the client went away; raise TooLarge before more than the limit is held."""
+    limit = PUSH_LIMIT if scope["path"].startswith(PATH + "/") else BODY_LIMIT
     announced = dict(scope["headers"]).get(b"content-length", b"0")
-    if announced.isdigit() and int(announced) > BODY_LIMIT:
-        raise TooLarge(f"at most {BODY_LIMIT} bytes are taken")
+    if announced.isdigit() and int(announced) > limit:
+        raise TooLarge(f"at most {limit} bytes are taken")
     body = b""
     while True:
         message: MutableMapping[str, Any] = await receive()
         if message["type"] == "http.disconnect":
             return None
         body += bytes(message.get("body", b""))
-        if len(body) > BODY_LIMIT:
-            raise TooLarge(f"at most {BODY_LIMIT} bytes are taken")
+        if len(body) > limit:
+            raise TooLarge(f"at most {limit} bytes are taken")
         if not message.get("more_body"):
             return body
 

@@ -6,7 +6,15 @@ from typing import Any
 from fastapi import FastAPI
 
 from services.api.settings import ApiSettings
-from services.api.web import operation_routes, owner_pages, reader_pages, report_routes, subscribe_pages
+from services.api.web import (
+    feed_routes,
+    operation_routes,
+    owner_pages,
+    reader_pages,
+    report_routes,
+    subscribe_pages,
+    websub_routes,
+)
 from services.api.web import subscription_routes as subscriptions
 from services.api.web.parts import make_parts
 from services.api.web.problems import MEDIA_TYPE, add_problem_handlers
@@ -69,10 +77,12 @@ def make_http(bus: Bus, settings: ApiSettings) -> FastAPI:
     for routes in (
         subscriptions,
         report_routes,
+        feed_routes,
         operation_routes,
         reader_pages,
         subscribe_pages,
         owner_pages,
+        websub_routes,
     ):
         http.include_router(routes.router)
     add_problem_handlers(http)

@@ -16,7 +16,7 @@ from services.api.web.parts import Parts
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
-_FOR_PROGRAMS = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi.json", "/schemas/")
+_FOR_PROGRAMS = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi.json", "/schemas/", "/websub/")
 
 
 def add_problem_handlers(http: FastAPI) -> None:

@@ -1,14 +1,12 @@
-"""/v1/reports, /v1/topics, /v1/feeds: what was reported, what can be followed, what is watched."""
+"""/v1/reports, /v1/topics: what was reported, what can be followed."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from services.api.adapters.feed_list import read_feeds
 from services.api.adapters.report_search import search_reports
 from services.api.core.cursor import CursorError
-from services.api.core.feed_health import FeedHealth
 from services.api.core.problem import FieldError, NotFound, Problem
 from services.api.core.search import Search
 from services.api.core.signup import check_topics
@@ -35,10 +33,6 @@ class ReportPage(BaseModel):
 
 class Topics(BaseModel):
     topics: tuple[TopicSummary, ...]
-
-
-class Feeds(BaseModel):
-    feeds: list[FeedHealth]
 
 
 @router.get("/reports", tags=["reports"])
@@ -92,9 +86,3 @@ async def read_report(report_id: str, parts: PartsOf) -> TaggedReport:
 async def list_topics(parts: PartsOf) -> Topics:
     """Return the topics that the running rulebook knows; none while classify has never run."""
     return Topics(topics=await parts.topics())
-
-
-@router.get("/feeds", tags=["feeds"])
-async def list_feeds(parts: PartsOf) -> Feeds:
-    """Return the feeds and how each is doing."""
-    return Feeds(feeds=await read_feeds(parts.bus.redis, parts.bus.names))

@@ -1,8 +1,15 @@
-"""Read feeds.toml."""
+"""The installation's feeds: those of feeds.toml, which is the operator's, and those added through api."""
 
 from pathlib import Path
 
+import structlog
+from pydantic import ValidationError
+
 from services.ingest.core.feed import Feed, FeedListError, parse_feed_list
+from shared.names import Names
+from shared.redis_client import RedisClient
+
+log = structlog.get_logger()
 
 
 class FeedFileError(Exception):
@@ -19,3 +26,49 @@ def read_feed_list(path: Path) -> list[Feed]:
         raise FeedFileError(f"{path} cannot be read: {e}") from e
     except FeedListError as e:
         raise FeedFileError("\n".join(f"{path}: {problem}" for problem in e.problems)) from e
+
+
+class FeedLists:
+    """Both lists, read again when one of them changes. `redis` gives bytes."""
+
+    def __init__(self, path: Path, redis: RedisClient, names: Names) -> None:
+        self._path = path
+        self._redis = redis
+        self._names = names
+        self._stamp: int | None = None
+        self._in_file: list[Feed] = []
+        self._added: dict[bytes, bytes] = {}
+
+    async def changed(self) -> list[Feed] | None:
+        """Return all feeds if there was a change since the last call; None if there was none.
+
+        Raises FeedFileError once for each change of the file that makes it wrong; the last good one stays.
+        """
+        stamp, added = self._file_stamp(), await self._redis.hgetall(self._names.feeds_added)
+        if (stamp, added) == (self._stamp, self._added):
+            return None
+        is_new_file, self._stamp, self._added = stamp != self._stamp, stamp, added
+        if is_new_file:
+            self._in_file = read_feed_list(self._path)
+        feeds = {feed.id: feed for feed in self._in_file}
+        for row in added.values():
+            feed = _added_feed(row)
+            if feed:
+                feeds.setdefault(feed.id, feed)
+        return list(feeds.values())
+
+    def _file_stamp(self) -> int:
+        try:
+            return self._path.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+
+def _added_feed(row: bytes) -> Feed | None:
+    try:
+        feed = Feed.model_validate_json(row)
+    except ValidationError as e:
+        log.error("an added feed cannot be read", problem=e.errors(include_input=False)[0]["msg"])
+        return None
+    # The files of this machine are not for those who have only the token of the api.
+    return None if feed.is_file else feed

@@ -1,22 +1,27 @@
-"""Keep what is known of feeds in Redis: state, pace, and which entries were seen."""
+"""Keep what is known of feeds in Redis: state, pace, turns at their hosts, and which entries were seen."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
+from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import FeedState
+from services.ingest.core.pace import LONGEST_WAIT, host_pause
 from shared.names import Names
 from shared.redis_client import RedisClient
 
 LEASE_SECONDS = 30.0
 KEPT_AFTER_REMOVAL = 30 * 86400
+HOST_PAUSE_SECONDS = 1.0
+# A poll whose turn at the host is further away than this gives its place to another feed.
+TURN_PATIENCE = 2.0
 
 # A claimed feed is due again when the lease is over: a process that dies gives back what it held.
 # KEYS: due   ARGV: now, now + lease, limit
@@ -26,28 +31,92 @@ for _, id in ipairs(ids) do redis.call('ZADD', KEYS[1], ARGV[2], id) end
 return ids
 """
 
+# Whether a feed may be asked now; if so it is written down before the request is made, for no crash may make us
+# ask twice. Turns at a host are handed out by time, a pause apart, to whichever process comes; while it takes long
+# over an answer, the others do not wait for it.
+# KEYS: feed, host ('' for none)   ARGV: now, minimum, feed id, pause, patience
+# Returns: verdict, seconds to wait or moment to come back, state as a flat list
+_BEGIN = """
+local now, state = tonumber(ARGV[1]), redis.call('HGETALL', KEYS[1])
+local asked = redis.call('HGET', KEYS[1], 'asked')
+local allowed = asked and tonumber(asked) + tonumber(ARGV[2]) or 0
+if allowed > now then return {'early', tostring(allowed), state} end
+local turn = now
+if ARGV[6] ~= '' then
+  local own, patience = 'turn:' .. ARGV[3], tonumber(ARGV[5])
+  local known = redis.call('HMGET', KEYS[2], 'blocked', 'next', own, 'busy')
+  local blocked, next = tonumber(known[1] or 0), tonumber(known[2] or 0)
+  if blocked > now then return {'blocked', tostring(blocked), state} end
+  local busy = now - tonumber(known[4] or 0)
+  if busy > patience and busy < 60 then return {'busy', tostring(now + patience), state} end
+  turn = tonumber(known[3] or 0)
+  local is_new = turn < now - 60
+  if is_new then turn = math.max(now, next) end
+  if turn - now > patience then
+    if is_new then redis.call('HSET', KEYS[2], own, string.format('%.3f', turn)) end
+  elseif known[3] then
+    redis.call('HDEL', KEYS[2], own)
+  end
+  if is_new then
+    redis.call('HSET', KEYS[2], 'next', string.format('%.3f', turn + tonumber(ARGV[4])))
+    local left = math.ceil(turn - now) + 120
+    if redis.call('TTL', KEYS[2]) < left then redis.call('EXPIRE', KEYS[2], left) end
+  end
+  if turn - now > patience then return {'turn', tostring(turn), state} end
+  if busy >= 60 then redis.call('HSET', KEYS[2], 'busy', string.format('%.3f', math.max(now, turn))) end
+end
+redis.call('HSET', KEYS[1], 'asked', string.format('%.3f', math.max(now, turn)))
+return {'go', tostring(math.max(0, turn - now)), state}
+"""
+
+# KEYS: host   ARGV: now, seconds to keep the count of strikes
+_STRIKE = """
+local strikes = redis.call('HINCRBY', KEYS[1], 'strikes', 1)
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+return strikes
+"""
+
 # Only if nobody published meanwhile: an old mark put back would make a known revision look new.
-# KEYS: seen   ARGV: field, expected, mark, field, expected, mark...
+# KEYS: seen   ARGV: field, expected ('' = absent), mark, field, expected, mark...
 _RENEW = """
 for i = 1, #ARGV, 3 do
-  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then
+  if (redis.call('HGET', KEYS[1], ARGV[i]) or '') == ARGV[i + 1] then
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2])
   end
 end
 return 1
 """
 
-_MOMENTS = ("last_poll", "last_success", "last_new", "next_poll")
-_NUMBERS = ("entries", "read_day", "failures", "last_status")
+_STATES = TypeAdapter(FeedState)
+_NAMES = tuple(one.name for one in fields(FeedState))
+_NESTED = frozenset(one.name for one in fields(FeedState) if is_dataclass(one.default_factory)) | {"notes"}
 _CHUNK = 1000
+# Everybody who lists feeds may read what is in Redis.
+_SECRETS = {"headers", "username", "password"}
+
+
+class Begun(NamedTuple):
+    """What is known of a feed, and whether it may be asked now.
+
+    `go`: after `wait` seconds; else not before `later`, for it was asked just now (early), its host has had enough
+    of us (blocked) or takes long over another feed (busy), or other feeds are before it there (turn).
+    """
+
+    state: FeedState
+    verdict: Literal["go", "early", "blocked", "busy", "turn"]
+    wait: float = 0.0
+    later: datetime | None = None
 
 
 class FeedStates:
     """The feeds of one installation, in Redis. `redis` gives bytes."""
 
-    def __init__(self, redis: RedisClient, names: Names) -> None:
+    def __init__(self, redis: RedisClient, names: Names, *, host_pause: float = HOST_PAUSE_SECONDS) -> None:
         self._redis = redis
         self._names = names
+        self._host_pause = host_pause
+        self._begin = redis.register_script(_BEGIN)
+        self._strike = redis.register_script(_STRIKE)
         self._claim = redis.register_script(_CLAIM)
         self._renew = redis.register_script(_RENEW)
 
@@ -58,28 +127,39 @@ class FeedStates:
         """
         wanted = {feed.id: feed for feed in feeds}
         known = {_text(feed_id) for feed_id in await self._redis.hkeys(self._names.feeds)}
-        for feed_id in known - wanted.keys():
-            await self._remove(feed_id)
-        for feed in wanted.values():
-            await self._add(feed, now)
+        gone = sorted(known - wanted.keys())
+        for start in range(0, len(gone), _CHUNK):
+            await self._remove(gone[start : start + _CHUNK])
+        listed = list(wanted.values())
+        for start in range(0, len(listed), _CHUNK):
+            await self._add(listed[start : start + _CHUNK], now)
 
-    async def _add(self, feed: Feed, now: datetime) -> None:
-        await self._redis.hset(self._names.feeds, feed.id, feed.model_dump_json())
-        if not feed.enabled:
-            await self._redis.zrem(self._names.feeds_due, feed.id)
-            return
-        await self._redis.persist(self._names.feed(feed.id))
-        await self._redis.persist(self._names.seen(feed.id))
-        known = await self.load(feed.id)
-        due = known.next_poll.timestamp() if known.next_poll else now.timestamp()
-        await self._redis.zadd(self._names.feeds_due, {feed.id: due}, nx=True)
+    async def _add(self, feeds: list[Feed], now: datetime) -> None:
+        pipe = self._redis.pipeline(transaction=False)
+        for feed in feeds:
+            pipe.hget(self._names.feed(feed.id), "next_poll")
+        due = await pipe.execute()
+        pipe = self._redis.pipeline(transaction=False)
+        for feed, moment in zip(feeds, due, strict=True):
+            pipe.hset(self._names.feeds, feed.id, feed.model_dump_json(exclude=_SECRETS))
+            if not feed.enabled:
+                pipe.zrem(self._names.feeds_due, feed.id)
+                continue
+            for key in (self._names.feed(feed.id), self._names.seen(feed.id)):
+                pipe.persist(key)
+            when = datetime.fromisoformat(_text(moment)) if moment else now
+            pipe.zadd(self._names.feeds_due, {feed.id: when.timestamp()}, nx=True)
+        await pipe.execute()
 
-    async def _remove(self, feed_id: str) -> None:
-        pipe = self._redis.pipeline()
-        pipe.zrem(self._names.feeds_due, feed_id)
-        pipe.hdel(self._names.feeds, feed_id)
-        pipe.expire(self._names.feed(feed_id), KEPT_AFTER_REMOVAL)
-        pipe.expire(self._names.seen(feed_id), KEPT_AFTER_REMOVAL)
+    async def _remove(self, feed_ids: list[str]) -> None:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.zrem(self._names.feeds_due, *feed_ids)
+        pipe.hdel(self._names.feeds, *feed_ids)
+        for feed_id in feed_ids:
+            # Its hub is answered that there is nobody.
+            pipe.delete(self._names.push(feed_id))
+            for key in (self._names.feed(feed_id), self._names.seen(feed_id)):
+                pipe.expire(key, KEPT_AFTER_REMOVAL)
         await pipe.execute()
 
     async def known(self) -> list[Feed]:
@@ -90,6 +170,11 @@ class FeedStates:
     async def poll_soon(self, feed_id: str, now: datetime) -> None:
         """Make a feed due now; whichever ingest process is free polls it."""
         await self._redis.zadd(self._names.feeds_due, {feed_id: now.timestamp()}, xx=True)
+
+    async def due_at(self, feed_id: str) -> datetime | None:
+        """Return when a feed is due, or when whoever polls it now has to be done; None if it is not polled."""
+        moment = await self._redis.zscore(self._names.feeds_due, feed_id)
+        return None if moment is None else datetime.fromtimestamp(float(moment), UTC)
 
     async def claim(self, now: datetime, limit: int, lease: float = LEASE_SECONDS) -> list[str]:
         """Return the ids of up to `limit` due feeds that are now ours for `lease` seconds."""
@@ -115,18 +200,55 @@ class FeedStates:
                     self._names.feeds_due, {feed_id: clock().timestamp() + lease}, xx=True, gt=True
                 )
 
+    async def begin(self, feed_id: str, host: str, now: datetime, minimum: float) -> Begun:
+        """Return what is known of a feed, and whether it may be asked now; `go` is a promise to ask it.
+
+        `minimum` is the least time between two requests, in seconds. `host` is empty for a file.
+        """
+        verdict, number, flat = await self._begin(
+            keys=[self._names.feed(feed_id), self._names.host(host)],
+            args=[now.timestamp(), minimum, feed_id, self._host_pause, TURN_PATIENCE, host],
+        )
+        state = _from_hash(dict(zip(flat[::2], flat[1::2], strict=True)))
+        word: Any = _text(verdict)
+        if word == "go":
+            return Begun(state, word, wait=float(number))
+        return Begun(state, word, later=datetime.fromtimestamp(float(number), UTC))
+
+    async def leave_host_alone(self, host: str, now: datetime, retry_after: float | None) -> datetime:
+        """Return until when no feed of a host is asked; `retry_after` is in seconds, if the host said so."""
+        key = self._names.host(host)
+        strikes = await self._strike(keys=[key], args=[int(LONGEST_WAIT)])
+        pause = host_pause(retry_after, int(strikes))
+        until = now.timestamp() + pause
+        pipe = self._redis.pipeline()
+        pipe.hset(key, "blocked", until)
+        pipe.expire(key, int(max(pause, LONGEST_WAIT)) + 1)
+        await pipe.execute()
+        return datetime.fromtimestamp(until, UTC)
+
     async def load(self, feed_id: str) -> FeedState:
         """Return what is known of a feed; an empty state if nothing is."""
         return _from_hash(await self._redis.hgetall(self._names.feed(feed_id)))
 
-    async def save(self, feed_id: str, state: FeedState) -> None:
-        """Keep the state, and make the feed due at its `next_poll` unless it was removed meanwhile."""
+    async def save(
+        self, feed_id: str, state: FeedState, before: FeedState = FeedState(), *, host: str = ""
+    ) -> None:
+        """Keep what differs from `before`, and make the feed due at its `next_poll` unless it was removed meanwhile.
+
+        Two who change different things of a feed at the same time do not undo each other's. `host` has answered.
+        """
+        written, gone = _differences(state, before)
         key = self._names.feed(feed_id)
         pipe = self._redis.pipeline()
-        pipe.delete(key)
-        pipe.hset(key, mapping=_to_hash(state))
+        if written:
+            pipe.hset(key, mapping=written)
+        if gone:
+            pipe.hdel(key, *gone)
         if state.next_poll:
             pipe.zadd(self._names.feeds_due, {feed_id: state.next_poll.timestamp()}, xx=True)
+        if host:
+            pipe.hdel(self._names.host(host), "busy")
         await pipe.execute()
 
     async def marks(self, feed_id: str, report_ids: list[str]) -> dict[str, bytes]:
@@ -144,7 +266,7 @@ class FeedStates:
         return {_text(report): _raw(mark) for report, mark in found.items()}
 
     async def renew(self, feed_id: str, changes: Mapping[str, tuple[bytes, str]]) -> None:
-        """Replace marks, given as id -> (expected, new), where they still are as expected."""
+        """Write marks, given as id -> (expected, new), where they still are as expected; b"" is for none."""
         args = [part for report, (expected, mark) in changes.items() for part in (report, expected, mark)]
         for start in range(0, len(args), 3 * _CHUNK):
             await self._renew(keys=[self._names.seen(feed_id)], args=args[start : start + 3 * _CHUNK])
@@ -156,9 +278,9 @@ class FeedStates:
 
 
 def _feed(row: bytes) -> Feed:
-    fields = json.loads(row)
-    fields.pop("id", None)  # computed from the url
-    return Feed(**fields)
+    listed = json.loads(row)
+    listed.pop("id", None)  # computed from the url
+    return Feed.model_validate_json(json.dumps(listed))
 
 
 def _text(value: bytes | str) -> str:
@@ -169,23 +291,21 @@ def _raw(value: bytes | str) -> bytes:
     return value.encode() if isinstance(value, str) else value
 
 
-def _to_hash(state: FeedState) -> dict[Any, Any]:
-    values = {name: value for name, value in asdict(state).items() if value is not None}
-    values["notes"] = json.dumps(values["notes"])
-    return {name: _written(value) for name, value in values.items()}
-
-
-def _written(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _differences(state: FeedState, before: FeedState) -> tuple[dict[Any, Any], list[str]]:
+    """The fields to write and those to remove; `health` is the event's, and written with it."""
+    changed = [name for name in _NAMES if name != "health" and getattr(state, name) != getattr(before, name)]
+    plain: dict[str, Any] = _STATES.dump_python(state, mode="json", include=set(changed))
+    written = {
+        name: json.dumps(value) if name in _NESTED else value
+        for name, value in plain.items()
+        if value is not None
+    }
+    return written, [name for name in changed if plain[name] is None]
 
 
 def _from_hash(found: Mapping[Any, Any]) -> FeedState:
     values: dict[str, Any] = {_text(name): _text(value) for name, value in found.items()}
-    known = {name: values[name] for name in FeedState.__dataclass_fields__ if name in values}
-    for name in known.keys() & set(_NUMBERS):
-        known[name] = int(known[name])
-    for name in known.keys() & set(_MOMENTS):
-        known[name] = datetime.fromisoformat(known[name]).astimezone(UTC)
-    if "notes" in known:
-        known["notes"] = tuple(json.loads(known["notes"]))
-    return FeedState(**known)
+    known = {name: values[name] for name in _NAMES if name in values}
+    for name in known.keys() & _NESTED:
+        known[name] = json.loads(known[name])
+    return _STATES.validate_python(known)

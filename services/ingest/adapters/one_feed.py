@@ -1,7 +1,11 @@
 """Read one feed by itself, as ingest would, without Redis. For the command line."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
+from services.ingest.adapters.articles import Articles
+from services.ingest.adapters.feed_list import FeedFileError, read_feed_list
 from services.ingest.adapters.fetcher import Fetcher
 from services.ingest.adapters.host_slots import HostSlots
 from services.ingest.adapters.parser import Parser
@@ -12,12 +16,24 @@ from shared.events import Report
 
 
 async def read_reports(target: str, settings: IngestSettings, now: datetime) -> list[Report]:
-    """Return the reports of a feed given by URL or file path.
+    """Return the reports of a feed given by URL or file path; one of the feed list is read as the list says.
 
     Raises FetchError or ParseError with the reason in plain words; pydantic's ValidationError (a ValueError)
     for what is neither URL nor path.
     """
-    feed = Feed(url=target)
+    feed = _listed(target, settings) or Feed(url=target)
+    async with fetching(settings) as (fetcher, parser):
+        fetched = await fetcher.fetch(feed)
+        reading = await parser.read(fetched.body, fetched.content_type, fetched.url, feed, now)
+        if not feed.full_text:
+            return list(reading.reports)
+        articles = Articles(fetcher, parser)
+        return [await articles.complete(feed, report) for report in reading.reports]
+
+
+@asynccontextmanager
+async def fetching(settings: IngestSettings) -> AsyncIterator[tuple[Fetcher, Parser]]:
+    """A fetcher and a parser, as ingest has them."""
     fetcher = Fetcher(
         AddressGuard(settings.allow_hosts),
         HostSlots(),
@@ -26,6 +42,13 @@ async def read_reports(target: str, settings: IngestSettings, now: datetime) -> 
         max_bytes=settings.max_feed_bytes,
     )
     async with fetcher, Parser(workers=1) as parser:
-        fetched = await fetcher.fetch(feed)
-        reading = await parser.read(fetched.body, fetched.content_type, fetched.url, feed, now)
-    return list(reading.reports)
+        yield fetcher, parser
+
+
+def _listed(target: str, settings: IngestSettings) -> Feed | None:
+    with suppress(FeedFileError):
+        return next(
+            (feed for feed in read_feed_list(settings.feeds_file) if feed.url == target and not feed.is_file),
+            None,
+        )
+    return None

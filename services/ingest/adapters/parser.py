@@ -5,53 +5,54 @@ the pipe takes all others with it.
 """
 
 import asyncio
-import contextlib
-import math
-import resource
+import json
 import signal
-import time
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any
 
-from services.ingest.core.entry import UnreadableDocument
+from services.ingest.adapters.parse_worker import Limits, Refusal, Task
+from services.ingest.core.article import read_article
 from services.ingest.core.feed import Feed
 from services.ingest.core.reading import Reading, read_document
 
 WORKERS = 2
-CPU_SECONDS = 5.0
-MEMORY_BYTES = 1_000_000_000
+CPU_SECONDS = 3.0
+# What a process may write to; what it shares with others, libraries say, does not count.
+MEMORY_BYTES = 300_000_000
 # Beyond its processor time a document may wait for a busy machine, but not for ever.
 PATIENCE = 6
 
-# Not forked: a fork of a process with threads and an event loop may hang.
-_spawning = get_context("spawn")
+# A program of its own: a fork of a process with threads may hang, and multiprocessing would import in each worker
+# all that the service has imported.
+_PROGRAM = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from multiprocessing.connection import Connection
+from services.ingest.adapters.parse_worker import Limits, work
+work(Connection(int(sys.argv[2])), Limits(float(sys.argv[3]), int(sys.argv[4])))
+"""
 
 
 class ParseError(Exception):
-    """A document could not be read as a feed. `url` is the feed's."""
+    """A document could not be read as a feed. `url` is the feed's.
 
-    def __init__(self, url: str, reason: str) -> None:
+    `is_page` says whether the document is a web page, `announced` which feeds it names as its own.
+    """
+
+    def __init__(self, url: str, reason: str, announced: tuple[str, ...] = (), is_page: bool = False) -> None:
         super().__init__(reason)
         self.url = url
         self.reason = reason
-
-
-class _Limits(NamedTuple):
-    cpu_seconds: float
-    memory_bytes: int
-
-
-class _Task(NamedTuple):
-    body: bytes
-    content_type: str | None
-    url: str
-    feed: Feed
-    now: datetime
+        self.announced = announced
+        self.is_page = is_page
 
 
 class Parser:
@@ -60,7 +61,7 @@ class Parser:
     def __init__(
         self, workers: int = WORKERS, cpu_seconds: float = CPU_SECONDS, memory_bytes: int = MEMORY_BYTES
     ) -> None:
-        self._limits = _Limits(cpu_seconds, memory_bytes)
+        self._limits = Limits(cpu_seconds, memory_bytes)
         # Threads of its own to wait in: the loop's few are for looking up names.
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="parser")
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
@@ -81,7 +82,16 @@ class Parser:
         self, body: bytes, content_type: str | None, url: str, feed: Feed, now: datetime
     ) -> Reading:
         """Return the reports of a document; raise ParseError. `url` is where it came from in the end."""
-        task = _Task(body, content_type, url, feed, now)
+        reading: Reading = await self._work(feed.url, read_document, body, content_type, url, feed, now)
+        return reading
+
+    async def read_article(self, body: bytes, url: str) -> str:
+        """Return the text of the article on a web page; raise ParseError."""
+        text: str = await self._work(url, read_article, body, url)
+        return text
+
+    async def _work(self, url: str, read: Callable[..., Any], *arguments: Any) -> Any:
+        task = Task(read, arguments)
         worker = await self._idle.get()
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, worker.work, task)
@@ -92,32 +102,34 @@ class Parser:
             raise
         finally:
             self._idle.put_nowait(worker)
-        if isinstance(answer, str):
-            raise ParseError(feed.url, answer)
+        if isinstance(answer, Refusal):
+            raise ParseError(url, *answer)
         return answer
 
 
 class _Worker:
     """One process, or the place for one: it is started when needed, and anew after it died."""
 
-    def __init__(self, limits: _Limits) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._process: SpawnProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
 
-    def work(self, task: _Task) -> Reading | str:
+    def work(self, task: Task) -> Any:
         """Return what the process made of the task, or in words why it could not. Blocks."""
         try:
             pipe = self._start()
             pipe.send(task)
             if pipe.poll(self._limits.cpu_seconds * PATIENCE):
-                answer: Reading | str = pipe.recv()
+                answer, is_worn = pipe.recv()
+                if is_worn:
+                    self.end()
                 return answer
             reason = f"reading it takes more than {self._limits.cpu_seconds * PATIENCE:g} seconds"
         except (EOFError, OSError):
             reason = self._cause_of_death()
         self.end()
-        return reason
+        return Refusal(reason)
 
     def kill(self) -> None:
         """End the process without waiting."""
@@ -128,55 +140,28 @@ class _Worker:
         """End the process and wait until it is gone."""
         if self._process and self._pipe:
             self._process.kill()
-            self._process.join()
+            self._process.wait()
             self._pipe.close()
             self._process = self._pipe = None
 
     def _start(self) -> Connection:
-        if self._process and not self._process.is_alive():
+        if self._process and self._process.poll() is not None:
             self.end()
         if self._pipe is None:
-            self._pipe, theirs = _spawning.Pipe()
-            self._process = _spawning.Process(
-                target=_work, args=(theirs, self._limits), name="tocsin-parser", daemon=True
-            )
-            self._process.start()
-            theirs.close()
+            ours, theirs = socket.socketpair()
+            with theirs:
+                fd, limits = theirs.fileno(), self._limits
+                arguments = [json.dumps(sys.path), str(fd), str(limits.cpu_seconds), str(limits.memory_bytes)]
+                command = [sys.executable, "-c", _PROGRAM, *arguments]
+                self._process = subprocess.Popen(command, pass_fds=[fd], stdin=subprocess.DEVNULL)
+            self._pipe = Connection(ours.detach())
         return self._pipe
 
     def _cause_of_death(self) -> str:
         process = self._process
         assert process, "somebody closed the pipe"
-        process.join(1)
-        if process.exitcode == -signal.SIGXCPU:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        if process.returncode == -signal.SIGXCPU:
             return f"reading it takes more than {self._limits.cpu_seconds:g} seconds"
-        return f"reading it broke the parser (exit status {process.exitcode})"
-
-
-def _work(pipe: Connection, limits: _Limits) -> None:
-    """The life of a worker process: it ends when its parent closes the pipe, also by dying."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError, ValueError):  # macOS has no limit of address space
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            pipe.send(_read_within_limits(pipe.recv(), limits.cpu_seconds))
-
-
-def _read_within_limits(task: _Task, cpu_seconds: float) -> Reading | str:
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    # Counted from the start of the process, in whole seconds. A parser in C does not look at Python's
-    # signals: the kernel ends the process, and the next document gets a new one.
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + cpu_seconds), hard))
-    try:
-        return read_document(*task)
-    except UnreadableDocument as e:
-        return str(e)
-    except MemoryError:
-        return "reading it takes more memory than a feed may"
-    except Exception as e:
-        # feedparser fails in many ways on garbage. Whatever it is, it is the fault of this document.
-        return f"reading it broke the parser ({type(e).__name__}: {str(e)[:200]})"
-    finally:
-        resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+        return f"reading it broke the parser (exit status {process.returncode})"

@@ -1,42 +1,81 @@
-"""Poll one feed: fetch -> parse -> publish what is new -> remember."""
+"""Poll one feed: ask whether it may be -> fetch -> parse -> publish what is new -> remember."""
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
 
-from services.ingest.adapters.feed_state import FeedStates
+from services.ingest.adapters.feed_state import Begun, FeedStates
 from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Validators
+from services.ingest.adapters.health_news import tell_health
 from services.ingest.adapters.parser import ParseError, Parser
-from services.ingest.adapters.publisher import Published, Publisher
-from services.ingest.core.change import day_of
+from services.ingest.adapters.publisher import Completer, Published, Publisher
+from services.ingest.adapters.websub import Hubs
+from services.ingest.core import moving, trust
+from services.ingest.core.change import KEPT_DAYS, Horizon, day_of, has_date
 from services.ingest.core.feed import Feed
-from services.ingest.core.health import FeedState, after_failure, after_reading, after_success
-from services.ingest.core.pace import Wishes, next_poll
+from services.ingest.core.health import (
+    FeedState,
+    Kind,
+    after_failure,
+    after_reading,
+    after_success,
+    diagnose,
+)
+from services.ingest.core.pace import SPREAD_SECONDS, Limits, Wishes, next_poll, pace
+from services.ingest.core.rhythm import gap_now, learned, rhythm_of
+from services.ingest.core.websub import pushed_pace
 from shared.bus import Bus
+from shared.events import Report
+from shared.push import Push
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class PollOutcome:
-    """What a poll came to. `error` is in plain words and set only if it failed."""
+    """What a poll came to. `error` is in plain words and set only if it failed.
+
+    waiting: it was not asked, because it was asked just now, or its host wants to be left alone for a while.
+    """
 
     feed_id: str
-    result: Literal["read", "unchanged", "failed"]
+    result: Literal["read", "unchanged", "failed", "waiting"]
     next_poll: datetime
     new: int = 0
     changed: int = 0
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    """One poll as it goes on: what was known before, and how the feed is asked."""
+
+    feed: Feed
+    before: FeedState
+    now: datetime
+    validators: Validators
+    probe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a document came to: the state after it, and what was told of it."""
+
+    state: FeedState
+    told: Published
+    read: bool
+
+
 class Poller:
     """Polls feeds, many at a time if asked to.
 
-    `minimum` is the least time between two polls of a feed, in seconds; `clock` gives UTC; `random` 0 to 1.
+    `clock` gives UTC; `random` 0 to 1. `recent_days` is how old a report may be that is told of a feed read for the
+    first time. `probing` says whether servers that never proved honest are asked without conditions now and then.
     """
 
     def __init__(
@@ -46,80 +85,219 @@ class Poller:
         parser: Parser,
         states: FeedStates,
         bus: Bus,
-        minimum: float,
+        limits: Limits,
         clock: Callable[[], datetime],
         random: Callable[[], float],
+        recent_days: float = 7,
+        probing: bool = True,
+        hubs: Hubs | None = None,
+        articles: Completer | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._parser = parser
         self._states = states
-        self._publisher = Publisher(states, bus)
+        self._publisher = Publisher(states, bus, articles)
+        self._bus = bus
         self._counters = bus.counters
-        self._minimum = minimum
+        self._limits = limits
         self._clock = clock
         self._random = random
+        self._recent = timedelta(days=recent_days)
+        self._probing = probing
+        self._hubs = hubs
 
     async def poll(self, feed: Feed) -> PollOutcome:
         """Return what a poll came to; a feed that cannot be fetched or read is an outcome, not an error.
 
         Errors of Redis are raised: nothing is remembered then, and the next poll does it all again.
         """
-        state = await self._states.load(feed.id)
+        begun = await self._states.begin(feed.id, feed.host, self._clock(), self._limits.minimum)
+        if begun.later:
+            return await self._put_off(feed, begun, begun.later)
+        await asyncio.sleep(begun.wait)
+        poll = self._prepare(feed, begun.state)
         try:
-            fetched = await self._fetcher.fetch(feed, Validators(state.etag, state.last_modified))
-            return await self._take_in(feed, state, fetched)
+            fetched = await self._fetcher.fetch(feed, poll.validators, poll.before.where.address)
+            return await self._take_in(poll, fetched)
         except FetchError as e:
             self._counters.add("fetch_errors", kind=e.kind)
-            wishes = Wishes(feed.interval, retry_after=e.retry_after)
-            return await self._fail(feed, state, e.reason, e.status, wishes)
+            not_before = await self._heed(feed, e)
+            return await self._fail(poll, e.reason, e.fault, e.status, e.kind, not_before)
         except ParseError as e:
             self._counters.add("parse_errors")
-            return await self._fail(feed, state, e.reason, None, Wishes(feed.interval))
+            return await self._fail(poll, e.reason, "document", None, "soft", announced=e.announced)
 
-    async def _take_in(self, feed: Feed, state: FeedState, fetched: Fetched) -> PollOutcome:
+    async def take_pushed(self, feed: Feed, body: bytes, content_type: str | None) -> Published:
+        """Return what was published of a document that a hub has sent; raise ParseError.
+
+        It may hold the new entries only, so what it says of the feed as a whole is not kept.
+        """
         now = self._clock()
-        body_hash = state.body_hash if fetched.status == 304 else _body_hash(feed, fetched.body, now)
-        is_known = body_hash == state.body_hash
-        after, told = (state, Published()) if is_known else await self._read(feed, state, fetched, now)
+        state = await self._states.load(feed.id)
+        reading = await self._parser.read(body, content_type, feed.url, feed, now)
+        told = await self._publisher.publish(feed, reading.reports, now, self._horizon(feed, state, now))
+        after = replace(state, last_push=now, last_new=now if told.new else state.last_new)
+        await self._states.save(feed.id, after, state)
+        self._counters.add("websub_pushed")
+        if told.new or told.changed:
+            log.info("published", feed=feed.name, new=told.new, changed=told.changed, pushed=True)
+        return told
+
+    def _prepare(self, feed: Feed, state: FeedState) -> _Poll:
+        now = self._clock()
+        validators = Validators(state.etag, state.last_modified)
+        probe = self._probing and bool(validators.headers()) and trust.is_probe_due(state.trust, now)
+        if probe or state.trust.is_lost:
+            validators = Validators()
+        return _Poll(feed, state, now, validators, probe)
+
+    async def _put_off(self, feed: Feed, begun: Begun, later: datetime) -> PollOutcome:
+        if begun.verdict in ("blocked", "busy"):
+            later += timedelta(seconds=SPREAD_SECONDS * self._random())
+        if begun.verdict == "early":
+            later = max(later, begun.state.next_poll or later)
+        await self._states.save(feed.id, replace(begun.state, next_poll=later), begun.state)
+        self._counters.add("polls_put_off", reason=begun.verdict)
+        return PollOutcome(feed.id, "waiting", later)
+
+    async def _heed(self, feed: Feed, error: FetchError) -> datetime | None:
+        """Until when the host is left alone, for all feeds that it has."""
+        if error.status != 429 and error.retry_after is None:
+            return None
+        now = self._clock()
+        for host in {feed.host, error.host or feed.host}:
+            until = await self._states.leave_host_alone(host, now, error.retry_after)
+        return until
+
+    async def _take_in(self, poll: _Poll, fetched: Fetched) -> PollOutcome:
+        feed, now = poll.feed, self._clock()
+        push = await self._hubs.load(feed) if self._hubs and poll.before.hints.hubs else None
+        body_hash = poll.before.body_hash if fetched.status == 304 else _body_hash(feed, fetched.body, now)
+        is_known = body_hash is not None and body_hash == poll.before.body_hash
+        taken = _Taken(poll.before, Published(), False) if is_known else await self._read(poll, fetched, now)
         # Only here, when all is published: after a crash before this line the next poll reads it all again.
         after = replace(
-            after_success(after, now, status=fetched.status, published=told.new + told.changed),
+            after_success(
+                taken.state, now, status=fetched.status, published=taken.told.new + taken.told.changed
+            ),
             etag=fetched.validators.etag,
             last_modified=fetched.validators.last_modified,
             body_hash=body_hash,
+            trust=trust.after_answer(poll.before.trust, _answer(poll, fetched, taken.told), now),
+            where=moving.after_answer(
+                poll.before.where,
+                fetched.moved_to,
+                same=is_known or poll.before.is_new or taken.told.known > 0,
+                now=now,
+            ),
         )
-        due = await self._remember(feed, after, Wishes(feed.interval, max_age=fetched.max_age))
-        self._say_how_it_went(feed, state, told)
-        return PollOutcome(feed.id, "unchanged" if is_known else "read", due, told.new, told.changed)
+        push = await self._keep_push(feed, after, push, taken.told)
+        due = await self._remember(poll, after, max_age=fetched.max_age, push=push)
+        self._say_how_it_went(feed, poll.before, taken.told)
+        return PollOutcome(
+            feed.id, "read" if taken.read else "unchanged", due, taken.told.new, taken.told.changed
+        )
 
-    async def _read(
-        self, feed: Feed, state: FeedState, fetched: Fetched, now: datetime
-    ) -> tuple[FeedState, Published]:
+    async def _read(self, poll: _Poll, fetched: Fetched, now: datetime) -> _Taken:
+        feed, state = poll.feed, poll.before
         reading = await self._parser.read(fetched.body, fetched.content_type, fetched.url, feed, now)
-        told = await self._publisher.publish(feed.id, reading.reports, now)
+        told = await self._publisher.publish(feed, reading.reports, now, self._horizon(feed, state, now))
         if state.read_day is not None and state.read_day < day_of(now):
-            present = {report.id for report in reading.reports}
-            await self._publisher.forget_old(feed.id, present, now, state.read_day)
+            await self._publisher.forget_old(feed.id, told.present, now, state.read_day)
         if reading.notes:
             self._counters.add("documents_mended")
-        return after_reading(
-            state, now, title=reading.title, entries=len(reading.reports), notes=reading.notes
-        ), told
+        rhythm = learned(
+            state.rhythm, rhythm_of(_dates(reading.reports), now), now, last_new=state.last_new, new=told.new
+        )
+        after = after_reading(
+            state,
+            now,
+            title=reading.title,
+            entries=len(reading.reports),
+            notes=reading.notes,
+            hints=reading.hints,
+            rhythm=rhythm,
+        )
+        return _Taken(after, told, True)
+
+    def _horizon(self, feed: Feed, state: FeedState, now: datetime) -> Horizon | None:
+        if feed.sample:
+            return None
+        # Later on more is let through: some sources put reports up weeks late.
+        known = self._recent if state.is_new else max(self._recent, timedelta(days=KEPT_DAYS))
+        return Horizon(unseen=now - known, untold=now - self._recent)
+
+    async def _keep_push(
+        self, feed: Feed, state: FeedState, push: Push | None, told: Published
+    ) -> Push | None:
+        if not self._hubs or not state.hints.hubs:
+            return None
+        if await self._hubs.drop_if_it_missed(feed, push, told.dates):
+            return None
+        await self._hubs.keep(feed, state.hints, push)
+        return push
 
     async def _fail(
-        self, feed: Feed, state: FeedState, reason: str, status: int | None, wishes: Wishes
+        self,
+        poll: _Poll,
+        reason: str,
+        fault: str,
+        status: int | None,
+        kind: Kind,
+        not_before: datetime | None = None,
+        announced: Sequence[str] = (),
     ) -> PollOutcome:
-        after = after_failure(state, self._clock(), reason=reason, status=status)
-        due = await self._remember(feed, after, wishes)
+        after = after_failure(
+            poll.before, self._clock(), reason=reason, fault=fault, status=status, kind=kind
+        )
+        if announced and poll.before.is_new and not poll.before.where.address:
+            # The address of a site, and the site says where its feed is: the next poll asks there.
+            after = replace(after, where=moving.Whereabouts(address=announced[0]))
+        due = await self._remember(poll, after, not_before=not_before)
         self._counters.add("polls", result="failed")
+        feed = poll.feed
         # Once, and again only when it is something else: a feed may stay bad for months.
-        if reason != state.last_error:
+        if reason != poll.before.last_error:
             log.warning("feed failed", feed=feed.name, url=feed.url, reason=reason, next_poll=due.isoformat())
         return PollOutcome(feed.id, "failed", due, error=reason)
 
-    async def _remember(self, feed: Feed, state: FeedState, wishes: Wishes) -> datetime:
-        due = next_poll(self._clock(), self._minimum, wishes, failures=state.failures, jitter=self._random())
-        await self._states.save(feed.id, replace(state, next_poll=due))
+    async def _remember(
+        self,
+        poll: _Poll,
+        state: FeedState,
+        *,
+        max_age: float | None = None,
+        not_before: datetime | None = None,
+        push: Push | None = None,
+    ) -> datetime:
+        now, hints = self._clock(), state.hints
+        wishes = Wishes(
+            interval=poll.feed.interval,
+            gap=gap_now(state.rhythm, now),
+            max_age=max_age,
+            ttl=hints.ttl,
+            period=hints.period,
+            skip_hours=hints.skip_hours,
+            skip_days=hints.skip_days,
+            not_before=not_before,
+            conditional=_is_cheap(poll.feed, state),
+            pushed=pushed_pace(push, state.last_push is not None, now),
+            gone=moving.is_gone(state.where, now),
+        )
+        due = next_poll(now, self._limits, wishes, trouble=state.trouble, jitter=self._random())
+        health = diagnose(state, now)
+        since = state.health_since if health.condition == state.health else now
+        after = replace(
+            state,
+            next_poll=due,
+            interval=pace(self._limits, wishes),
+            wrong=health.wrong,
+            advice=health.advice,
+            health_since=since,
+        )
+        await self._states.save(poll.feed.id, after, poll.before, host=poll.feed.host)
+        if health.condition != state.health:
+            await tell_health(self._bus, poll.feed, after, health, now)
         return due
 
     def _say_how_it_went(self, feed: Feed, before: FeedState, told: Published) -> None:
@@ -128,6 +306,26 @@ class Poller:
             log.info("feed is well again", feed=feed.name, url=feed.url)
         if told.new or told.changed:
             log.info("published", feed=feed.name, new=told.new, changed=told.changed)
+
+
+def _answer(poll: _Poll, fetched: Fetched, told: Published) -> trust.Answer:
+    before = Validators(poll.before.etag, poll.before.last_modified)
+    return trust.Answer(
+        conditional=bool(poll.validators.headers()),
+        probe=poll.probe,
+        full=fetched.status != 304,
+        same_validators=fetched.validators == before,
+        news=bool(told.new or told.changed),
+    )
+
+
+def _is_cheap(feed: Feed, state: FeedState) -> bool:
+    """Whether a poll that finds nothing new costs next to nothing."""
+    return feed.is_file or (bool(state.etag or state.last_modified) and not state.trust.is_lost)
+
+
+def _dates(reports: Sequence[Report]) -> list[datetime]:
+    return [report.published_at for report in reports if has_date(report)]
 
 
 def _body_hash(feed: Feed, body: bytes, now: datetime) -> str:

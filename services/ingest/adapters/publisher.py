@@ -1,11 +1,25 @@
 """Publish what is new or changed in a document: once, whoever else polls the same feed at the same time."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from services.ingest.adapters.feed_state import FeedStates
-from services.ingest.core.change import Change, day_of, find_changes, find_renewals, sweep
+from services.ingest.core.change import (
+    PAGE,
+    Change,
+    Horizon,
+    day_of,
+    find_changes,
+    find_pages,
+    find_renamed,
+    find_renewals,
+    has_date,
+    page_names,
+    read_mark,
+    sweep,
+)
+from services.ingest.core.feed import Feed
 from shared.bus import Bus, Marked
 from shared.events import Report, published, published_fields
 
@@ -14,36 +28,89 @@ BATCH_CHARACTERS = 1_000_000
 
 
 class Published(NamedTuple):
-    """How many reports of a document were new, and how many had changed."""
+    """How many reports of a document were new, had changed, or had been seen before.
+
+    `dates` are when the new ones were published, as far as the feed says so; `present` are the ids of all.
+    """
 
     new: int = 0
     changed: int = 0
+    known: int = 0
+    dates: tuple[datetime, ...] = ()
+    present: frozenset[str] = frozenset()
+
+
+class Completer(Protocol):
+    """Fetches what a feed leaves out of its entries."""
+
+    async def complete(self, feed: Feed, report: Report) -> Report:
+        """Return the report with the text of its page, or as it is if there is none to be had."""
 
 
 class Publisher:
     """Writes reports to the stream, and the marks that say so."""
 
-    def __init__(self, states: FeedStates, bus: Bus) -> None:
+    def __init__(self, states: FeedStates, bus: Bus, articles: Completer | None = None) -> None:
         self._states = states
         self._bus = bus
+        self._articles = articles
 
-    async def publish(self, feed_id: str, reports: Sequence[Report], now: datetime) -> Published:
-        """Return what was published of a document that was just read."""
-        marks = await self._states.marks(feed_id, [report.id for report in reports])
-        new = changed = 0
-        for batch in _batches(find_changes(reports, marks, now)):
-            done = await self._bus.publish_once([self._marked(feed_id, change, now) for change in batch])
-            written = [change for change, was_first in zip(batch, done, strict=True) if was_first]
-            new += sum(change.is_new for change in written)
-            changed += sum(not change.is_new for change in written)
-        await self._states.renew(feed_id, find_renewals(marks, day_of(now)))
-        self._bus.counters.add("reports_published", new, kind="new")
-        self._bus.counters.add("reports_published", changed, kind="changed")
-        return Published(new, changed)
+    async def publish(
+        self, feed: Feed, reports: Sequence[Report], now: datetime, horizon: Horizon | None = None
+    ) -> Published:
+        """Return what was published of a document that was just read.
+
+        Reports from behind the horizon that are not known are marked as seen, and not told.
+        """
+        pages = page_names(reports)
+        marks = await self._states.marks(feed.id, [report.id for report in reports] + list(pages.values()))
+        reports, marks = await self._as_known(feed, reports, pages, marks)
+        told, untold = find_changes(reports, marks, now, horizon)
+        written = [change for batch in _batches(told) for change in await self._tell(feed, batch, now)]
+        present = frozenset(report.id for report in reports)
+        today = day_of(now)
+        named = find_pages(reports, page_names(reports), marks, today)
+        await self._states.renew(feed.id, find_renewals(marks, today) | untold | named)
+        new = [change.report for change in written if change.is_new]
+        self._bus.counters.add("reports_published", len(new), kind="new")
+        self._bus.counters.add("reports_published", len(written) - len(new), kind="changed")
+        self._bus.counters.add("reports_too_old", len(untold))
+        dates = tuple(report.published_at for report in new if has_date(report))
+        return Published(len(new), len(written) - len(new), len(present & marks.keys()), dates, present)
+
+    async def _as_known(
+        self, feed: Feed, reports: Sequence[Report], pages: Mapping[str, str], marks: dict[str, bytes]
+    ) -> tuple[Sequence[Report], dict[str, bytes]]:
+        """The reports under the ids that they were first told by, and the marks of those ids."""
+        renamed = find_renamed(reports, pages, marks)
+        if not renamed:
+            return reports, marks
+        marks = marks | await self._states.marks(feed.id, list(renamed.values()))
+        renamed = {new: old for new, old in renamed.items() if old in marks}
+        known = {
+            renamed.get(report.id, report.id): report.model_copy(
+                update={"id": renamed.get(report.id, report.id)}
+            )
+            for report in reports
+        }
+        return list(known.values()), marks
+
+    async def _tell(self, feed: Feed, batch: list[Change], now: datetime) -> list[Change]:
+        """Those of a batch that nobody told before us."""
+        if feed.full_text and self._articles:
+            # After the marks were compared: they are of the feed's own words.
+            batch = [
+                change._replace(report=await self._articles.complete(feed, change.report)) for change in batch
+            ]
+        done = await self._bus.publish_once([self._marked(feed.id, change, now) for change in batch])
+        return [change for change, was_first in zip(batch, done, strict=True) if was_first]
 
     async def forget_old(self, feed_id: str, present: Collection[str], now: datetime, last_read: int) -> None:
         """Drop the marks of entries long gone; `last_read` is the day of the document before this one."""
         marks = await self._states.all_marks(feed_id)
+        # The mark of a page lives as long as that of its report.
+        pages = {name for name, mark in marks.items() if read_mark(mark).fingerprint in present}
+        present = {*present, *(name for name in pages if name.startswith(PAGE))}
         today = day_of(now)
         swept = sweep(marks, present, last_read, today)
         await self._states.renew(

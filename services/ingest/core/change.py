@@ -1,27 +1,24 @@
 """Is a report new, changed or known? Knows no store: what was seen comes in as the marks that were left.
 
-A mark is "revision fingerprint day": the last revision published, what it said, and the day (since 1970)
-on which the entry was last in the feed.
+A mark is "revision fingerprint day": the last revision published (0 if it was seen but was too old to be told),
+what it said, and the day (since 1970) on which the entry was last in the feed. A page has a mark as well, whose
+fingerprint is the id of its report: so an entry is known whose guid has changed.
 """
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from services.ingest.core.identity import is_own_page
+from services.ingest.core.meaning import digest, meaning_of, same_page
 from shared.events import Report
 
 KEPT_DAYS = 30
+PAGE = "page:"
 
-
-class Revision(NamedTuple):
-    """A revision to publish; 1 is a new report, more is a changed one."""
-
-    number: int
-
-    @property
-    def is_new(self) -> bool:
-        return self.number == 1
+Field = Literal["title", "text", "url"]
+_FIELDS: tuple[Field, ...] = ("title", "text", "url")
 
 
 class Mark(NamedTuple):
@@ -43,9 +40,22 @@ class Sweep(NamedTuple):
 
 
 def fingerprint(report: Report) -> str:
-    """sha256(title, text, url), 16 hex digits. Dates do not count: some feeds touch them daily."""
-    parts = (report.title, report.text, report.url or "")
-    return hashlib.sha256("\n".join(" ".join(part.split()) for part in parts).encode()).hexdigest()[:16]
+    """Return digests of what title, text and link mean. Dates do not count: some feeds touch them daily."""
+    meanings = (meaning_of(report.title), meaning_of(report.text), same_page(report.url or ""))
+    return ".".join(map(digest, meanings))
+
+
+def changed_fields(before: str, after: str) -> tuple[Field, ...]:
+    """Return which fields two fingerprints differ in."""
+    old, new = before.split("."), after.split(".")
+    if len(old) != len(new):
+        return _FIELDS
+    return tuple(name for name, was, is_now in zip(_FIELDS, old, new, strict=True) if was != is_now)
+
+
+def has_date(report: Report) -> bool:
+    """Return whether the date of a report is the feed's own."""
+    return not any(note.startswith("date:") for note in report.notes)
 
 
 def day_of(moment: datetime) -> int:
@@ -62,14 +72,6 @@ def read_mark(seen: bytes) -> Mark:
         return Mark(1, "", 0)
 
 
-def revision_of(seen: bytes | None, said: str) -> Revision | None:
-    """Return the revision that a report with this fingerprint is, or None if it is known already."""
-    if seen is None:
-        return Revision(1)
-    mark = read_mark(seen)
-    return None if mark.fingerprint == said else Revision(mark.revision + 1)
-
-
 def sweep(marks: Mapping[str, bytes], present: Collection[str], last_read: int, today: int) -> Sweep:
     """Return which entries that left the feed are forgotten: those gone for more than 30 days.
 
@@ -80,6 +82,13 @@ def sweep(marks: Mapping[str, bytes], present: Collection[str], last_read: int, 
     just_left = [entry for entry, day in gone.items() if last_read <= day < today - 1]
     forgotten = [entry for entry, day in gone.items() if day < last_read and day < today - KEPT_DAYS]
     return Sweep(forgotten, just_left)
+
+
+class Horizon(NamedTuple):
+    """What was published before is old and not told as new: an `unseen` entry, or one seen but `untold` so far."""
+
+    unseen: datetime
+    untold: datetime
 
 
 class Change(NamedTuple):
@@ -94,16 +103,33 @@ class Change(NamedTuple):
         return self.mark.revision == 1
 
 
-def find_changes(reports: Iterable[Report], marks: Mapping[str, bytes], now: datetime) -> list[Change]:
-    """Return the reports that are new or changed against the marks, oldest first, as readers expect them."""
-    changes = []
+class Changes(NamedTuple):
+    """What to tell, oldest first; and what only to mark, as id -> (mark as it is, mark to leave)."""
+
+    told: list[Change]
+    untold: dict[str, tuple[bytes, str]]
+
+
+def find_changes(
+    reports: Iterable[Report], marks: Mapping[str, bytes], now: datetime, horizon: Horizon | None = None
+) -> Changes:
+    """Return the reports that are new or changed against the marks; what is behind the horizon is not told as new."""
+    told, untold = [], {}
     for report in reports:
         seen, said = marks.get(report.id), fingerprint(report)
-        revision = revision_of(seen, said)
-        if revision:
-            told = report.model_copy(update={"revision": revision.number})
-            changes.append(Change(told, Mark(revision.number, said, day_of(now)), seen))
-    return sorted(changes, key=lambda change: change.report.published_at)
+        before = read_mark(seen) if seen is not None else Mark(0, "", 0)
+        if before.fingerprint == said:
+            continue
+        since = horizon and (horizon.unseen if seen is None else horizon.untold)
+        if before.revision == 0 and since and report.published_at < since:
+            untold[report.id] = (seen or b"", str(Mark(0, said, day_of(now))))
+            continue
+        mark = Mark(before.revision + 1, said, day_of(now))
+        fields = changed_fields(before.fingerprint, said) if before.revision else ()
+        told.append(
+            Change(report.model_copy(update={"revision": mark.revision, "changed": fields}), mark, seen)
+        )
+    return Changes(sorted(told, key=lambda change: change.report.published_at), untold)
 
 
 def find_renewals(marks: Mapping[str, bytes], day: int) -> dict[str, tuple[bytes, str]]:
@@ -113,3 +139,44 @@ def find_renewals(marks: Mapping[str, bytes], day: int) -> dict[str, tuple[bytes
         for entry, mark in marks.items()
         if read_mark(mark).day < day
     }
+
+
+def page_names(reports: Sequence[Report]) -> dict[str, str]:
+    """Return report id -> name of its page's mark, for the pages that only one report of the document has.
+
+    The address of a site or of a list names no report: entries that share it are different ones.
+    """
+    pages = {report.id: same_page(report.url) for report in reports if report.url and is_own_page(report.url)}
+    shared = Counter(pages.values())
+    return {report: PAGE + digest(page) for report, page in pages.items() if shared[page] == 1}
+
+
+def find_renamed(
+    reports: Sequence[Report], pages: Mapping[str, str], marks: Mapping[str, bytes]
+) -> dict[str, str]:
+    """Return id -> id it was known by, for entries whose guid has changed while the page is the same.
+
+    Not if the old id is still in the document: then these are two entries.
+    """
+    present = {report.id for report in reports}
+    found = {}
+    for report in reports:
+        page = marks.get(pages.get(report.id, ""))
+        if page is None or report.id in marks:
+            continue
+        known_as = read_mark(page).fingerprint
+        if known_as and known_as not in present:
+            found[report.id] = known_as
+    return found
+
+
+def find_pages(
+    reports: Iterable[Report], pages: Mapping[str, str], marks: Mapping[str, bytes], day: int
+) -> dict[str, tuple[bytes, str]]:
+    """Return name -> (mark as it is, mark to leave) for pages that are not yet known as these reports'."""
+    found = {}
+    for report in reports:
+        name = pages.get(report.id)
+        if name and (name not in marks or read_mark(marks[name]).fingerprint != report.id):
+            found[name] = (marks.get(name, b""), str(Mark(1, report.id, day)))
+    return found

@@ -3,9 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+MAX_ENTRIES = 500
+MAX_AUTHORS = 20
+
 
 class UnreadableDocument(ValueError):
-    """A document that is no feed, or a feed of which nothing can be read. The message says what it is."""
+    """A document that is no feed, or a feed of which nothing can be read. The message says what it is.
+
+    `is_page` says whether it is a web page, `announced` which feeds it names as its own.
+    """
+
+    def __init__(self, message: str, announced: tuple[str, ...] = (), *, is_page: bool = False) -> None:
+        super().__init__(message)
+        self.announced = announced
+        self.is_page = is_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +52,29 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Hints:
+    """What a feed says of itself to those who poll it.
+
+    `ttl` and `period` (sy:updatePeriod divided by sy:updateFrequency) are in seconds. `skip_hours` are hours of
+    the day in UTC, `skip_days` days of the week with Monday 0. `hubs` are WebSub hubs, `self_url` is their topic.
+    """
+
+    ttl: float | None = None
+    period: float | None = None
+    skip_hours: frozenset[int] = frozenset()
+    skip_days: frozenset[int] = frozenset()
+    hubs: tuple[str, ...] = ()
+    self_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedFeed:
-    """A feed document read. `ttl` is in seconds; `mended` says what was wrong; `left_out` counts entries."""
+    """A feed document read. `mended` says what was wrong; `left_out` counts entries."""
 
     title: str = ""
     home_url: str | None = None
     language: str | None = None
-    ttl: float | None = None
+    hints: Hints = Hints()
     entries: tuple[Entry, ...] = ()
     mended: str | None = None
     left_out: int = 0

@@ -1,12 +1,26 @@
 """A feed as configured, and the list of them in feeds.toml."""
 
-import hashlib
+import base64
+import re
 import tomllib
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, computed_field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    computed_field,
+    model_validator,
+)
+
+from services.ingest.core.sources.page import Selectors
+from services.ingest.core.sources.reliefweb import api_address
+from shared.feeds import feed_id
 
 
 class FeedListError(Exception):
@@ -26,11 +40,42 @@ def _is_fetchable(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must begin with http:// or https:// and name a host, or be a file path")
+    if parts.username or parts.password:
+        raise ValueError("must not hold a password: there are username and password for that")
     return url
 
 
+def _is_header(name: str) -> str:
+    if not _HEADER.fullmatch(name) or name.lower() in _OUR_HEADERS:
+        raise ValueError(f"{name!r} is no header that can be set for a feed")
+    return name
+
+
+def _is_header_value(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().isprintable():
+        raise ValueError("must be one line of text")
+    return value
+
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OUR_HEADERS = (
+    "host",
+    "content-length",
+    "connection",
+    "if-none-match",
+    "if-modified-since",
+    "accept-encoding",
+)
+_HeaderName = Annotated[str, AfterValidator(_is_header)]
+_HeaderValue = Annotated[SecretStr, AfterValidator(_is_header_value)]
+
+
 class Feed(BaseModel):
-    """One feed. `url` is http(s), or a file path relative to the feed list; `interval` is in seconds."""
+    """One feed. `url` is http(s), or a file path relative to the feed list; `interval` is in seconds.
+
+    `kind` says how its documents are read (services/ingest/core/sources). Headers and password are secrets: they go
+    to the feed's own host, and nowhere else.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True)
 
@@ -39,12 +84,47 @@ class Feed(BaseModel):
     interval: float | None = Field(default=None, gt=0)
     enabled: bool = True
     sample: bool = Field(default=False, description="Made-up reports: their dates are moved to today.")
+    kind: Literal["feed", "page", "sitemap", "reliefweb"] = "feed"
+    select: Selectors | None = Field(default=None, description="Where on a page what stands.")
+    appname: str | None = Field(default=None, description="The name that ReliefWeb has approved for you.")
+    full_text: bool = Field(
+        default=False, description="Fetch each new entry's page and take the article's text."
+    )
+    headers: dict[_HeaderName, _HeaderValue] = Field(default_factory=dict)
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: Literal["verify", "insecure"] = "verify"
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Feed":
+        if (self.kind == "page") != (self.select is not None):
+            raise ValueError('kind = "page" and the table [feed.select] belong together')
+        if self.kind == "reliefweb" and not self.appname:
+            raise ValueError(
+                "ReliefWeb wants an appname: ask for one at https://apidoc.reliefweb.int/parameters#appname"
+            )
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together")
+        return self
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def id(self) -> str:
         """sha256(url), 12 hex digits: a feed keeps its state when its title or place in the list changes."""
-        return hashlib.sha256(self.url.encode()).hexdigest()[:12]
+        return feed_id(self.url)
+
+    @property
+    def address(self) -> str:
+        """What is asked for: the url, for an API with what it needs beside."""
+        return api_address(self.url, self.appname) if self.kind == "reliefweb" and self.appname else self.url
+
+    def request_headers(self) -> dict[str, str]:
+        """Return what is sent to the feed's own host on top of our headers; secrets in clear."""
+        sent = {name: value.get_secret_value() for name, value in self.headers.items()}
+        if self.username is not None and self.password is not None:
+            pair = f"{self.username}:{self.password.get_secret_value()}"
+            sent["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        return sent
 
     @property
     def is_file(self) -> bool:
@@ -98,18 +178,20 @@ def _refuse_table() -> Feed:
 
 def _place(number: int, table: Any) -> str:
     url = table.get("url")
-    return f"feed {number} ({url})" if isinstance(url, str) and url else f"feed {number}"
+    shown = re.sub(r"(?<=//)[^/@]*@", "…@", url) if isinstance(url, str) else ""
+    return f"feed {number} ({shown})" if shown else f"feed {number}"
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False, include_input=False):
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            yield f"unknown key {key!r}; known are url, title, interval, enabled, sample"
+            known = Selectors if key.startswith("select.") else Feed
+            yield f"unknown key {key!r}; known are {', '.join(known.model_fields)}"
         elif problem["type"] == "missing":
             yield f"{key} is missing"
         else:
-            yield f"{key}: {problem['msg'].removeprefix('Value error, ')}"
+            yield f"{key}: {problem['msg'].removeprefix('Value error, ')}".removeprefix(": ")
 
 
 def _duplicates(feeds: list[Feed]) -> list[str]:

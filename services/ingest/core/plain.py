@@ -10,6 +10,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from services.ingest.core.entry import Words
 
 URL_LIMIT = 2048
+# More than any article has, markup included: what is beyond is cut before it costs time and memory.
+RAW_LIMIT = 2_000_000
 
 # fmt: off
 _DROPPED = frozenset((
@@ -30,25 +32,29 @@ _HARMFUL = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
     "\u202a-\u202e\u2066-\u2069\u00ad\u200b\u2060\ufeff]"
 )
+# Looking for a name given twice in it would take minutes.
+_HUGE_TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9:-]{0,30})[^<>]{5000,}>?")
+_HUGE = 5000
+# The same for ASCII, in which nearly all of a page is: several times faster than the pattern.
+_HARMFUL_ASCII = dict.fromkeys([*range(0x09), *range(0x0E, 0x1C), 0x7F])
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
-_SPACE_AROUND_BREAK = re.compile(r" *(\n+) *")
-_SPACES = re.compile(r"\s+")
 
 
 def plain_text(words: Words | None) -> str:
     """Return text with a blank line between paragraphs, whitespace folded, scripts and styles dropped."""
     if words is None:
         return ""
+    raw = words.value[:RAW_LIMIT]
     if not words.html:
-        return _fold_paragraphs(words.value)
+        return _fold_paragraphs(raw)
     # Some feeds escape their markup once too often: what is left has no tag, but becomes one.
-    value = words.value if _TAG.search(words.value) else html.unescape(words.value)
-    return _from_markup(value) if _TAG.search(value) else _fold_paragraphs(value)
+    value = raw if _has_tag(raw) else html.unescape(raw)
+    return _from_markup(value) if _has_tag(value) else _fold_paragraphs(value)
 
 
 def plain_line(words: Words | None) -> str:
     """Return text on one line."""
-    return _SPACES.sub(" ", plain_text(words)).strip()
+    return " ".join(plain_text(words).split())
 
 
 def cut(text: str, limit: int) -> str:
@@ -70,22 +76,36 @@ def web_address(link: str | None) -> str | None:
         )
     except ValueError:
         return None
-    return (
-        link if fit and len(link) <= URL_LIMIT and not _HARMFUL.search(link) and link.isprintable() else None
-    )
+    return link if fit and len(link) <= URL_LIMIT and link.isprintable() else None
+
+
+def _has_tag(value: str) -> bool:
+    return "<" in value and bool(_TAG.search(value))
+
+
+def _without_harmful(value: str) -> str:
+    return value.translate(_HARMFUL_ASCII) if value.isascii() else _HARMFUL.sub("", value)
 
 
 def _fold_paragraphs(value: str) -> str:
-    clean = _HARMFUL.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
-    folded = (_SPACES.sub(" ", paragraph).strip() for paragraph in _PARAGRAPH.split(clean))
+    clean = _without_harmful(value.replace("\r\n", "\n").replace("\r", "\n"))
+    if "\n" not in clean:
+        return " ".join(clean.split())
+    folded = (" ".join(paragraph.split()) for paragraph in _PARAGRAPH.split(clean))
     return "\n\n".join(paragraph for paragraph in folded if paragraph)
 
 
 def _from_markup(value: str) -> str:
-    body = LexborHTMLParser(_HARMFUL.sub("", value)).body
+    clean = _without_harmful(value)
+    if len(clean) > _HUGE:
+        clean = _HUGE_TAG.sub(r"<\1>", clean)
+    body = LexborHTMLParser(clean).body
     text = "".join(_pieces(body)) if body else ""
     # Entities may have hidden what was removed above.
-    return _SPACE_AROUND_BREAK.sub(r"\1", re.sub(" {2,}", " ", _HARMFUL.sub("", text))).strip()
+    text = _without_harmful(text) if "&" in clean else text
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text.replace(" \n", "\n").replace("\n ", "\n").strip()
 
 
 def _pieces(body: LexborNode) -> Iterator[str]:
@@ -95,12 +115,20 @@ def _pieces(body: LexborNode) -> Iterator[str]:
         if isinstance(step, int):
             pending = min(2, pending + 1) if step == 0 else max(pending, step)
             continue
-        text = _SPACES.sub(" ", step)
+        text = _folded(step)
         if text == " " and pending:
             continue
         if text:
             yield "\n" * pending + text
             pending = 0
+
+
+def _folded(text: str) -> str:
+    """The text with each run of whitespace as one space, also at its ends."""
+    folded = " ".join(text.split())
+    if not folded:
+        return " " if text else ""
+    return f"{' ' if text[0].isspace() else ''}{folded}{' ' if text[-1].isspace() else ''}"
 
 
 def _walk(body: LexborNode) -> Iterator[str | int]:

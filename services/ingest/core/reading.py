@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.ingest.core.entry import ParsedFeed
+from services.ingest.core.entry import MAX_ENTRIES, Hints, ParsedFeed
 from services.ingest.core.feed import Feed
-from services.ingest.core.parse import MAX_ENTRIES, parse_document
+from services.ingest.core.parse import parse_source
 from services.ingest.core.report import source_of, to_report
 from services.ingest.core.sample import as_of_today
 from shared.events import Report
@@ -13,21 +13,23 @@ from shared.events import Report
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The reports of a document, the feed's own title, and notes on what was mended or left out."""
+    """The reports of a document, the feed's own title, notes on what was mended or left out, and its hints."""
 
     title: str
     reports: tuple[Report, ...]
     notes: tuple[str, ...] = ()
+    hints: Hints = Hints()  # noqa: RUF009
 
 
 def read_document(body: bytes, content_type: str | None, url: str, feed: Feed, now: datetime) -> Reading:
     """Return the reports of a document; raise UnreadableDocument. `url` is where it came from in the end."""
-    parsed = parse_document(body, content_type, url)
+    parsed = parse_source(body, content_type, url, feed)
     if feed.sample:
         parsed = as_of_today(parsed, now)
-    reports = [to_report(entry, feed, parsed, now) for entry in parsed.entries]
+    source = source_of(feed, parsed)
+    reports = [to_report(entry, feed, parsed, now, source) for entry in parsed.entries]
     told = tuple(report for report in reports if report.title or report.url)
-    return Reading(source_of(feed, parsed).title, told, tuple(_notes(parsed, len(reports) - len(told))))
+    return Reading(source.title, told, tuple(_notes(parsed, len(reports) - len(told))), parsed.hints)
 
 
 def _notes(parsed: ParsedFeed, empty: int) -> list[str]:

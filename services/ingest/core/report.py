@@ -1,6 +1,5 @@
 """An entry made ours. Knows no clock and no store."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
@@ -8,6 +7,7 @@ from typing import NamedTuple
 from services.ingest.core.dates import pick_dates
 from services.ingest.core.entry import Entry, ParsedFeed, Words
 from services.ingest.core.feed import Feed
+from services.ingest.core.language import detect_language, language_tag
 from services.ingest.core.plain import cut, plain_line, plain_text, web_address
 from shared.events import Report, Source, report_id
 
@@ -17,8 +17,6 @@ SUMMARY_LIMIT = 500
 AUTHOR_LIMIT = 200
 LEAD_LIMIT = 120
 
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*")
-
 
 class _Body(NamedTuple):
     title: str
@@ -27,12 +25,20 @@ class _Body(NamedTuple):
     notes: tuple[str, ...]
 
 
-def to_report(entry: Entry, feed: Feed, parsed: ParsedFeed, now: datetime) -> Report:
-    """Return the entry as a report of revision 1; `notes` on it say what was mended."""
+def to_report(
+    entry: Entry, feed: Feed, parsed: ParsedFeed, now: datetime, source: Source | None = None
+) -> Report:
+    """Return the entry as a report of revision 1; `notes` on it say what was mended.
+
+    `source` is what source_of returns, for who has it already.
+    """
     body = _body(entry)
     dated = pick_dates(entry.published, entry.updated, now)
     url = web_address(entry.link)
     notes = [*body.notes, dated.note]
+    language = language_tag(entry.language or parsed.language)
+    if not language and (language := detect_language(body.title, body.text)):
+        notes.append("language: none given; told by the words")
     if entry.link and not url:
         notes.append("link: left out, for it is no http or https address")
     if parsed.mended:
@@ -43,12 +49,12 @@ def to_report(entry: Entry, feed: Feed, parsed: ParsedFeed, now: datetime) -> Re
         title=body.title,
         summary=body.summary,
         text=body.text,
-        language=language_tag(entry.language or parsed.language),
+        language=language,
         authors=tuple(_authors(entry)),
         published_at=dated.published,
         updated_at=dated.updated,
         fetched_at=now,
-        source=source_of(feed, parsed),
+        source=source or source_of(feed, parsed),
         notes=tuple(note for note in notes if note),
     )
 
@@ -62,12 +68,6 @@ def source_of(feed: Feed, parsed: ParsedFeed) -> Source:
         feed_url=feed.url,
         home_url=web_address(parsed.home_url),
     )
-
-
-def language_tag(written: str | None) -> str | None:
-    """Return a BCP 47 tag in lower case, or None for what is none."""
-    tag = (written or "").strip().lower().replace("_", "-")
-    return tag if _LANGUAGE.fullmatch(tag) and len(tag) <= 35 else None
 
 
 def _body(entry: Entry) -> _Body:

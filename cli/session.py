@@ -1,0 +1,61 @@
+"""What every subcommand that talks to a running installation needs: its Redis, and how to fail."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import NoReturn, TypeVar
+
+import typer
+from redis.exceptions import RedisError
+
+from shared.bus import Bus
+from shared.service import consumer_name
+from shared.settings import ServiceSettings, load
+
+T = TypeVar("T")
+
+
+def with_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
+    """Return what `work` returns, given a connected bus; end the command if Redis does not answer."""
+    settings = load(ServiceSettings)
+    bus = Bus(redis_url(settings), settings.names, consumer_name(), redis_tries=1)
+
+    async def connected() -> T:
+        try:
+            await bus.broker.connect()
+            await bus.redis.ping()
+        except (RedisError, OSError) as e:
+            fail(f"redis does not answer: {e}. Is `tocsin run` up? Else set TOCSIN_REDIS_URL.")
+        try:
+            return await work(bus)
+        finally:
+            await bus.close()
+
+    return asyncio.run(connected())
+
+
+def redis_url(settings: ServiceSettings) -> str:
+    """Return TOCSIN_REDIS_URL, else the address that a `tocsin run` on the same data folder wrote down."""
+    if settings.redis_url is None:
+        with suppress(OSError):
+            return (settings.data_dir / "redis.url").read_text().strip()
+    return settings.require_redis_url()
+
+
+def ago(moment: datetime | None) -> str:
+    """Return "5 min ago", "in 2 h", "never"."""
+    if moment is None:
+        return "never"
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    amount = abs(seconds)
+    size, unit = next(((s, u) for s, u in ((86400, "d"), (3600, "h"), (60, "min")) if amount >= s), (1, "s"))
+    text = f"{amount / size:.0f} {unit}"
+    return f"{text} ago" if seconds >= 0 else f"in {text}"
+
+
+def fail(message: str) -> NoReturn:
+    """End the command with a message and status 1."""
+    print(f"tocsin: {message}", file=sys.stderr)
+    raise typer.Exit(1)

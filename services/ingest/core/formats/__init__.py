@@ -1,0 +1,1 @@
+"""The forms in which feeds come. Each module reads one: bytes -> ParsedFeed."""

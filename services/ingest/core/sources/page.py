@@ -1,0 +1,87 @@
+"""Entries from a web page that lists them, by CSS selectors from feeds.toml."""
+
+from typing import Annotated
+from urllib.parse import urljoin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from services.ingest.core.dates import read_date
+from services.ingest.core.entry import MAX_ENTRIES, Date, Entry, ParsedFeed, UnreadableDocument, Words
+
+
+def _is_selector(selector: str) -> str:
+    try:
+        LexborHTMLParser("<p></p>").css_first(selector)
+    except Exception as e:  # selectolax has no error of its own for this
+        raise ValueError(f"{selector!r} is no CSS selector") from e
+    return selector
+
+
+Selector = Annotated[str, AfterValidator(_is_selector)]
+
+
+class Selectors(BaseModel):
+    """Where things stand on a page: `entry` from its root, the others inside an entry."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    entry: Selector
+    link: Selector = "a[href]"
+    title: Selector | None = None
+    date: Selector | None = None
+    summary: Selector | None = None
+
+
+def read_page(body: bytes, url: str, select: Selectors) -> ParsedFeed:
+    """Return a page's entries; raise UnreadableDocument if there are none, for then the page has changed.
+
+    An entry's identity is its link. Its title is that of `title`, else the link's own text.
+    """
+    page = LexborHTMLParser(body)
+    base = _attribute(page.css_first("base[href]"), "href")
+    place = urljoin(url, base) if base else url
+    nodes = page.css(select.entry)
+    entries = [entry for node in nodes[: 2 * MAX_ENTRIES] if (entry := _entry(node, place, select))]
+    if not entries:
+        found = f"{len(nodes)} elements, none with a link {select.link!r}" if nodes else "nothing"
+        raise UnreadableDocument(f"the page has changed, it seems: {select.entry!r} finds {found}")
+    return ParsedFeed(
+        title=_text(page.css_first("title")),
+        home_url=url,
+        language=_attribute(page.css_first("html"), "lang"),
+        entries=tuple(entries[:MAX_ENTRIES]),
+        left_out=max(0, len(nodes) - MAX_ENTRIES),
+    )
+
+
+def _entry(node: LexborNode, place: str, select: Selectors) -> Entry | None:
+    anchor = node if node.tag == "a" and _attribute(node, "href") else node.css_first(select.link)
+    href = _attribute(anchor, "href")
+    if not href or anchor is None:
+        return None
+    try:
+        link = urljoin(place, href)
+    except ValueError:
+        return None
+    title = node.css_first(select.title) if select.title else None
+    summary = node.css_first(select.summary) if select.summary else None
+    return Entry(
+        id=link,
+        link=link,
+        title=Words(_text(title) or _text(anchor), html=False),
+        summary=Words(summary.html or "") if summary else None,
+        published=_date(node.css_first(select.date) if select.date else None),
+    )
+
+
+def _date(node: LexborNode | None) -> Date | None:
+    return read_date(_attribute(node, "datetime") or _attribute(node, "content") or _text(node))
+
+
+def _text(node: LexborNode | None) -> str:
+    return " ".join(node.text(separator=" ").split()) if node else ""
+
+
+def _attribute(node: LexborNode | None, name: str) -> str | None:
+    return (node.attributes.get(name) or "").strip() or None if node else None

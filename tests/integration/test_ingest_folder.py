@@ -1,0 +1,40 @@
+"""Every document of the folder, good and broken, through the limits of the parse workers."""
+
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import psutil
+import pytest
+
+from services.ingest.adapters.parser import ParseError, Parser
+from services.ingest.core.feed import Feed
+from tests.feed_folder import documents
+
+NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)
+FEED = Feed(url="https://example.org/rss")
+
+
+@pytest.fixture
+async def parser() -> AsyncIterator[Parser]:
+    async with Parser(workers=1) as parser:
+        yield parser
+
+
+async def test_every_document_ends_with_reports_or_a_named_error_in_time_and_memory(parser: Parser) -> None:
+    count, odd, slowest, largest = 0, [], 0.0, 0
+    for name, body in documents():
+        started = time.perf_counter()
+        try:
+            reading = await parser.read(body, None, FEED.url, FEED, NOW)
+            assert all(report.title or report.url for report in reading.reports), name
+        except ParseError as e:
+            if not e.reason or "broke the parser" in e.reason or "Error" in e.reason:
+                odd.append((name, e.reason))
+        count += 1
+        slowest = max(slowest, time.perf_counter() - started)
+        largest = max(largest, *(worker.memory_info().rss for worker in psutil.Process().children()))
+    assert count > 200
+    assert odd == []
+    assert slowest < 6
+    assert largest < 300e6

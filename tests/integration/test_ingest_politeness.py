@@ -1,0 +1,237 @@
+"""What someone who runs a feed sees of us: a server that watches, over days, restarts and bad moods.
+
+The clock is the test's; everything else is real: the requests, the fetcher, Redis. Each "day" makes a new process of
+ours in all but name: nothing is kept between polls but what is in Redis.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from ipaddress import ip_network
+from itertools import pairwise
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from services.ingest.adapters.feed_state import FeedStates
+from services.ingest.adapters.fetcher import Fetcher
+from services.ingest.adapters.host_slots import HostSlots
+from services.ingest.adapters.parser import Parser
+from services.ingest.adapters.poller import Poller
+from services.ingest.core.feed import Feed
+from services.ingest.core.pace import Limits
+from shared.address_guard import AddressGuard
+from shared.bus import Bus
+
+START = datetime(2026, 8, 4, 12, tzinfo=UTC)
+MINIMUM = 900.0
+ALLOWED = {
+    "Host", "User-Agent", "Accept", "Accept-Encoding", "If-None-Match", "If-Modified-Since",
+}  # fmt: skip
+
+
+class Watcher:
+    """A site with a feed that changes, and a list of everything that was ever asked of it."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.seen: list[tuple[datetime, web.Request]] = []
+        self.version = 1
+        self.items = 1
+        self.refusing: dict[str, str] | None = None
+        self.headers: dict[str, str] = {}
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self.server = TestServer(app, host="127.0.0.1")
+
+    @property
+    def validators(self) -> dict[str, str]:
+        # Odd on purpose: whoever parses, re-formats or unquotes them is found out.
+        return {"ETag": f'W/"v{self.version}, \\"odd\\""', "Last-Modified": f"some day no. {self.version}"}
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.seen.append((self.now, request))
+        if self.refusing is not None:
+            return web.Response(status=429, headers=self.refusing)
+        cookie = {"Set-Cookie": "who=you"} | self.headers | self.validators
+        if request.headers.get("If-None-Match") == self.validators["ETag"]:
+            return web.Response(status=304, headers=cookie)
+        date = format_datetime(START)
+        items = "".join(
+            f"<item><guid>{n}</guid><title>{n}</title><pubDate>{date}</pubDate></item>"
+            for n in range(self.items)
+        )
+        return web.Response(text=f"<rss version='2.0'><channel>{items}</channel></rss>", headers=cookie)
+
+    @property
+    def times(self) -> list[datetime]:
+        return [moment for moment, _ in self.seen]
+
+    def sent(self, header: str) -> list[str | None]:
+        return [request.headers.get(header) for _, request in self.seen]
+
+
+class Installation:
+    """Our side: what is due is polled, as ingest does it."""
+
+    def __init__(self, bus: Bus, parser: Parser, watcher: Watcher, feed: Feed) -> None:
+        self.bus, self.parser, self.watcher, self.feed = bus, parser, watcher, feed
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[tuple[FeedStates, Poller]]:
+        guard = AddressGuard([ip_network("127.0.0.0/8")])
+        states = FeedStates(self.bus.redis, self.bus.names, host_pause=0)
+        await states.sync([self.feed], self.watcher.now)
+        async with Fetcher(
+            guard, HostSlots(0), "https://tocsin.example/contact", clock=lambda: self.watcher.now
+        ) as fetcher:
+            yield (
+                states,
+                Poller(
+                    fetcher=fetcher,
+                    parser=self.parser,
+                    states=states,
+                    bus=self.bus,
+                    limits=Limits(MINIMUM),
+                    clock=lambda: self.watcher.now,
+                    random=lambda: 0.5,
+                ),
+            )
+
+    async def live(self, span: timedelta, *, step: float = 300, restart_every: int = 7) -> None:
+        """Look every `step` seconds whether the feed is due; a new process every few looks."""
+        end, looks = self.watcher.now + span, 0
+        while self.watcher.now < end:
+            async with self.process() as (states, poller):
+                for _ in range(restart_every):
+                    self.watcher.now += timedelta(seconds=step)
+                    looks += 1
+                    if await states.claim(self.watcher.now, 1):
+                        await poller.poll(self.feed)
+
+
+@pytest.fixture
+async def watcher() -> AsyncIterator[Watcher]:
+    watcher = Watcher()
+    await watcher.server.start_server()
+    yield watcher
+    await watcher.server.close()
+
+
+@pytest.fixture
+async def ours(bus: Bus, watcher: Watcher) -> AsyncIterator[Installation]:
+    async with Parser(workers=1) as parser:
+        yield Installation(bus, parser, watcher, Feed(url=str(watcher.server.make_url("/feed.xml"))))
+
+
+async def test_one_request_is_made_at_the_beginning(ours: Installation, watcher: Watcher) -> None:
+    await ours.live(timedelta(minutes=30))
+    assert [(request.method, request.path_qs) for _, request in watcher.seen] == [("GET", "/feed.xml")]
+
+
+async def test_we_say_who_we_are_and_send_nothing_else(ours: Installation, watcher: Watcher) -> None:
+    await ours.live(timedelta(hours=5))
+    for _, request in watcher.seen:
+        assert set(request.headers) <= ALLOWED
+        assert request.query_string == ""
+        assert request.headers["User-Agent"].startswith("Tocsin/")
+        assert "(+https://tocsin.example/contact)" in request.headers["User-Agent"]
+        assert "gzip" in request.headers["Accept-Encoding"]
+
+
+async def test_only_the_first_request_and_the_rare_probe_are_unconditional(
+    ours: Installation, watcher: Watcher
+) -> None:
+    await ours.live(timedelta(days=14), step=1800)
+    unconditional = [
+        moment for moment, sent in zip(watcher.times, watcher.sent("If-None-Match"), strict=True) if not sent
+    ]
+    assert len(watcher.seen) > 100
+    assert len(unconditional) <= 1 + 3
+    assert all(later - earlier >= timedelta(days=3) for earlier, later in pairwise(unconditional))
+
+
+async def test_validators_are_those_of_the_last_answer_to_the_letter(
+    ours: Installation, watcher: Watcher
+) -> None:
+    given = []
+    for _ in range(12):
+        await ours.live(timedelta(hours=2))
+        given.append(watcher.validators)
+        # Touched, with nothing new in it; and now and then something is.
+        watcher.version += 1
+        watcher.items += watcher.version % 3 == 0
+    sent = list(zip(watcher.sent("If-None-Match"), watcher.sent("If-Modified-Since"), strict=True))
+    known = [(validators["ETag"], validators["Last-Modified"]) for validators in given]
+    assert sent[0] == (None, None)
+    assert set(sent[1:]) <= set(known)
+    # In their order: once a newer pair was sent, an older one never is again.
+    order = [known.index(pair) for pair in sent[1:]]
+    assert order == sorted(order)
+
+
+async def test_no_request_comes_before_the_minimum_whatever_is_restarted(
+    ours: Installation, watcher: Watcher
+) -> None:
+    watcher.items = 40
+    async with ours.process() as (states, poller):
+        await poller.poll(ours.feed)
+    for _ in range(120):
+        watcher.now += timedelta(seconds=60)
+        async with ours.process() as (states, poller):
+            await states.poll_soon(ours.feed.id, watcher.now)
+            if await states.claim(watcher.now, 1):
+                await poller.poll(ours.feed)
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(watcher.times)]
+    assert len(gaps) >= 7
+    assert min(gaps) >= MINIMUM
+
+
+async def test_a_feed_that_stays_fresh_is_not_asked_before_it_is_stale(
+    ours: Installation, watcher: Watcher
+) -> None:
+    watcher.headers = {"Cache-Control": "public, max-age=14400"}
+    await ours.live(timedelta(days=2))
+    gaps = [later - earlier for earlier, later in pairwise(watcher.times)]
+    assert len(gaps) >= 8
+    assert min(gaps) >= timedelta(hours=4)
+
+
+SEVEN = START + timedelta(hours=7)
+
+
+@pytest.mark.parametrize(
+    ("headers", "earliest"),
+    [
+        ({"Retry-After": "10800"}, lambda refused: refused + timedelta(hours=3)),
+        ({"Retry-After": format_datetime(SEVEN, usegmt=True)}, lambda _: SEVEN),
+        ({}, lambda refused: refused + timedelta(minutes=15)),
+    ],
+    ids=["seconds", "date", "none"],
+)
+async def test_429_is_obeyed_over_restarts(
+    ours: Installation,
+    watcher: Watcher,
+    headers: dict[str, str],
+    earliest: Callable[[datetime], datetime],
+) -> None:
+    await ours.live(timedelta(hours=3))
+    watcher.refusing = headers
+    before = len(watcher.seen)
+    await ours.live(timedelta(hours=1.5))
+    refused = watcher.times[before]
+    watcher.refusing = None
+    await ours.live(timedelta(hours=6))
+    assert watcher.times[before + 1] >= earliest(refused)
+
+
+async def test_a_host_that_always_refuses_is_asked_less_and_less(
+    ours: Installation, watcher: Watcher
+) -> None:
+    watcher.refusing = {}
+    await ours.live(timedelta(days=3), step=1800)
+    gaps = [later - earlier for earlier, later in pairwise(watcher.times)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] >= timedelta(hours=6)
