@@ -1,0 +1,51 @@
+"""Settings: every one is documented, secrets come from files, what is wrong is named all at once."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from services.api.settings import ApiSettings
+from services.classify.settings import ClassifySettings
+from services.ingest.settings import IngestSettings
+from services.notify.settings import NotifySettings
+from shared.settings import ServiceSettings, SettingsError, load
+
+ROOT = Path(__file__).parent.parent.parent
+KINDS: tuple[type[ServiceSettings], ...] = (IngestSettings, ClassifySettings, NotifySettings, ApiSettings)
+
+
+def test_every_setting_is_in_the_example_and_nothing_else_is() -> None:
+    known = {f"TOCSIN_{name}".upper() for kind in KINDS for name in kind.model_fields}
+    shown = set(re.findall(r"^#? ?(TOCSIN_\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert shown == known
+
+
+def test_the_example_as_it_is_is_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    defaults = [load(kind) for kind in KINDS]
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
+    assert [load(kind) for kind in KINDS] == defaults
+
+
+def test_a_secret_is_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "url").write_text("redis://:secret@host:6379/0\n")
+    monkeypatch.setenv("TOCSIN_REDIS_URL_FILE", str(tmp_path / "url"))
+    settings = load(ServiceSettings)
+    assert settings.require_redis_url() == "redis://:secret@host:6379/0"
+    assert "secret" not in repr(settings)
+
+
+def test_every_wrong_setting_is_named_and_no_value_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_RETENTION_DAYS", "forever-secret")
+    monkeypatch.setenv("TOCSIN_HTTP_PORT", "99999")
+    with pytest.raises(SettingsError) as caught:
+        load(ServiceSettings)
+    named = {line.split(":")[0] for line in str(caught.value).splitlines()}
+    assert {"TOCSIN_RETENTION_DAYS", "TOCSIN_HTTP_PORT"} <= named
+    assert "secret" not in str(caught.value)
+
+
+def test_without_redis_the_message_says_what_to_do() -> None:
+    with pytest.raises(SettingsError, match="tocsin run"):
+        ServiceSettings(redis_url=None).require_redis_url()
