@@ -76,6 +76,17 @@ redis.call('EXPIRE', KEYS[1], ARGV[1])
 return strikes
 """
 
+# One script, for a transaction of several commands costs three times as much to send.
+# KEYS: feed, due, host   ARGV: feed id, next poll or '', host or '', how many fields and values, these, fields gone
+_SAVE = """
+local last = 4 + tonumber(ARGV[4])
+if last > 4 then redis.call('HSET', KEYS[1], unpack(ARGV, 5, last)) end
+if last < #ARGV then redis.call('HDEL', KEYS[1], unpack(ARGV, last + 1)) end
+if ARGV[2] ~= '' then redis.call('ZADD', KEYS[2], 'XX', ARGV[2], ARGV[1]) end
+if ARGV[3] ~= '' then redis.call('HDEL', KEYS[3], 'busy') end
+return 1
+"""
+
 # Only if nobody published meanwhile: an old mark put back would make a known revision look new.
 # KEYS: seen   ARGV: field, expected ('' = absent), mark, field, expected, mark...
 _RENEW = """
@@ -116,6 +127,7 @@ class FeedStates:
         self._names = names
         self._host_pause = host_pause
         self._begin = redis.register_script(_BEGIN)
+        self._save = redis.register_script(_SAVE)
         self._strike = redis.register_script(_STRIKE)
         self._claim = redis.register_script(_CLAIM)
         self._renew = redis.register_script(_RENEW)
@@ -239,17 +251,12 @@ class FeedStates:
         Two who change different things of a feed at the same time do not undo each other's. `host` has answered.
         """
         written, gone = _differences(state, before)
-        key = self._names.feed(feed_id)
-        pipe = self._redis.pipeline()
-        if written:
-            pipe.hset(key, mapping=written)
-        if gone:
-            pipe.hdel(key, *gone)
-        if state.next_poll:
-            pipe.zadd(self._names.feeds_due, {feed_id: state.next_poll.timestamp()}, xx=True)
-        if host:
-            pipe.hdel(self._names.host(host), "busy")
-        await pipe.execute()
+        due = state.next_poll.timestamp() if state.next_poll else ""
+        flat = [part for pair in written.items() for part in pair]
+        await self._save(
+            keys=[self._names.feed(feed_id), self._names.feeds_due, self._names.host(host)],
+            args=[feed_id, due, host, len(flat), *flat, *gone],
+        )
 
     async def marks(self, feed_id: str, report_ids: list[str]) -> dict[str, bytes]:
         """Return the marks of those reports that were seen before."""

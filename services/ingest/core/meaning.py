@@ -42,12 +42,17 @@ def meaning_of(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_PLAIN)
     folded = " ".join(text.casefold().split())
-    if _HAS_DIGIT.search(folded):
+    if _has_digit(folded):
         folded = _COUNTED_AFTER.sub(" ", folded)
         if _MAY_BE_COUNTED_BEFORE.search(folded):
             folded = _COUNTED_BEFORE.sub(" ", folded)
         return " ".join(folded.split())
     return folded
+
+
+def _has_digit(text: str) -> bool:
+    # Ten quick searches are much quicker than one pattern.
+    return any(digit in text for digit in "0123456789") if text.isascii() else bool(_HAS_DIGIT.search(text))
 
 
 @lru_cache(maxsize=4096)

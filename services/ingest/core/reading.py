@@ -29,9 +29,7 @@ def read_document(body: bytes, content_type: str | None, url: str, feed: Feed, n
     source = source_of(feed, parsed)
     reports = [to_report(entry, feed, parsed, now, source) for entry in parsed.entries]
     told = tuple(report for report in reports if report.title or report.url)
-    return Reading(
-        source.title, told, tuple(_notes(parsed, len(reports) - len(told))), parsed.hints
-    )
+    return Reading(source.title, told, tuple(_notes(parsed, len(reports) - len(told))), parsed.hints)
 
 
 def _notes(parsed: ParsedFeed, empty: int) -> list[str]:
