@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import structlog
@@ -213,14 +214,16 @@ class Bus:
         """Set each mark and add its event if the mark is still as expected; return which were."""
         if not items:
             return []
-        pipe = self.redis.pipeline(transaction=False)
-        script = self.script("publish_once")
-        for item in items:
-            args: list[str | bytes] = [item.field, item.expected or "", item.mark or ""]
-            for name, value in item.fields.items():
-                args += [name, value]
-            await script(keys=[item.key, item.stream], args=args, client=pipe)
-        return [bool(done) for done in await pipe.execute()]
+        done: list[bool] = []
+        # One script for all that share a hash and a stream: a document's entries, nearly always.
+        for (key, stream), group in groupby(items, key=lambda item: (item.key, item.stream)):
+            args: list[str | bytes] = []
+            for item in group:
+                args += [item.field, item.expected or "", item.mark or "", str(2 * len(item.fields))]
+                for name, value in item.fields.items():
+                    args += [name, value]
+            done += map(bool, await self.script("publish_once")(keys=[key, stream], args=args))
+        return done
 
     async def settle(self, stream: str, group: str, outcomes: Sequence[tuple[str, Outcome]]) -> int:
         """Acknowledge entries and write what follows, atomically; return how many were still ours to settle."""

@@ -31,6 +31,7 @@ from shared.service import OUR_GROUPS, App
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.5
+GATHER_SECONDS = 0.01
 RELOAD_SECONDS = 10.0
 TRIM_SECONDS = 3600.0
 
@@ -56,7 +57,12 @@ def make_app(settings: IngestSettings) -> App:
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
         nonlocal states, poller, lists
-        states = FeedStates(app.bus.redis, settings.names, host_pause=settings.host_pause)
+        states = FeedStates(
+            app.bus.redis,
+            settings.names,
+            host_pause=settings.host_pause,
+            busy_seconds=2 * settings.fetch_timeout,
+        )
         lists = FeedLists(settings.feeds_file, app.bus.redis, settings.names)
         await take_in_the_lists()
         if not settings.can_be_reached:
@@ -88,7 +94,7 @@ def make_app(settings: IngestSettings) -> App:
                     task = polls.create_task(_poll(poller, feed, holding))
                     running.add(task)
                     task.add_done_callback(running.discard)
-                await _room_or_time(running, full=len(running) >= settings.poll_concurrency)
+                await _room_or_time(running, settings.poll_concurrency, more=len(due) == room)
 
     async def take_in_the_lists() -> None:
         nonlocal feeds
@@ -149,12 +155,15 @@ async def _due(states: FeedStates, feeds: dict[str, Feed], room: int, lease: flo
         return []
 
 
-async def _room_or_time(running: set[asyncio.Task[None]], *, full: bool) -> None:
-    """Wait until it is time to look for due feeds, or until there is room for them."""
-    if full:
-        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    else:
+async def _room_or_time(running: set[asyncio.Task[None]], most: int, *, more: bool) -> None:
+    """Wait until there is room for more polls if more are due, until it is time to look again if not."""
+    if not more:
         await asyncio.sleep(LOOK_SECONDS)
+        return
+    if len(running) >= most:
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    # A moment longer, so that the next claim is of several feeds: each costs a question to Redis.
+    await asyncio.sleep(GATHER_SECONDS)
 
 
 async def _poll(poller: Poller, feed: Feed, holding: AbstractAsyncContextManager[None]) -> None:

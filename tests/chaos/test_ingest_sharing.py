@@ -55,6 +55,7 @@ async def pair(tmp_path: Path, redis_url: str, names: Names, feeds: FeedServer) 
             "TOCSIN_POLL_INTERVAL_MIN": "2",
             "TOCSIN_RECLAIM_AFTER": "1.5",
             "TOCSIN_PARSE_WORKERS": "1",
+            "TOCSIN_FETCH_TIMEOUT": "3",
         },
     )
     yield pair

@@ -21,8 +21,7 @@ from tests.builders import make_report
 SENTENCES = " ".join(
     f"On day {n} the envoys met again in the valley and spoke of the roads." for n in range(12)
 )
-PAGE = f"""<!doctype html><html><head><title>Talks</title></head><body>
-<nav><a href="/">Home</a> <a href="/x">Other</a></nav>
+PAGE = f"""<!doctype html><html><head><title>Talks</title></head><body><nav><a href="/">Home</a></nav>
 <main><article><h1>Talks resume</h1><p>{SENTENCES}</p><p>A second paragraph says what comes next for the people.</p>
 </article></main><footer>All rights reserved</footer><script>alert(1)</script></body></html>"""
 

@@ -22,6 +22,8 @@ KEPT_AFTER_REMOVAL = 30 * 86400
 HOST_PAUSE_SECONDS = 1.0
 # A poll whose turn at the host is further away than this gives its place to another feed.
 TURN_PATIENCE = 2.0
+BUSY_SECONDS = 60.0
+"""Whoever has been at a host for so long has died there."""
 
 # A claimed feed is due again when the lease is over: a process that dies gives back what it held.
 # KEYS: due   ARGV: now, now + lease, limit
@@ -48,7 +50,7 @@ if ARGV[6] ~= '' then
   local blocked, next = tonumber(known[1] or 0), tonumber(known[2] or 0)
   if blocked > now then return {'blocked', tostring(blocked), state} end
   local busy = now - tonumber(known[4] or 0)
-  if busy > patience and busy < 60 then return {'busy', tostring(now + patience), state} end
+  if busy > patience and busy < tonumber(ARGV[7]) then return {'busy', tostring(now + patience), state} end
   turn = tonumber(known[3] or 0)
   local is_new = turn < now - 60
   if is_new then turn = math.max(now, next) end
@@ -63,7 +65,7 @@ if ARGV[6] ~= '' then
     if redis.call('TTL', KEYS[2]) < left then redis.call('EXPIRE', KEYS[2], left) end
   end
   if turn - now > patience then return {'turn', tostring(turn), state} end
-  if busy >= 60 then redis.call('HSET', KEYS[2], 'busy', string.format('%.3f', math.max(now, turn))) end
+  if busy >= tonumber(ARGV[7]) then redis.call('HSET', KEYS[2], 'busy', string.format('%.3f', math.max(now, turn))) end
 end
 redis.call('HSET', KEYS[1], 'asked', string.format('%.3f', math.max(now, turn)))
 return {'go', tostring(math.max(0, turn - now)), state}
@@ -74,6 +76,17 @@ _STRIKE = """
 local strikes = redis.call('HINCRBY', KEYS[1], 'strikes', 1)
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 return strikes
+"""
+
+# One script, for a transaction of several commands costs three times as much to send.
+# KEYS: feed, due, host   ARGV: feed id, next poll or '', host or '', how many fields and values, these, fields gone
+_SAVE = """
+local last = 4 + tonumber(ARGV[4])
+if last > 4 then redis.call('HSET', KEYS[1], unpack(ARGV, 5, last)) end
+if last < #ARGV then redis.call('HDEL', KEYS[1], unpack(ARGV, last + 1)) end
+if ARGV[2] ~= '' then redis.call('ZADD', KEYS[2], 'XX', ARGV[2], ARGV[1]) end
+if ARGV[3] ~= '' then redis.call('HDEL', KEYS[3], 'busy') end
+return 1
 """
 
 # Only if nobody published meanwhile: an old mark put back would make a known revision look new.
@@ -111,11 +124,20 @@ class Begun(NamedTuple):
 class FeedStates:
     """The feeds of one installation, in Redis. `redis` gives bytes."""
 
-    def __init__(self, redis: RedisClient, names: Names, *, host_pause: float = HOST_PAUSE_SECONDS) -> None:
+    def __init__(
+        self,
+        redis: RedisClient,
+        names: Names,
+        *,
+        host_pause: float = HOST_PAUSE_SECONDS,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
         self._redis = redis
         self._names = names
         self._host_pause = host_pause
+        self._busy_seconds = busy_seconds
         self._begin = redis.register_script(_BEGIN)
+        self._save = redis.register_script(_SAVE)
         self._strike = redis.register_script(_STRIKE)
         self._claim = redis.register_script(_CLAIM)
         self._renew = redis.register_script(_RENEW)
@@ -207,7 +229,15 @@ class FeedStates:
         """
         verdict, number, flat = await self._begin(
             keys=[self._names.feed(feed_id), self._names.host(host)],
-            args=[now.timestamp(), minimum, feed_id, self._host_pause, TURN_PATIENCE, host],
+            args=[
+                now.timestamp(),
+                minimum,
+                feed_id,
+                self._host_pause,
+                TURN_PATIENCE,
+                host,
+                self._busy_seconds,
+            ],
         )
         state = _from_hash(dict(zip(flat[::2], flat[1::2], strict=True)))
         word: Any = _text(verdict)
@@ -239,17 +269,12 @@ class FeedStates:
         Two who change different things of a feed at the same time do not undo each other's. `host` has answered.
         """
         written, gone = _differences(state, before)
-        key = self._names.feed(feed_id)
-        pipe = self._redis.pipeline()
-        if written:
-            pipe.hset(key, mapping=written)
-        if gone:
-            pipe.hdel(key, *gone)
-        if state.next_poll:
-            pipe.zadd(self._names.feeds_due, {feed_id: state.next_poll.timestamp()}, xx=True)
-        if host:
-            pipe.hdel(self._names.host(host), "busy")
-        await pipe.execute()
+        due = state.next_poll.timestamp() if state.next_poll else ""
+        flat = [part for pair in written.items() for part in pair]
+        await self._save(
+            keys=[self._names.feed(feed_id), self._names.feeds_due, self._names.host(host)],
+            args=[feed_id, due, host, len(flat), *flat, *gone],
+        )
 
     async def marks(self, feed_id: str, report_ids: list[str]) -> dict[str, bytes]:
         """Return the marks of those reports that were seen before."""

@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -16,7 +15,7 @@ RAW_LIMIT = 2_000_000
 # fmt: off
 _DROPPED = frozenset((
     "script", "style", "template", "noscript", "iframe", "object", "embed", "svg", "math", "audio", "video",
-    "canvas", "head", "title", "select", "button",
+    "canvas", "head", "title", "select", "button", "-comment",
 ))
 _BLOCKS = frozenset((
     "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt",
@@ -24,7 +23,13 @@ _BLOCKS = frozenset((
     "main", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "ul",
 ))
 # fmt: on
-_LINES = frozenset(("li", "tr", "caption"))
+# What an element does where it begins and ends: break the line (1), the paragraph (2), or keep words apart.
+_BREAK, _CELL = -1, -2
+_KINDS = (
+    dict.fromkeys(_BLOCKS, 2)
+    | dict.fromkeys(("li", "tr", "caption"), 1)
+    | {"br": _BREAK, "td": _CELL, "th": _CELL}
+)
 _TAG = re.compile(r"<(?:/?[a-zA-Z][a-zA-Z0-9:-]*[\s/>]|!--|!\[|!doctype|\?)", re.IGNORECASE)
 # Control characters but tab and newlines; surrogates and noncharacters, which no JSON parser must take;
 # those that turn the direction of what follows; those that cannot be seen and split words.
@@ -108,19 +113,39 @@ def _from_markup(value: str) -> str:
     return text.replace(" \n", "\n").replace("\n ", "\n").strip()
 
 
-def _pieces(body: LexborNode) -> Iterator[str]:
+def _pieces(body: LexborNode) -> list[str]:
     """The texts in order, with one newline between lines and two between paragraphs."""
+    # By hand, for markup may be 100,000 deep; and in one function, for here is where reading a feed spends its time.
+    pieces: list[str] = []
     pending = 0
-    for step in _walk(body):
-        if isinstance(step, int):
-            pending = min(2, pending + 1) if step == 0 else max(pending, step)
-            continue
-        text = _folded(step)
-        if text == " " and pending:
-            continue
-        if text:
-            yield "\n" * pending + text
-            pending = 0
+    path: list[tuple[LexborNode, int]] = []
+    node = body.child
+    while node is not None or path:
+        child = None
+        if node is None:
+            node, kind = path.pop()
+        elif (tag := node.tag) == "-text":
+            kind = 0
+            text = _folded(node.text_content or "")
+            if text and not (pending and text == " "):
+                pieces.append("\n" * pending + text)
+                pending = 0
+        elif tag in _DROPPED:
+            kind = 0
+        else:
+            kind = _KINDS.get(tag or "", 0)
+            child = node.child
+            if child is not None:
+                path.append((node, kind))
+        if kind == _CELL:
+            if not pending:
+                pieces.append(" ")
+        elif kind == _BREAK:
+            pending = min(2, pending + 1)
+        elif kind > pending:
+            pending = kind
+        node = node.next if child is None else child
+    return pieces
 
 
 def _folded(text: str) -> str:
@@ -129,37 +154,3 @@ def _folded(text: str) -> str:
     if not folded:
         return " " if text else ""
     return f"{' ' if text[0].isspace() else ''}{folded}{' ' if text[-1].isspace() else ''}"
-
-
-def _walk(body: LexborNode) -> Iterator[str | int]:
-    """Texts, and breaks: 1 for a line, 2 for a paragraph, 0 for a <br>."""
-    # By hand: markup may be 100,000 deep, which is too deep for recursion.
-    path: list[LexborNode] = []
-    node = body.child
-    while node is not None or path:
-        if node is None:
-            node = path.pop()
-            yield from _break(node)
-            node = node.next
-            continue
-        if node.is_text_node:
-            yield node.text_content or ""
-        elif node.tag not in _DROPPED and not node.is_comment_node:
-            yield from _break(node)
-            if node.child is not None:
-                path.append(node)
-                node = node.child
-                continue
-        node = node.next
-
-
-def _break(node: LexborNode) -> Iterator[str | int]:
-    tag = node.tag
-    if tag == "br":
-        yield 0
-    elif tag in _LINES:
-        yield 1
-    elif tag in _BLOCKS:
-        yield 2
-    elif tag in ("td", "th"):
-        yield " "
