@@ -9,8 +9,8 @@ import pytest
 from services.ingest.core.dates import pick_dates
 from services.ingest.core.entry import Date, Entry, ParsedFeed, Words
 from services.ingest.core.feed import Feed
-from services.ingest.core.reading import read_document
 from services.ingest.core.language import detect_language, language_tag
+from services.ingest.core.reading import read_document
 from services.ingest.core.report import to_report
 from services.ingest.core.sample import as_of_today
 from shared.events import Report
