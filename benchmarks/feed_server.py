@@ -93,7 +93,7 @@ class Feeds:
         self.hits.clear()
         return web.Response()
 
-    async def count(self, request: web.Request) -> web.Response:
+    async def count(self, _: web.Request) -> web.Response:
         """Tell what was asked since the last change."""
         return web.json_response(dict(self.hits))
 

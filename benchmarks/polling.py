@@ -95,8 +95,8 @@ def memory_of(process: psutil.Process) -> float:
 
 
 @contextmanager
-def ingest(server: Server, redis_url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`tocsin ingest` on the server's feeds."""
+def ingest(redis_url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`tocsin ingest` on a list of feeds that is empty as yet."""
     (folder / "feeds.toml").write_text("")
     environment = os.environ | {
         "TOCSIN_REDIS_URL": redis_url,
@@ -122,7 +122,7 @@ def ours(server: Server) -> tuple[list[Cost], float]:
         redis = Redis.from_url(store.url)
         redis_process = psutil.Process(redis.info("server")["process_id"])
         server.mode(MODES[0])
-        with ingest(server, store.url, Path(folder)) as started:
+        with ingest(store.url, Path(folder)) as started:
             process = psutil.Process(started.pid)
             time.sleep(4)  # Its start is not polling. It looks at its list of feeds every ten seconds.
             began, cpu = time.time(), cpu_of(process, redis_process)
