@@ -60,11 +60,16 @@ schemas: $(VENV)/.runtime ## Write docs/schemas anew from the event models
 	@$(BIN)/python -m shared.schemas docs/schemas
 	@$(BIN)/tocsin topics schema > docs/schemas/topic-rule.json
 
-bench: $(VENV)/.development ## Measure, each figure as a ratio to a bare loop in the same run
+$(VENV)/.benchmark: requirements/benchmark.txt $(VENV)/.development
+	@echo "Installing the yardsticks, by hash ..."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/benchmark.txt
+	@touch $@
+
+bench: $(VENV)/.benchmark ## Measure, each figure as a ratio to a bare loop in the same run
 	@$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.development ## Resolve requirements/*.in anew into pinned, hashed *.txt
-	@for f in runtime development; do \
+	@for f in runtime development benchmark; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-emit-index-url \
 			--custom-compile-command "make lock" --output-file requirements/$$f.txt requirements/$$f.in || exit 1; done
 

@@ -65,7 +65,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             "TOCSIN_RETRY_SCHEDULE": ",".join(["1"] * 40),
             "TOCSIN_MAX_DELIVERIES": "50",
             "TOCSIN_LOG_FORMAT": "json",
-            "TOCSIN_FETCH_TIMEOUT": "3",
+            "TOCSIN_FETCH_TIMEOUT": "8",
         },
     )
     world = World(services, redis, tmp_path, feeds, sink, f"http://127.0.0.1:{port}")

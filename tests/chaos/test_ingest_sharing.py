@@ -55,7 +55,7 @@ async def pair(tmp_path: Path, redis_url: str, names: Names, feeds: FeedServer) 
             "TOCSIN_POLL_INTERVAL_MIN": "2",
             "TOCSIN_RECLAIM_AFTER": "1.5",
             "TOCSIN_PARSE_WORKERS": "1",
-            "TOCSIN_FETCH_TIMEOUT": "3",
+            "TOCSIN_FETCH_TIMEOUT": "8",
         },
     )
     yield pair
@@ -96,7 +96,7 @@ async def test_every_entry_is_published_once_whichever_process_is_killed(
     async def all_there() -> bool:
         return int(await redis.xlen(names.published)) >= FEEDS * ROUNDS
 
-    await until(all_there, 60)
+    await until(all_there, 120)
     # Whoever would publish something twice has the time to do it.
     await asyncio.sleep(2.5)
     events = await _published(redis, names)
