@@ -2,7 +2,9 @@
 
 import structlog
 
-from benchmarks import classify_stage, latency, matching, webhook_rate
+from benchmarks import classify_stage, latency, matching, polling, webhook_rate
+
+FEEDS = 200
 
 
 def main() -> None:
@@ -14,6 +16,7 @@ def main() -> None:
         print(f"{what}: {ours:,.0f}/s / {yardstick:,.0f}/s = {ours / yardstick:.2f}", flush=True)
     p50, p99 = latency.measure()
     print(f"published -> received at {latency.A_SECOND} reports a second: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+    polling.main(FEEDS)
 
 
 if __name__ == "__main__":
