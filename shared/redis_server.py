@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -154,11 +154,18 @@ def _await_ready(server: RedisServer, log_file: Path) -> RedisServer:
             with contextlib.suppress(RedisError):
                 # PING answers LOADING as an error until the append-only file has been read.
                 client.ping()
-                return server
+                if _is_ours(client, server):
+                    return server
             time.sleep(0.02)
     server.process.kill()
     server.process.wait()
     raise RedisServerError(f"redis did not come up within {START_SECONDS:.0f} s; its log is {log_file}")
+
+
+def _is_ours(client: Redis, server: RedisServer) -> bool:
+    """Whether the one that answers is the one we started: somebody else may have taken the port meanwhile."""
+    about: Any = client.info("server") if server.durable else {"process_id": server.process.pid}
+    return bool(about["process_id"] == server.process.pid)
 
 
 @contextlib.contextmanager
