@@ -96,7 +96,7 @@ async def test_every_entry_is_published_once_whichever_process_is_killed(
     async def all_there() -> bool:
         return int(await redis.xlen(names.published)) >= FEEDS * ROUNDS
 
-    await until(all_there, 120)
+    await until(all_there, 200)
     # Whoever would publish something twice has the time to do it.
     await asyncio.sleep(2.5)
     events = await _published(redis, names)

@@ -207,14 +207,20 @@ class FeedStates:
     @asynccontextmanager
     async def holding(self, feed_id: str, clock: Callable[[], datetime], lease: float) -> AsyncIterator[None]:
         """Keep a claimed feed ours for as long as the block takes: a lease that is renewed in time."""
-        renewing = asyncio.create_task(self._renew_lease(feed_id, clock, lease))
+        released = asyncio.Event()
+        renewing = asyncio.create_task(self._renew_lease(feed_id, clock, lease, released))
         try:
             yield
         finally:
+            # Not the cancellation alone: redis-py may turn it into a connection error, and a lease that is renewed
+            # for ever is a feed that is never polled again.
+            released.set()
             renewing.cancel()
 
-    async def _renew_lease(self, feed_id: str, clock: Callable[[], datetime], lease: float) -> None:
-        while True:
+    async def _renew_lease(
+        self, feed_id: str, clock: Callable[[], datetime], lease: float, released: asyncio.Event
+    ) -> None:
+        while not released.is_set():
             await asyncio.sleep(lease / 3)
             with suppress(RedisError):
                 # GT: a poll that has just ended has put the feed further into the future.
