@@ -1,10 +1,14 @@
 """Totals that outlive a process: added up in memory, flushed to one Redis hash, read by /metrics."""
 
-from collections import defaultdict
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from shared.redis_client import RedisClient
 
-Labels = tuple[tuple[str, str], ...]
+BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+"""Upper bounds of a histogram's buckets, in seconds; one more is without bound."""
+BUCKET, SUM = "_bucket", "_microseconds"
 
 
 class Counters:
@@ -18,6 +22,14 @@ class Counters:
         """Add to a counter. Labels take few values: never an address of a person or a URL with a path."""
         if amount:
             self._pending[spell(name, labels)] += amount
+
+    def observe(self, name: str, seconds: Iterable[float], /, **labels: str) -> None:
+        """Add durations to a histogram: `name` + BUCKET counts each bucket by itself, `name` + SUM adds them up."""
+        durations = [max(0.0, each) for each in seconds]
+        bounds = (*(f"{bound:g}" for bound in BUCKETS), "+Inf")
+        for bucket, amount in Counter(bisect_left(BUCKETS, each) for each in durations).items():
+            self.add(name + BUCKET, amount, le=bounds[bucket], **labels)
+        self.add(name + SUM, round(sum(durations) * 1e6), **labels)
 
     async def flush(self, redis: RedisClient) -> None:
         """Move what was counted to Redis."""

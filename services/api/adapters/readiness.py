@@ -47,6 +47,11 @@ async def stream_groups(redis: RedisClient, stream: str) -> list[Any]:
 
 
 async def _missing_services(redis: RedisClient, names: Names) -> list[str]:
-    alive = await redis.zrangebyscore(names.instances, time.time() - SILENT_SECONDS, "+inf")
-    running = {raw.decode().split()[0] for raw in alive}
+    running = await running_services(redis, names)
     return [f"no {service} is running" for service in SERVICES if service not in running]
+
+
+async def running_services(redis: RedisClient, names: Names) -> list[str]:
+    """Return the service of each process that showed itself in the last seconds."""
+    alive = await redis.zrangebyscore(names.instances, time.time() - SILENT_SECONDS, "+inf")
+    return [raw.decode().split()[0] for raw in alive]
