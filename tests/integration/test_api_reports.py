@@ -185,6 +185,7 @@ async def test_feeds_redis_and_versions_are_figures(api):
     assert found["tocsin_feeds", ("condition", "well")] == 1
     assert found["tocsin_feed_last_success_timestamp_seconds", ("feed", "f1")] == 1773480600
     assert found["tocsin_redis_memory_bytes",] > 0
+    assert found["tocsin_instances", ("service", "notify")] == 0
     assert any(name == "tocsin_build_info" for name, *_ in found)
 
 

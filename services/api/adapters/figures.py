@@ -183,5 +183,6 @@ async def _versions(redis: Redis, names: Names) -> list[Metric]:
     broken = await redis.exists(names.rulebook_problem)
     return [
         build,
+        running,
         _gauge("rulebook_refused", "1 while an edited rulebook is refused: /status says why.", broken),
     ]
