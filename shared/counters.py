@@ -4,6 +4,8 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from redis.exceptions import RedisError
+
 from shared.redis_client import RedisClient
 
 BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
@@ -32,14 +34,19 @@ class Counters:
         self.add(name + SUM, round(sum(durations) * 1e6), **labels)
 
     async def flush(self, redis: RedisClient) -> None:
-        """Move what was counted to Redis."""
+        """Move what was counted to Redis; what could not be moved is kept for the next time."""
         taken, self._pending = self._pending, defaultdict(int)
         if not taken:
             return
         pipe = redis.pipeline(transaction=False)
         for counter, amount in taken.items():
             pipe.hincrby(self._key, counter, amount)
-        await pipe.execute()
+        try:
+            await pipe.execute()
+        except RedisError:
+            for counter, amount in taken.items():
+                self._pending[counter] += amount
+            raise
 
 
 def spell(name: str, labels: dict[str, str]) -> str:
