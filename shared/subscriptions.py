@@ -16,6 +16,7 @@ from shared.matching.document import Document, country_key, language_key, source
 from shared.matching.expression import AllOf, AnyOf, Expression, Fact
 from shared.matching.query import Query, QueryError, parse_query
 from shared.matching.text import Text
+from shared.schedule import Schedule
 
 State = Literal["pending", "active", "paused", "disabled"]
 
@@ -89,12 +90,6 @@ class EmailEndpoint(_Strict):
 Endpoint = Annotated[WebhookEndpoint | EmailEndpoint, Field(discriminator="type")]
 
 
-class Schedule(_Strict):
-    """When matches are sent. Only at once, so far."""
-
-    mode: Literal["instant"] = "instant"
-
-
 class Wish(_Strict):
     """What a subscriber asks for."""
 
@@ -102,7 +97,14 @@ class Wish(_Strict):
     filter: Filter
     channel: Endpoint
     schedule: Schedule = Schedule()
-    one_per_story: bool = True
+    one_per_story: bool = Field(
+        default=True,
+        description="Tell a story once, and again only when a topic or country is in it that was asked for and not told.",
+    )
+    updates: bool = Field(
+        default=True,
+        description="Tell of a new revision of a report that was told, if its headline or a figure changed.",
+    )
 
     @field_validator("name")
     @classmethod
@@ -120,6 +122,10 @@ class Subscription(Wish):
     secret: str | None = Field(default=None, description="whsec_…: signs the webhooks.")
     created_at: Moment
     changed_at: Moment
+    since: Moment | None = Field(
+        default=None,
+        description="Reports seen before are not told: when it was switched on last, or its filter was changed.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
