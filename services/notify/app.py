@@ -69,8 +69,10 @@ def make_app(settings: NotifySettings) -> App:
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
         nonlocal deliverer
-        await active.load()
         # Thousands of conditions that live for ever: the collector need not look at them again and again.
+        gc.disable()
+        await active.load()
+        gc.enable()
         gc.collect()
         gc.freeze()
         links = Links(settings.public_url, await server_key(bus.redis, names))
