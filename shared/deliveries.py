@@ -142,6 +142,7 @@ def read_delivery(raw: Mapping[bytes, bytes]) -> Delivery | None:
             "decision": row.get("decision", "now"),
             "digest": row.get("digest") or None,
             "refers_to": row.get("refers_to") or None,
+            "story": row.get("story"),
             "is_update": row.get("is_update") == "1",
         }
     )

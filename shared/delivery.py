@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events import Moment
 
-Kind = Literal["report", "digest", "confirm", "test"]
+Kind = Literal["report", "digest", "confirm", "test", "move_from", "move_to"]
 DeliveryState = Literal["pending", "held", "not_sent", "delivered", "given_up", "cancelled"]
 """held: waits for its digest; not_sent: it matched, and is not sent for the reason in `decision`."""
 
@@ -32,6 +32,7 @@ class Delivery(BaseModel):
         default=None, description="The report told before: of the same story, or this one's earlier revision."
     )
     is_update: bool = False
+    story: str | None = None
 
 
 class Attempt(BaseModel):

@@ -8,6 +8,8 @@ from shared.deliveries import DeliveryLog, read_delivery
 from shared.delivery import Delivery
 from shared.subscriptions import Subscription, public_view
 
+ALL = 0
+
 
 class Holdings:
     """Deliveries, their attempts, digests that wait, and what was told of stories."""
@@ -19,7 +21,7 @@ class Holdings:
 
     async def of(self, subscription: Subscription) -> dict[str, Any]:
         """Return all of it as JSON; secrets are left out, and so is what cannot be led back to the subscription."""
-        newest = await self._log.newest(subscription.id, -1)
+        newest = await self._log.newest(subscription.id, ALL)
         told = await self._told(subscription.id, [delivery for delivery, _ in newest])
         return {
             "subscription": dict(public_view(subscription)),
@@ -56,11 +58,7 @@ class Holdings:
 
     async def _told(self, subscription_id: str, deliveries: Sequence[Delivery]) -> dict[str, str]:
         """What was told by story, as it is kept."""
-        reports = dict.fromkeys(delivery.report for delivery in deliveries if delivery.report)
-        pipe = self._redis.pipeline(transaction=False)
-        for report in reports:
-            pipe.hget(self._names.report(report), "story")
-        stories = dict.fromkeys(raw.decode() for raw in await pipe.execute() if raw)
+        stories = dict.fromkeys(delivery.story for delivery in deliveries if delivery.story)
         pipe = self._redis.pipeline(transaction=False)
         for story in stories:
             pipe.hget(self._names.told(story), subscription_id)

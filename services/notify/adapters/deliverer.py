@@ -158,7 +158,7 @@ class Deliverer:
             duration_ms=duration_ms,
             next_attempt_at=failed.next_attempt_at,
         )
-        if error.gone:
+        if error.gone and delivery.kind != "move_to":
             await self._disable(subscription.id, str(error))
         elif delivery.kind == "confirm":
             await self._explain_pending(subscription.id, str(error))

@@ -94,7 +94,7 @@ class FanOut:
         args = [
             KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, self._bus.retention_seconds,
             names.delivery(""), names.deliveries_of(""), names.digest(""),
-            news.report, news.revision, news.mark, f"{now.timestamp():.3f}", json.dumps(items),
+            news.report, news.revision, news.mark, news.story, f"{now.timestamp():.3f}", json.dumps(items),
         ]  # fmt: skip
         answers: list[Any] = await self._settle(keys=keys, args=args)
         return answers

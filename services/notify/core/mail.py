@@ -21,8 +21,9 @@ from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
 from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription
 
-MailKind = Literal["report", "digest", "confirm", "test"]
+MailKind = Literal["report", "digest", "confirm", "test", "move_from", "move_to"]
 
+MOVE_KINDS = ("move_from", "move_to")
 EXCERPT_WIDTH = 1_200
 SUBJECT_LIMIT = 200
 WORDS_SHOWN = 8
@@ -109,6 +110,8 @@ def subject_of(
     if kind == "confirm":
         # Without a word of the form's: nobody shall use us to write to strangers.
         return "Please confirm your alert"
+    if kind in MOVE_KINDS:
+        return "Please agree to a change of address"
     if tagged is None:
         return header_text(f"[test] {subscription.name or 'Your alert'}")
     topic = main_topic(subscription.filter, tagged)
@@ -207,13 +210,15 @@ def _words(
 ) -> Mapping[str, Any]:
     """What the templates may say."""
     return {
-        "name": "" if kind == "confirm" else subscription.name,
+        "name": "" if kind in ("confirm", "move_to") else subscription.name,
         "wish": wish_in_words(subscription.filter),
         "report": _report(tagged, matched or Matched((), ()), subscription, links) if tagged else None,
         "manage": links.manage(subscription.id),
         "unsubscribe": links.unsubscribe(subscription.id),
         "confirm": links.confirm(subscription.id),
         "page_of": links.report,
+        "move_link": links.move(subscription, kind.removeprefix("move_")) if kind in MOVE_KINDS else "",
+        "new_address": subscription.move.channel.address if subscription.move else "",
     }
 
 

@@ -3,7 +3,7 @@
 -- what is so now: whoever asked decides again.
 -- KEYS: queue of deliveries, hash of what was told of the story, hash of what was sent this hour, digests due
 -- ARGV: seconds a delivery is kept, how many a subscription keeps, seconds the story is kept, prefix of deliveries,
---   prefix of their indexes, prefix of digests, report, revision, mark, created (s), JSON of the items
+--   prefix of their indexes, prefix of digests, report, revision, mark, story, created (s), JSON of the items
 -- An item: subscription, id of the report's delivery, expected: told, earlier, sent ('' = any);
 --   then: told from now on, id of what is written ('' = nothing), its state, decision, due (s), digest, refers to,
 --   whether it is an update, mark told from now on ('' = as before)
@@ -11,7 +11,7 @@
 local queue, told_key, sent_key, due_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local kept, most, story_kept = ARGV[1], -1 - tonumber(ARGV[2]), ARGV[3]
 local deliveries, indexes, digests = ARGV[4], ARGV[5], ARGV[6]
-local report, revision, mark, created = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local report, revision, mark, story, created = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 
 local function earlier_of(row)
   if not row[1] then return '' end
@@ -20,7 +20,7 @@ local function earlier_of(row)
 end
 
 local answers = {}
-for n, item in ipairs(cjson.decode(ARGV[11])) do
+for n, item in ipairs(cjson.decode(ARGV[12])) do
   local subscription, main = item[1], deliveries .. item[2]
   local row = redis.call('HMGET', main, 'state', 'revision', 'mark', 'next')
   if row[1] and tonumber(row[2] or '1') >= tonumber(revision) then
@@ -43,7 +43,7 @@ for n, item in ipairs(cjson.decode(ARGV[11])) do
         local key, index = deliveries .. id, indexes .. subscription
         redis.call('HSET', key, 'kind', 'report', 'subscription', subscription, 'report', report, 'state', state,
           'attempts', 0, 'created', created, 'next', item[10], 'id', id, 'decision', item[9], 'digest', digest,
-          'refers_to', item[12], 'is_update', item[13], 'revision', revision, 'mark', mark)
+          'refers_to', item[12], 'is_update', item[13], 'revision', revision, 'mark', mark, 'story', story)
         redis.call('EXPIRE', key, kept)
         redis.call('ZADD', index, created, id)
         redis.call('ZREMRANGEBYRANK', index, 0, most)
