@@ -134,21 +134,34 @@ class Names:
         return f"{self.prefix}subscriptions"
 
     def delivery(self, delivery_id: str) -> str:
-        """Hash: the state of one delivery."""
+        """String: one delivery with its log, as `shared.delivery` writes it."""
         return f"{self.prefix}delivery:{delivery_id}"
 
     def deliveries_of(self, subscription_id: str) -> str:
-        """Sorted set of a subscription's delivery ids by creation, in seconds."""
+        """List of a subscription's delivery ids, the newest first."""
         return f"{self.prefix}deliveries:{subscription_id}"
-
-    def attempts_of(self, delivery_id: str) -> str:
-        """List of JSON: what each attempt came to, newest first."""
-        return f"{self.prefix}delivery:{delivery_id}:attempts"
 
     @property
     def deliveries_later(self) -> str:
-        """Sorted set of delivery ids by the next attempt, in seconds."""
+        """Sorted set of the moments (seconds) for which deliveries wait."""
         return f"{self.prefix}deliveries:later"
+
+    def later_at(self, moment: str) -> str:
+        """List of the ids of deliveries that wait for one moment."""
+        return f"{self.prefix}deliveries:later:{moment}"
+
+    @property
+    def endpoints_held(self) -> str:
+        """Sorted set of endpoints for which deliveries are held, by when to let some go, in seconds."""
+        return f"{self.prefix}endpoints:held"
+
+    def held(self, endpoint: str) -> str:
+        """List of the ids of deliveries that an endpoint cannot take now."""
+        return f"{self.prefix}endpoint:{endpoint}:held"
+
+    def failing(self, endpoint: str) -> str:
+        """String with a life: since when an endpoint has failed without a success in between, in seconds."""
+        return f"{self.prefix}endpoint:{endpoint}:failing"
 
     # The installation itself -------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 tagged report -> find subscriptions -> owe deliveries -> attempt -> delivered, or later, or given up.
 """
 
-import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,14 +14,16 @@ import structlog
 from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.cases import Cases
 from services.notify.adapters.deliverer import Deliverer
+from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.renderer import Renderer
 from services.notify.channels.email import OutboxChannel, SmtpChannel
 from services.notify.channels.mail_templates import load_templates
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.core.channel import MailSender
+from services.notify.core.lanes import Lanes
 from services.notify.settings import NotifySettings
 from shared.address_guard import AddressGuard
-from shared.bus import Entry, Outcome
+from shared.bus import Consumer, Entry, Outcome
 from shared.deliveries import DeliveryLog
 from shared.delivery import owed_report
 from shared.events import ReportTagged
@@ -33,8 +34,6 @@ from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Links, text_of
 
 log = structlog.get_logger()
-
-QUEUE_SECONDS = 0.5
 
 
 def make_app(settings: NotifySettings) -> App:
@@ -62,8 +61,11 @@ def make_app(settings: NotifySettings) -> App:
             await deliveries.owe(owed)
         return Outcome()
 
-    async def on_delivery(entry: Entry) -> Outcome:
-        return await deliverer.on_delivery(entry)
+    async def on_deliveries(consumer: Consumer, entries: list[Entry]) -> None:
+        await deliverer.on_deliveries(consumer, entries)
+
+    async def look_after_those_who_wait() -> None:
+        await deliverer.look_after_those_who_wait()
 
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
@@ -76,28 +78,31 @@ def make_app(settings: NotifySettings) -> App:
         renderer = Renderer(ReportStore(bus.redis, names), links, settings.mail_from, load_templates())
         async with webhooks:
             deliverer = Deliverer(
-                bus,
-                store,
-                cases,
-                renderer,
-                webhooks,
-                mails,
-                settings.retry_schedule,
-                settings.endpoint_concurrency,
+                bus=bus,
+                subscriptions=store,
+                deliveries=deliveries,
+                cases=cases,
+                renderer=renderer,
+                webhooks=webhooks,
+                mails=mails,
+                endpoints=Endpoints(
+                    bus,
+                    at_once=settings.endpoint_concurrency,
+                    rate=settings.endpoint_rate,
+                    mails_at_once=settings.mail_concurrency,
+                ),
+                lanes=Lanes(settings.deliver_concurrency),
+                schedule=settings.retry_schedule,
+                disable_after_days=settings.disable_after_days,
             )
             yield
 
-    async def queue_due() -> None:
-        while True:
-            moved = await deliveries.queue_due(datetime.now(UTC))
-            await asyncio.sleep(0 if moved else QUEUE_SECONDS)
-
     app.consume(names.tagged, on_tagged_report)
-    app.consume(names.deliveries, on_delivery, batch=50, concurrency=settings.deliver_concurrency)
+    app.consume_batches(names.deliveries, on_deliveries)
     app.resource(ready)
     app.trim(names.subscription_changes)
     app.background(active.follow)
-    app.background(queue_due)
+    app.background(look_after_those_who_wait)
     return app
 
 

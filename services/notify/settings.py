@@ -16,8 +16,11 @@ class NotifySettings(ServiceSettings):
     mail_from: str = "Tocsin <tocsin@localhost>"
     retry_schedule: Annotated[tuple[float, ...], NoDecode] = DEFAULT_SCHEDULE
     attempt_timeout: float = Field(default=15, gt=0, le=60)
-    deliver_concurrency: int = Field(default=100, ge=1, le=1000)
+    deliver_concurrency: int = Field(default=500, ge=1, le=5000)
     endpoint_concurrency: int = Field(default=16, ge=1, le=1000)
+    endpoint_rate: float = Field(default=200, gt=0)
+    disable_after_days: float = Field(default=5, gt=0)
+    mail_concurrency: int = Field(default=20, ge=1, le=200)
 
     @field_validator("retry_schedule", mode="before")
     @classmethod

@@ -164,7 +164,7 @@ class SubscriptionDesk:
             seconds=HOUR,
             detail=f"at most {RETRIES_AN_HOUR} retries an hour for one subscription",
         )
-        await self.log.retry_now(delivery)
+        await self.log.retry_now([delivery])
         return delivery
 
     async def remove(self, subscription_id: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from shared.delivery import Attempt, Delivery
+from shared.delivery import Delivery
 from shared.subscriptions import EmailEndpoint, Endpoint, Filter, Subscription
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
@@ -14,7 +14,7 @@ STATES = {
     "paused": "paused",
     "disabled": "switched off",
 }
-KINDS = {"report": "report", "confirm": "confirmation", "test": "test"}
+KINDS = {"report": "report", "confirm": "confirmation", "test": "test", "notice": "notice"}
 DELIVERY_STATES = {
     "pending": "on its way",
     "delivered": "delivered",
@@ -58,12 +58,12 @@ def state_in_words(subscription: Subscription) -> str:
     return f"{words} ({subscription.reason})" if subscription.reason else words
 
 
-def delivery_in_words(delivery: Delivery, attempts: Sequence[Attempt]) -> str:
+def delivery_in_words(delivery: Delivery) -> str:
     """Return what became of a delivery, with what the last attempt came to."""
     words = DELIVERY_STATES[delivery.state]
     if delivery.state == "pending" and delivery.next_attempt_at:
         words = f"next try {moment_in_words(delivery.next_attempt_at)}"
-    last = attempts[0].detail if attempts else ""
+    last = delivery.log[0].detail if delivery.log else ""
     return f"{words}: {last}" if last else words
 
 

@@ -152,8 +152,8 @@ async def _manage_page(
 ) -> HTMLResponse:
     newest = await parts.desk.log.newest(subscription.id, SHOWN)
     deliveries = [
-        {"delivery": delivery, "attempts": attempts, "words": delivery_in_words(delivery, attempts)}
-        for delivery, attempts in newest
+        {"delivery": delivery, "attempts": delivery.log, "words": delivery_in_words(delivery)}
+        for delivery in newest
     ]
     return parts.pages.render(
         "manage.html",

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from services.api.core.change import Change
 from services.api.core.problem import Unauthorized
 from services.api.web.parts import HostOf, PartsOf
-from shared.delivery import Attempt, Delivery
+from shared.delivery import Delivery
 from shared.subscriptions import Subscription, Wish, owns, public_view
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
@@ -48,14 +48,10 @@ class Secret(BaseModel):
     secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
 
 
-class DeliveryView(Delivery):
-    """A delivery with its attempts, newest first."""
-
-    log: list[Attempt]
-
-
 class Deliveries(BaseModel):
-    deliveries: list[DeliveryView]
+    """Deliveries, the newest first, each with its attempts, the newest first."""
+
+    deliveries: list[Delivery]
 
 
 async def _owned(
@@ -137,10 +133,7 @@ async def deliveries(
     subscription: Owned, parts: PartsOf, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> Deliveries:
     """Return the newest deliveries, each with its attempts."""
-    newest = await parts.desk.log.newest(subscription.id, limit)
-    return Deliveries(
-        deliveries=[DeliveryView(**delivery.model_dump(), log=attempts) for delivery, attempts in newest]
-    )
+    return Deliveries(deliveries=await parts.desk.log.newest(subscription.id, limit))
 
 
 @router.post("/{subscription_id}/deliveries/{delivery_id}/retry", status_code=202)

@@ -1,11 +1,16 @@
-"""Looks up what a delivery needs: itself, its subscription, its report. One round trip, and less for what is known."""
+"""Looks up what deliveries need: themselves, their subscriptions, their reports. What is known is not read again."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
-from shared.bus import Bus, Entry
-from shared.deliveries import read_delivery
+from pydantic import ValidationError
+
+from services.notify.core.message import common_part
+from shared.bus import Bus
+from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
 from shared.events import TaggedReport
 from shared.matching.text import Text
@@ -14,6 +19,7 @@ from shared.subscriptions import CompiledFilter, Matched, Subscription, find_mat
 
 REPORTS_KEPT = 512
 SUBSCRIPTIONS_KEPT = 10_000
+FRESH_SECONDS = 0.2
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -48,12 +54,17 @@ class Wanting:
     compiled: CompiledFilter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Telling:
     """A report with its words made ready."""
 
     tagged: TaggedReport
     text: Text
+
+    @cached_property
+    def common(self) -> bytes:
+        """What every subscriber's webhook says of it."""
+        return common_part(self.tagged)
 
     def match(self, wanting: Wanting) -> Matched:
         """Return why the report is wanted; by nothing, if a revision since then matches no more."""
@@ -62,51 +73,78 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A delivery and all that is needed to perform it; None for what is gone."""
+    """A delivery and all that is needed to perform it, as it was at `at`; None for what is gone."""
 
     delivery: Delivery
     wanting: Wanting | None
     telling: Telling | None
+    at: float
 
 
 class Cases:
-    """Finds the case of a queue entry. What was just matched, or parsed before, is not read again."""
+    """Finds the cases of deliveries. What was just matched, or parsed before, is not read again."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._names = bus.names
+        self._log = DeliveryLog(bus)
         self._reports: Recent[str, Telling] = Recent(REPORTS_KEPT)
         self._wishes: Recent[bytes, Wanting] = Recent(SUBSCRIPTIONS_KEPT)
+        self._current: Recent[str, tuple[float, Wanting | None]] = Recent(SUBSCRIPTIONS_KEPT)
 
     def remember(self, tagged: TaggedReport, text: Text) -> None:
         """Keep a report that was just matched: its deliveries come next."""
         self._reports.put(tagged.report.id, Telling(tagged, text))
 
-    async def find(self, entry: Entry) -> Case | None:
-        """Return the case, or None if the delivery is not there any more."""
-        delivery_id, report_id = entry.field("id").decode(), entry.fields.get(b"report", b"").decode()
-        known = self._reports.get(report_id)
+    async def find(self, ids: Sequence[str], at: float) -> list[Case | None]:
+        """Return the case of each delivery that is still pending. Two round trips, however many they are."""
+        deliveries = await self._log.many(ids)
+        pending = [each for each in deliveries if each and each.state == "pending"]
+        wishes = list(dict.fromkeys(each.subscription for each in pending))
+        reports = list(dict.fromkeys(each.report for each in pending if each.report))
+        unknown = [each for each in reports if self._reports.get(each) is None]
+        if not wishes:
+            return [None] * len(deliveries)
         pipe = self._bus.redis.pipeline(transaction=False)
-        pipe.hgetall(self._names.delivery(delivery_id))
-        pipe.hget(self._names.subscriptions, entry.field("subscription"))
-        if report_id and known is None:
-            pipe.hget(self._names.report(report_id), "event")
-        raw_delivery, raw_subscription, *raw_report = await pipe.execute()
-        delivery = read_delivery(raw_delivery)
-        if delivery is None:
-            return None
-        wanting = self._wanting(raw_subscription) if raw_subscription else None
-        return Case(delivery, wanting, known or self._telling(raw_report))
+        pipe.hmget(self._names.subscriptions, wishes)
+        for report in unknown:
+            pipe.hget(self._names.report(report), "event")
+        raw_wishes, *raw_reports = await pipe.execute()
+        wanting = {each: self._wanting(raw) for each, raw in zip(wishes, raw_wishes, strict=True)}
+        for each, wish in wanting.items():
+            self._current.put(each, (at, wish))
+        telling = {each: self._telling(raw) for each, raw in zip(unknown, raw_reports, strict=True)}
+        return [
+            Case(
+                each,
+                wanting.get(each.subscription),
+                (telling.get(each.report) or self._reports.get(each.report)) if each.report else None,
+                at,
+            )
+            if each and each.state == "pending"
+            else None
+            for each in deliveries
+        ]
 
-    def _wanting(self, raw: bytes) -> Wanting:
-        known = self._wishes.get(raw)
-        if known is not None:
+    async def wanting(self, subscription_id: str, at: float) -> Wanting | None:
+        """Return a subscription as it is, or was a moment ago."""
+        known = self._current.get(subscription_id)
+        if known is None or at - known[0] > FRESH_SECONDS:
+            raw = await self._bus.redis.hget(self._names.subscriptions, subscription_id)
+            known = self._current.put(subscription_id, (at, self._wanting(raw)))
+        return known[1]
+
+    def _wanting(self, raw: bytes | None) -> Wanting | None:
+        known = self._wishes.get(raw) if raw else None
+        if raw is None or known:
             return known
-        subscription = Subscription.model_validate_json(raw)
+        try:
+            subscription = Subscription.model_validate_json(raw)
+        except ValidationError:
+            self._bus.counters.add("subscriptions_unreadable")
+            return None
         return self._wishes.put(raw, Wanting(subscription, CompiledFilter.of(subscription.filter)))
 
-    def _telling(self, raw: list[bytes | None]) -> Telling | None:
-        tagged = read_stored(raw[0]) if raw else None
-        if tagged is None:
-            return None
-        return self._reports.put(tagged.report.id, Telling(tagged, text_of(tagged)))
+    def _telling(self, raw: bytes | None) -> Telling | None:
+        tagged = read_stored(raw)
+        return self._reports.put(tagged.report.id, Telling(tagged, text_of(tagged))) if tagged else None

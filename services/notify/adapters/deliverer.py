@@ -1,4 +1,4 @@
-"""Performs one delivery: look up -> decide -> render -> send -> write down how it went.
+"""Performs deliveries: look up -> wait for the endpoint's turn -> render -> send -> write down how it went.
 
 What follows an attempt (delivered, later, given up) is written in the script that acknowledges the queue entry.
 """
@@ -6,120 +6,141 @@ What follows an attempt (delivered, later, given up) is written in the script th
 import asyncio
 import random
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from redis.exceptions import RedisError
 
-from services.notify.adapters.cases import Case, Cases, Recent, Wanting
+from services.notify.adapters.cases import Case, Cases, Wanting
+from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.renderer import Renderer, Unsendable
 from services.notify.core.channel import DeliveryError, MailSender, Sent, WebhookSender
-from services.notify.core.outcome import after_failure, after_success
-from shared.bus import Bus, Entry, Outcome
-from shared.deliveries import after_attempt, put_off
-from shared.delivery import Attempt, Delivery
+from services.notify.core.lanes import Held, Lane, Lanes
+from services.notify.core.outcome import after_failure, after_success, cancelled, has_failed_long_enough
+from shared.bus import Bus, Command, Consumer, Entry, Outcome, Rejected
+from shared.deliveries import DeliveryLog, after_attempt, hold, put_off
+from shared.delivery import Delivery, owed_message
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import EmailEndpoint, Subscription, WebhookEndpoint
 
 log = structlog.get_logger()
 
-BUSY_SECONDS = 0.2
-QUICK_SECONDS = 0.25
-PATIENCE_SECONDS = 1.0
-ENDPOINTS_KEPT = 10_000
-LONGEST_TURN = 60.0
 PAUSED_SECONDS = 300.0
-
-
-class Traffic:
-    """What one endpoint is being sent: at most so many attempts at once.
-
-    At an endpoint that answers quickly the next one waits a moment for its turn. At a slow one it does not: it would
-    hold a worker that others need. It is put off instead, to a turn at the pace that the endpoint has shown.
-    """
-
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
-        self._slots = asyncio.Semaphore(at_once)
-        self._waiting = 0
-        self._seconds = 0.05
-        self._turn = 0.0
-
-    async def enter(self) -> bool:
-        """Take a slot, and return whether there was one to be had."""
-        if self._slots.locked() and (self._seconds > QUICK_SECONDS or self._waiting >= self._at_once):
-            return False
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._slots.acquire()
-        except TimeoutError:
-            self._seconds = max(self._seconds, PATIENCE_SECONDS)
-            return False
-        finally:
-            self._waiting -= 1
-        return True
-
-    def leave(self, seconds: float) -> None:
-        """Give the slot back after an attempt that took so long."""
-        self._slots.release()
-        self._seconds += (seconds - self._seconds) / 8
-
-    def next_turn(self, now: float) -> float:
-        """Return the seconds until one more may be tried."""
-        self._turn = max(self._turn, now) + self._seconds / self._at_once
-        return min(self._turn - now, LONGEST_TURN) + BUSY_SECONDS
+LOOK_SECONDS = 0.25
+RELEASED_EACH = 50
+REFILL = 500
 
 
 class Cancelled(Exception):
     """Nobody wants this delivery any more; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A delivery in this process's hands."""
+
+    entry: Entry
+    case: Case
+    consumer: Consumer
+
+
 @dataclass
 class Deliverer:
-    """The handler of `deliveries.v1`. At most `per_endpoint` attempts at one endpoint at once, in this process."""
+    """The handler of `deliveries.v1`."""
 
     bus: Bus
     subscriptions: SubscriptionStore
+    deliveries: DeliveryLog
     cases: Cases
     renderer: Renderer
     webhooks: WebhookSender
     mails: MailSender
+    endpoints: Endpoints
+    lanes: Lanes[Job]
     schedule: tuple[float, ...]
-    per_endpoint: int
-    _endpoints: Recent[str, Traffic] = field(default_factory=lambda: Recent(ENDPOINTS_KEPT))
+    disable_after_days: float
+    _refilling: set[str] = field(default_factory=set)
 
-    async def on_delivery(self, entry: Entry) -> Outcome:
-        """Make one attempt, unless the delivery is done, unwanted, or its endpoint has all it may have."""
-        case = await self.cases.find(entry)
-        if case is None or case.delivery.state != "pending":
-            return Outcome()
-        subscription = case.wanting.subscription if case.wanting else None
-        if subscription and subscription.state == "paused" and case.delivery.kind == "report":
-            return self._put_off(case.delivery, PAUSED_SECONDS)
-        traffic = self._traffic(_endpoint_name(subscription))
-        if not await traffic.enter():
-            return self._put_off(case.delivery, traffic.next_turn(time.monotonic()))
+    async def on_deliveries(self, consumer: Consumer, entries: list[Entry]) -> None:
+        """Look up what was read, and start what may be started; the rest waits for its endpoint's turn."""
+        readable = [(entry, entry.fields[b"id"].decode()) for entry in entries if b"id" in entry.fields]
+        for entry in entries:
+            if b"id" not in entry.fields:
+                consumer.handle(entry, _not_ours())
+        cases = await self.cases.find([delivery for _, delivery in readable], time.monotonic())
+        for (entry, _), case in zip(readable, cases, strict=True):
+            self._receive(consumer, entry, case)
+        self._start_what_may()
+
+    async def look_after_those_who_wait(self) -> None:
+        """Queue what is due, and let held deliveries go, for ever."""
+        while True:
+            now = _now()
+            moved = await self.deliveries.queue_due(now)
+            moved += await self.deliveries.release_due(now, RELEASED_EACH, LOOK_SECONDS)
+            await asyncio.sleep(0 if moved else LOOK_SECONDS)
+
+    def _receive(self, consumer: Consumer, entry: Entry, case: Case | None) -> None:
+        if case is None or _is_early(case.delivery):
+            consumer.finish(entry, Outcome())
+            return
+        job = Job(entry, case, consumer)
+        try:
+            subscription = _still_wanted(case).subscription
+        except Cancelled as e:
+            consumer.finish(entry, self._written(cancelled(case.delivery, str(e), _now())))
+            return
+        if _is_paused(case):
+            consumer.finish(entry, self._put_off(case.delivery))
+            return
+        held = self.lanes.put(self.endpoints.lane(subscription.channel), job, time.monotonic())
+        if held:
+            self._hold(held)
+
+    def _start_what_may(self) -> None:
+        for turn in self.lanes.take(time.monotonic()):
+            if isinstance(turn, Held):
+                self._hold(turn)
+            else:
+                lane, job = turn
+                job.consumer.handle(job.entry, self._perform(lane, job.case))
+
+    def _hold(self, held: Held[Job]) -> None:
+        until = time.time() + max(0.0, held.until - time.monotonic()) + LOOK_SECONDS
+        for job in held.items:
+            commands = hold(self.bus.names, held.lane.name, job.case.delivery.id, until)
+            job.consumer.finish(job.entry, Outcome(commands))
+
+    async def _perform(self, lane: Lane[Job], case: Case) -> Outcome:
         started = time.monotonic()
         try:
-            return await self._attempt(case, started)
-        finally:
-            traffic.leave(time.monotonic() - started)
-
-    def _traffic(self, endpoint: str) -> Traffic:
-        return self._endpoints.get(endpoint) or self._endpoints.put(endpoint, Traffic(self.per_endpoint))
-
-    async def _attempt(self, case: Case, started: float) -> Outcome:
-        delivery = case.delivery
-        try:
+            case = await self._fresh(case, started)
             wanting = _still_wanted(case)
+            if _is_paused(case):
+                return self._put_off(case.delivery)
             sent = await self._send(case, wanting)
-        except (Cancelled, Unsendable) as e:
-            attempt = Attempt(at=_now(), outcome="cancelled", detail=str(e))
-            return self._written(delivery, "cancelled", attempt)
+            lane.succeeded()
         except DeliveryError as e:
-            return await self._failed(delivery, wanting.subscription, e, _milliseconds(started))
-        return await self._succeeded(delivery, wanting.subscription, sent, _milliseconds(started))
+            lane.failed(started, time.monotonic(), random.random(), e.overloaded, e.retry_after)
+            return await self._failed(lane, case, wanting.subscription, e, _milliseconds(started))
+        except (Cancelled, Unsendable) as e:
+            return self._written(cancelled(case.delivery, str(e), _now()))
+        finally:
+            self.lanes.done(lane)
+            self._start_what_may()
+            self._refill(lane)
+        return await self._succeeded(lane, case, wanting.subscription, sent, _milliseconds(started))
+
+    def _put_off(self, delivery: Delivery) -> Outcome:
+        now = _now()
+        return Outcome(put_off(self.bus.names, delivery, now + timedelta(seconds=PAUSED_SECONDS), now))
+
+    async def _fresh(self, case: Case, now: float) -> Case:
+        """The case with its subscription as it is now: it may have been removed while the delivery waited."""
+        return replace(case, wanting=await self.cases.wanting(case.delivery.subscription, now))
 
     async def _send(self, case: Case, wanting: Wanting) -> Sent:
         channel = wanting.subscription.channel
@@ -128,52 +149,61 @@ class Deliverer:
         return await self.mails.send(await self.renderer.mail(case, wanting), channel)
 
     async def _succeeded(
-        self, delivery: Delivery, subscription: Subscription, sent: Sent, duration_ms: int
+        self, lane: Lane[Job], case: Case, subscription: Subscription, sent: Sent, duration_ms: int
     ) -> Outcome:
-        if delivery.kind == "confirm" and isinstance(subscription.channel, WebhookEndpoint):
+        if case.delivery.kind == "confirm" and isinstance(subscription.channel, WebhookEndpoint):
             await self._activate(subscription)
-        attempt = Attempt(
-            at=_now(), outcome="delivered", detail=sent.detail, status=sent.status, duration_ms=duration_ms
-        )
-        return self._written(after_success(delivery), subscription.channel.type, attempt)
+        if sent.enough:
+            await self._disable(subscription, "the endpoint asked for nothing more (webhook-delivery: disable)")
+        delivered = after_success(case.delivery, sent, _now(), duration_ms)
+        return self._written(delivered, subscription.channel.type, self.endpoints.after_success(lane))
 
     async def _failed(
-        self, delivery: Delivery, subscription: Subscription, error: DeliveryError, duration_ms: int
+        self, lane: Lane[Job], case: Case, subscription: Subscription, error: DeliveryError, duration_ms: int
     ) -> Outcome:
         now = _now()
-        failed = after_failure(
-            delivery, self.schedule, now, random.random(), error.permanent, error.retry_after
-        )
-        attempt = Attempt(
-            at=now,
-            outcome="failed" if failed.next_attempt_at else "given_up",
-            detail=str(error),
-            status=error.status,
-            duration_ms=duration_ms,
-            next_attempt_at=failed.next_attempt_at,
-        )
+        failed = after_failure(case.delivery, self.schedule, error, now, random.random(), duration_ms)
         if error.gone:
-            await self._disable(subscription.id, str(error))
-        elif delivery.kind == "confirm":
+            await self._disable(subscription, f"the endpoint is gone: {error}")
+        elif case.delivery.kind == "confirm":
             await self._explain_pending(subscription.id, str(error))
-        return self._written(failed, subscription.channel.type, attempt)
+        elif not isinstance(subscription.channel, EmailEndpoint):
+            await self._judge(lane, subscription, error, now)
+        return self._written(failed, subscription.channel.type)
 
-    def _written(self, delivery: Delivery, channel: str, attempt: Attempt) -> Outcome:
+    async def _judge(
+        self, lane: Lane[Job], subscription: Subscription, error: DeliveryError, now: datetime
+    ) -> None:
+        """Give an endpoint up that has failed for days."""
+        since = datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
+        if has_failed_long_enough(since, now, self.disable_after_days):
+            await self._disable(subscription, f"every attempt since {since:%d %B %Y} has failed; the last: {error}")
+
+    def _written(self, delivery: Delivery, channel: str = "none", more: Sequence[Command] = ()) -> Outcome:
+        attempt = delivery.log[0]
         self.bus.counters.add("attempts", outcome=attempt.outcome, channel=channel)
-        log.info(
+        # A line for each of thousands a second is for whoever looks for one; what went wrong is for everybody.
+        say = log.debug if attempt.outcome == "delivered" else log.info
+        say(
             attempt.outcome,
             delivery=delivery.id,
             report=delivery.report,
             subscription=delivery.subscription,
             attempt=delivery.attempts,
-            detail=attempt.detail[:200],
+            detail=attempt.detail,
         )
-        if attempt.outcome == "cancelled":
-            delivery = delivery.model_copy(update={"state": "cancelled", "next_attempt_at": None})
-        return Outcome(after_attempt(self.bus.names, delivery, attempt))
+        return Outcome([*after_attempt(self.bus.names, delivery), *more])
 
-    def _put_off(self, delivery: Delivery, seconds: float) -> Outcome:
-        return Outcome(put_off(self.bus.names, delivery, _now() + timedelta(seconds=seconds)))
+    def _refill(self, lane: Lane[Job]) -> None:
+        """Let held deliveries of an endpoint go as soon as it has taken what waited here."""
+        if lane.held and len(lane.queue) < REFILL // 2 and lane.name not in self._refilling:
+            self._refilling.add(lane.name)
+            asyncio.create_task(self._let_go(lane))  # noqa: RUF006
+
+    async def _let_go(self, lane: Lane[Job]) -> None:
+        with suppress(RedisError):
+            lane.held = 0 if await self.deliveries.release(lane.name, REFILL) < REFILL else REFILL
+        self._refilling.discard(lane.name)
 
     async def _activate(self, asked: Subscription) -> None:
         def answered(subscription: Subscription) -> Subscription:
@@ -184,17 +214,15 @@ class Deliverer:
 
         await self.subscriptions.update(asked.id, answered)
 
-    async def _disable(self, subscription_id: str, reason: str) -> None:
-        await self.subscriptions.update(
-            subscription_id,
-            lambda subscription: subscription.model_copy(
-                update={
-                    "state": "disabled",
-                    "reason": f"the endpoint is gone: {reason}",
-                    "changed_at": _now(),
-                }
-            ),
-        )
+    async def _disable(self, asked: Subscription, reason: str) -> None:
+        def given_up(subscription: Subscription) -> Subscription:
+            if subscription.state == "disabled" or subscription.channel != asked.channel:
+                return subscription
+            return subscription.model_copy(
+                update={"state": "disabled", "reason": reason, "changed_at": _now()}
+            )
+
+        await self.subscriptions.update(asked.id, given_up)
 
     async def _explain_pending(self, subscription_id: str, reason: str) -> None:
         await self.subscriptions.update(
@@ -207,22 +235,30 @@ class Deliverer:
         )
 
 
+async def _not_ours() -> Outcome:
+    raise Rejected("the entry has no field 'id': it is not ours")
+
+
+def _is_early(delivery: Delivery) -> bool:
+    """Whether it waits for another moment: it was queued twice."""
+    return bool(delivery.next_attempt_at and delivery.next_attempt_at > _now() + timedelta(seconds=1))
+
+
+def _is_paused(case: Case) -> bool:
+    return bool(
+        case.delivery.kind == "report" and case.wanting and case.wanting.subscription.state == "paused"
+    )
+
+
 def _still_wanted(case: Case) -> Wanting:
     if case.wanting is None:
         raise Cancelled("the subscription was removed")
     state = case.wanting.subscription.state
-    if case.delivery.kind == "report" and state != "active":
+    if case.delivery.kind == "report" and state not in ("active", "paused"):
         raise Cancelled(f"the subscription is {state}")
     if case.delivery.kind == "confirm" and state != "pending":
         raise Cancelled("the subscription is confirmed already")
     return case.wanting
-
-
-def _endpoint_name(subscription: Subscription | None) -> str:
-    if subscription is None:
-        return ""
-    channel = subscription.channel
-    return "mail" if isinstance(channel, EmailEndpoint) else channel.url
 
 
 def _now() -> datetime:

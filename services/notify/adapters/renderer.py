@@ -35,7 +35,8 @@ class Renderer:
         if subscription.secret is None:
             raise Unsendable("the subscription has no secret to sign with")
         if case.delivery.kind == "report":
-            body = webhook_body(subscription, *_told(case, wanting), self.links, now)
+            common = case.telling.common if case.telling else None
+            body = webhook_body(subscription, *_told(case, wanting), self.links, now, common)
         else:
             body = webhook_test_body(subscription, *await self._example(wanting), self.links, now)
         return WebhookMessage(case.delivery.id, body, (subscription.secret,))

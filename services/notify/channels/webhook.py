@@ -19,6 +19,7 @@ DEADLINE_SECONDS = 15.0
 ANSWER_LIMIT = 16_384
 KEEPALIVE_SECONDS = 45.0
 GONE = 410
+OVERLOADED = (429, 502, 503, 504)
 
 
 class WebhookChannel:
@@ -73,7 +74,7 @@ class WebhookChannel:
         except ForbiddenURL as e:
             raise DeliveryError(str(e), permanent=True) from e
         except TimeoutError as e:
-            raise DeliveryError(f"no answer within {self._deadline:g} s") from e
+            raise DeliveryError(f"no answer within {self._deadline:g} s", overloaded=True) from e
         except aiohttp.ClientError as e:
             raise _delivery_error(e) from e
         async with answer:
@@ -109,7 +110,13 @@ def _refusal(answer: aiohttp.ClientResponse, words: str, now: datetime) -> Deliv
     if 300 <= answer.status < 400:
         reason = f"answered {answer.status}, a redirect; give the address that it leads to"
     retry_after = parse_retry_after(answer.headers.get("Retry-After"), now)
-    return DeliveryError(reason, status=answer.status, retry_after=retry_after, gone=answer.status == GONE)
+    return DeliveryError(
+        reason,
+        status=answer.status,
+        retry_after=retry_after,
+        gone=answer.status == GONE,
+        overloaded=answer.status in OVERLOADED,
+    )
 
 
 def _delivery_error(error: aiohttp.ClientError) -> DeliveryError:

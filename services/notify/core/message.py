@@ -42,10 +42,34 @@ _MEASURES = (
 )
 
 
+def common_part(tagged: TaggedReport) -> bytes:
+    """Return what every subscriber is told of a report, whole: the inside of `data`, made once for all of them."""
+    content = tagged.model_dump(mode="json", exclude={"rulebook"})
+    return _json({**content, "report": {**content["report"], "text_is_excerpt": False}})[1:-1]
+
+
 def webhook_body(
-    subscription: Subscription, tagged: TaggedReport, matched: Matched, links: Links, now: datetime
+    subscription: Subscription,
+    tagged: TaggedReport,
+    matched: Matched,
+    links: Links,
+    now: datetime,
+    common: bytes | None = None,
 ) -> bytes:
-    """Return the JSON that tells of a match, UTF-8, under 20 KB."""
+    """Return the JSON that tells of a match, UTF-8, under 20 KB. `common` is the report's common part, if it is known."""
+    if common is not None and len(common) < BODY_LIMIT:
+        individual = {
+            "subscription": {"id": subscription.id, "name": subscription.name},
+            "matched": _reasons(matched),
+            "links": {
+                "report": links.report(tagged.report.id),
+                "manage": links.manage_with_token(subscription.id),
+            },
+        }
+        head = f'{{"type":"{REPORT_MATCHED}","timestamp":"{_rfc3339(now)}","data":{{'.encode()
+        body = b"".join((head, common, b",", _json(individual)[1:], b"}"))
+        if len(body) < BODY_LIMIT and len(tagged.report.url or "") < ADDRESS_LIMIT:
+            return body
     return _encoded(REPORT_MATCHED, _data(subscription, tagged, matched, links), tagged, matched, now)
 
 
@@ -85,7 +109,7 @@ def _data(
 def _reasons(matched: Matched | None) -> dict[str, Any]:
     if matched is None:
         return {"clauses": [], "evidence": []}
-    return {"clauses": list(matched.clauses), "evidence": [piece.model_dump() for piece in matched.evidence]}
+    return {"clauses": list(matched.clauses), "evidence": [vars(piece) for piece in matched.evidence]}
 
 
 def _encoded(
@@ -124,8 +148,11 @@ def _whole(value: Any) -> Any:
     return None if too_long else value
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(value).encode()
 
 
 def _rfc3339(moment: datetime) -> str:
