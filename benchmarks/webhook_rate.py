@@ -23,15 +23,16 @@ from shared.report_store import forwarded
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Filter, Links, Matched, Subscription, WebhookEndpoint
 
-REPORTS, SUBSCRIPTIONS = 100, 100
+REPORTS, SUBSCRIPTIONS = 400, 100
 DELIVERIES = REPORTS * SUBSCRIPTIONS
+FILTERS = 20
 AT_ONCE = 100
 
 
 def _subscription(number: int, url: str, now: datetime) -> Subscription:
     return Subscription(
         id=f"sub_{number:024x}",
-        filter=Filter(query="families"),
+        filter=Filter(query=f"families OR word{number % FILTERS}"),
         channel=WebhookEndpoint(type="webhook", url=f"{url}/{number}"),
         state="active",
         token_hash="",

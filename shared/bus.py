@@ -34,7 +34,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.counters import Counters
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import RedisClient, write_quickly
 
 if TYPE_CHECKING:
     from redis.commands.core import AsyncScript
@@ -171,6 +171,7 @@ class Bus:
     async def connect(self) -> None:
         """Connect, and wait for as long as Redis is down or still loading, saying so now and then."""
         await self.broker.connect()
+        write_quickly(self.redis)
         self._note_reads()
         started = time.monotonic()
         async with Redis.from_url(self._url, retry=Retry(NoBackoff(), 0), socket_timeout=5) as probe:

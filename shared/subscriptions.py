@@ -5,8 +5,10 @@ Pure: the store is in `shared.subscription_store`.
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -18,6 +20,13 @@ from shared.matching.query import Query, QueryError, parse_query
 from shared.matching.text import Text
 
 State = Literal["pending", "active", "paused", "disabled"]
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,60}")
+# What we write ourselves, and what belongs to the connection rather than the message (RFC 9110, 7.6.1).
+_OUR_HEADERS = (
+    ("webhook-", "content-", "host", "user-agent", "accept", "expect", "cookie")
+    + ("connection", "keep-alive", "proxy-", "te", "trailer", "transfer-encoding", "upgrade")
+)
 
 NAME_LIMIT = 120
 LIST_LIMIT = 50
@@ -77,6 +86,22 @@ class WebhookEndpoint(_Strict):
 
     type: Literal["webhook"]
     url: str = Field(max_length=2048, examples=["https://example.org/tocsin"])
+    headers: dict[str, str] = Field(
+        default={}, max_length=10, description="Sent with each post, e.g. an Authorization; shown to nobody."
+    )
+    signature: Literal["v1", "v1a"] = Field(
+        default="v1", description="v1: HMAC-SHA256 with a shared secret. v1a: ed25519, verified with a public key."
+    )
+
+    @field_validator("headers")
+    @classmethod
+    def _allowed(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, content in value.items():
+            if not _HEADER_NAME.fullmatch(name) or name.lower().startswith(_OUR_HEADERS):
+                raise ValueError(f"{name[:60]!r} is no header that may be added")
+            if len(content) > 1000 or not content.isprintable():
+                raise ValueError(f"the header {name[:60]!r} holds a line break or more than 1000 characters")
+        return value
 
 
 class EmailEndpoint(_Strict):
@@ -117,7 +142,9 @@ class Subscription(Wish):
     state: State = "pending"
     reason: str = Field(default="", description="Why it is paused or disabled, or why it is still pending.")
     token_hash: str = Field(description="sha256 of the manage token; the token itself is not kept.")
-    secret: str | None = Field(default=None, description="whsec_…: signs the webhooks.")
+    secret: str | None = Field(default=None, description="whsec_… or whsk_…: signs the webhooks.")
+    former_secret: str | None = Field(default=None, description="Signs as well, for a day after a rotation.")
+    former_secret_until: Moment | None = None
     created_at: Moment
     changed_at: Moment
 
@@ -263,5 +290,15 @@ class Links:
 
 
 def public_view(subscription: Subscription) -> Mapping[str, object]:
-    """Return what the owner sees of a subscription: no hash, no secret."""
-    return subscription.model_dump(mode="json", exclude={"token_hash", "secret"})
+    """Return what the owner sees of a subscription: no hash, no secret, of headers only the names."""
+    view = subscription.model_dump(mode="json", exclude={"token_hash", "secret", "former_secret"})
+    if headers := view["channel"].get("headers"):
+        view["channel"]["headers"] = dict.fromkeys(headers, "…")
+    return view
+
+
+def signing_secrets(subscription: Subscription, now: datetime) -> tuple[str, ...]:
+    """Return the secrets that sign at this moment, the newest first."""
+    until = subscription.former_secret_until
+    former = subscription.former_secret if until and now < until else None
+    return tuple(secret for secret in (subscription.secret, former) if secret)

@@ -46,6 +46,7 @@ def make_app(settings: NotifySettings) -> App:
         AddressGuard(settings.allow_hosts),
         lambda: datetime.now(UTC),
         deadline=settings.attempt_timeout,
+        connections=settings.deliver_concurrency,
         user_agent=f"Tocsin/{version('tocsin')} (+{settings.public_url})",
     )
     mails = _mail_channel(settings)

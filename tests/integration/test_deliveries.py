@@ -10,10 +10,12 @@ from jinja2 import Environment
 
 from services.notify.adapters.cases import Cases
 from services.notify.adapters.deliverer import Deliverer
+from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.renderer import Renderer
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, WebhookMessage
+from services.notify.core.lanes import Lanes
 from shared.bus import Bus, Consumer
-from shared.deliveries import DeliveryLog
+from shared.deliveries import DeliveryLog, put_off
 from shared.delivery import Delivery, owed_message, owed_report
 from shared.report_store import ReportStore
 from shared.subscription_store import SubscriptionStore
@@ -80,14 +82,15 @@ class Desk:
     async def becomes(self, delivery: Delivery, state: str) -> None:
         async def is_so() -> bool:
             await self.log.queue_due(datetime.now(UTC) + timedelta(hours=1))
+            await self.log.release_due(datetime.now(UTC) + timedelta(hours=1), 10, 1)
             found = await self.log.get(delivery.id)
             return found is not None and found.state == state
 
         await until(is_so, 20)
 
     async def outcomes(self, subscription: Subscription) -> list[str]:
-        [(_, attempts)] = await self.log.newest(subscription.id)
-        return [attempt.outcome for attempt in reversed(attempts)]
+        [delivery] = await self.log.newest(subscription.id)
+        return [attempt.outcome for attempt in reversed(delivery.log)]
 
 
 @pytest.fixture
@@ -97,9 +100,19 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
         ReportStore(bus.redis, bus.names), Links("http://x", b"k"), "a@b.example", Environment()
     )
     deliverer = Deliverer(
-        bus, subscriptions, Cases(bus), renderer, channel, channel, SCHEDULE, per_endpoint=2
+        bus=bus,
+        subscriptions=subscriptions,
+        deliveries=DeliveryLog(bus),
+        cases=Cases(bus),
+        renderer=renderer,
+        webhooks=channel,
+        mails=channel,
+        endpoints=Endpoints(bus, at_once=2, rate=1000, mails_at_once=2),
+        lanes=Lanes(10),
+        schedule=SCHEDULE,
+        disable_after_days=5,
     )
-    consumer = bus.subscribe(bus.names.deliveries, "notify", deliverer.on_delivery, batch=10, concurrency=10)
+    consumer = bus.subscribe_batches(bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()
     yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer)
@@ -119,11 +132,12 @@ async def test_a_delivery_that_is_due_later_is_queued_when_its_time_has_come(bus
     await log.owe([owed_report("sub_a", "report", NOW)])
     await bus.redis.xtrim(bus.names.deliveries, maxlen=0, approximate=False)
     delivery = owed_report("sub_a", "report", NOW)
-    await bus.redis.zadd(bus.names.deliveries_later, {delivery.id: NOW.timestamp() + 60})
-    assert await log.queue_due(NOW) == 0
-    assert await log.queue_due(NOW + timedelta(seconds=61)) == 1
+    for command in put_off(bus.names, delivery, NOW + timedelta(seconds=60), NOW):
+        await bus.redis.execute_command(*command)
+    assert (await log.queue_due(NOW), await log.waiting()) == (0, 1)
+    assert await log.queue_due(NOW + timedelta(seconds=62)) == 1
     [(_, fields)] = await bus.redis.xrange(bus.names.deliveries)
-    assert fields[b"subscription"] == b"sub_a"
+    assert (fields[b"id"].decode(), await log.waiting()) == (delivery.id, 0)
 
 
 async def test_a_delivery_is_sent_and_logged(desk: Desk) -> None:
@@ -184,7 +198,7 @@ async def test_an_answer_from_an_endpoint_that_was_replaced_meanwhile_activates_
     await until(lambda: bool(desk.channel.sent))
     moved = WebhookEndpoint(type="webhook", url="https://other.example/")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
-    deliverer = desk.consumer.handler.__self__  # type: ignore[attr-defined]
+    deliverer = desk.consumer.batch_handler.__self__  # type: ignore[union-attr]
     await deliverer._activate(subscription)
     found = await desk.store.get(subscription.id)
     assert found is not None
@@ -199,7 +213,7 @@ async def test_a_slow_endpoint_does_not_hold_back_another(desk: Desk) -> None:
     quick = await desk.subscribe("quick")
     delivery = await desk.owe(quick)
     await desk.becomes(delivery, "delivered")
-    assert len(set(desk.channel.sent)) == 3
+    assert len(set(desk.channel.sent)) == 2
 
 
 async def test_a_delivery_is_sent_once_though_its_queue_entry_came_twice(desk: Desk) -> None:
@@ -207,7 +221,7 @@ async def test_a_delivery_is_sent_once_though_its_queue_entry_came_twice(desk: D
     await desk.becomes(delivery, "delivered")
     await desk.bus.redis.xadd(
         desk.bus.names.deliveries,
-        {"id": delivery.id, "subscription": delivery.subscription, "report": delivery.report or ""},
+        {"id": delivery.id},
     )
     last = (await desk.bus.redis.xinfo_stream(desk.bus.names.deliveries))["last-generated-id"]
 

@@ -2,13 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from services.notify.core.message import common_part
+from services.notify.core.message import common_part, matched_part
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
@@ -18,6 +18,7 @@ from shared.report_store import read_stored
 from shared.subscriptions import CompiledFilter, Matched, Subscription, find_match, text_of
 
 REPORTS_KEPT = 512
+MATCHES_KEPT = 200
 SUBSCRIPTIONS_KEPT = 10_000
 FRESH_SECONDS = 0.2
 
@@ -33,10 +34,10 @@ class Recent(Generic[Key, Value]):
         self._kept: OrderedDict[Key, Value] = OrderedDict()
 
     def get(self, key: Key) -> Value | None:
-        if key in self._kept:
+        value = self._kept.get(key)
+        if value is not None:
             self._kept.move_to_end(key)
-            return self._kept[key]
-        return None
+        return value
 
     def put(self, key: Key, value: Value) -> Value:
         self._kept[key] = value
@@ -46,12 +47,14 @@ class Recent(Generic[Key, Value]):
         return value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wanting:
-    """A subscription with its filter made ready."""
+    """A subscription with its filter made ready. `wish` is the same for all who want the same."""
 
     subscription: Subscription
     compiled: CompiledFilter
+    wish: str
+    part: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,21 @@ class Telling:
     tagged: TaggedReport
     text: Text
 
+    matches: "Recent[str, tuple[Matched, bytes]]" = field(default_factory=lambda: Recent(MATCHES_KEPT))
+
     @cached_property
     def common(self) -> bytes:
         """What every subscriber's webhook says of it."""
         return common_part(self.tagged)
 
-    def match(self, wanting: Wanting) -> Matched:
-        """Return why the report is wanted; by nothing, if a revision since then matches no more."""
-        return find_match(wanting.compiled, self.tagged, self.text) or Matched((), ())
+    def match(self, wanting: Wanting) -> tuple[Matched, bytes]:
+        """Return why the report is wanted, and the same as a part of a webhook; by nothing, if a revision since
+        then matches no more. Many want the same: it is worked out once."""
+        known = self.matches.get(wanting.wish)
+        if known is None:
+            matched = find_match(wanting.compiled, self.tagged, self.text) or Matched((), ())
+            known = self.matches.put(wanting.wish, (matched, matched_part(matched)))
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +153,8 @@ class Cases:
         except ValidationError:
             self._bus.counters.add("subscriptions_unreadable")
             return None
-        return self._wishes.put(raw, Wanting(subscription, CompiledFilter.of(subscription.filter)))
+        wanted = subscription.filter
+        return self._wishes.put(raw, Wanting(subscription, CompiledFilter.of(wanted), wanted.model_dump_json()))
 
     def _telling(self, raw: bytes | None) -> Telling | None:
         tagged = read_stored(raw)

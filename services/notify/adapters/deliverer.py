@@ -8,13 +8,13 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from redis.exceptions import RedisError
 
-from services.notify.adapters.cases import Case, Cases, Wanting
+from services.notify.adapters.cases import FRESH_SECONDS, Case, Cases, Wanting
 from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.renderer import Renderer, Unsendable
 from services.notify.core.channel import DeliveryError, MailSender, Sent, WebhookSender
@@ -63,6 +63,7 @@ class Deliverer:
     schedule: tuple[float, ...]
     disable_after_days: float
     _refilling: set[str] = field(default_factory=set)
+    _log: structlog.typing.FilteringBoundLogger = field(default_factory=lambda: log.bind())
 
     async def on_deliveries(self, consumer: Consumer, entries: list[Entry]) -> None:
         """Look up what was read, and start what may be started; the rest waits for its endpoint's turn."""
@@ -89,14 +90,14 @@ class Deliverer:
             return
         job = Job(entry, case, consumer)
         try:
-            subscription = _still_wanted(case).subscription
+            wanting = _still_wanted(case.delivery, case.wanting)
         except Cancelled as e:
             consumer.finish(entry, self._written(cancelled(case.delivery, str(e), _now())))
             return
-        if _is_paused(case):
+        if _is_paused(case.delivery, wanting):
             consumer.finish(entry, self._put_off(case.delivery))
             return
-        held = self.lanes.put(self.endpoints.lane(subscription.channel), job, time.monotonic())
+        held = self.lanes.put(self.endpoints.lane(wanting.subscription.channel), job, time.monotonic())
         if held:
             self._hold(held)
 
@@ -117,9 +118,8 @@ class Deliverer:
     async def _perform(self, lane: Lane[Job], case: Case) -> Outcome:
         started = time.monotonic()
         try:
-            case = await self._fresh(case, started)
-            wanting = _still_wanted(case)
-            if _is_paused(case):
+            wanting = _still_wanted(case.delivery, await self._now_wanting(case, started))
+            if _is_paused(case.delivery, wanting):
                 return self._put_off(case.delivery)
             sent = await self._send(case, wanting)
             lane.succeeded()
@@ -138,9 +138,11 @@ class Deliverer:
         now = _now()
         return Outcome(put_off(self.bus.names, delivery, now + timedelta(seconds=PAUSED_SECONDS), now))
 
-    async def _fresh(self, case: Case, now: float) -> Case:
-        """The case with its subscription as it is now: it may have been removed while the delivery waited."""
-        return replace(case, wanting=await self.cases.wanting(case.delivery.subscription, now))
+    async def _now_wanting(self, case: Case, now: float) -> Wanting | None:
+        """The subscription as it is now: it may have been removed while the delivery waited."""
+        if now - case.at < FRESH_SECONDS:
+            return case.wanting
+        return await self.cases.wanting(case.delivery.subscription, now)
 
     async def _send(self, case: Case, wanting: Wanting) -> Sent:
         channel = wanting.subscription.channel
@@ -183,7 +185,7 @@ class Deliverer:
         attempt = delivery.log[0]
         self.bus.counters.add("attempts", outcome=attempt.outcome, channel=channel)
         # A line for each of thousands a second is for whoever looks for one; what went wrong is for everybody.
-        say = log.debug if attempt.outcome == "delivered" else log.info
+        say = self._log.debug if attempt.outcome == "delivered" else self._log.info
         say(
             attempt.outcome,
             delivery=delivery.id,
@@ -244,21 +246,19 @@ def _is_early(delivery: Delivery) -> bool:
     return bool(delivery.next_attempt_at and delivery.next_attempt_at > _now() + timedelta(seconds=1))
 
 
-def _is_paused(case: Case) -> bool:
-    return bool(
-        case.delivery.kind == "report" and case.wanting and case.wanting.subscription.state == "paused"
-    )
+def _is_paused(delivery: Delivery, wanting: Wanting) -> bool:
+    return delivery.kind == "report" and wanting.subscription.state == "paused"
 
 
-def _still_wanted(case: Case) -> Wanting:
-    if case.wanting is None:
+def _still_wanted(delivery: Delivery, wanting: Wanting | None) -> Wanting:
+    if wanting is None:
         raise Cancelled("the subscription was removed")
-    state = case.wanting.subscription.state
-    if case.delivery.kind == "report" and state not in ("active", "paused"):
+    state = wanting.subscription.state
+    if delivery.kind == "report" and state not in ("active", "paused"):
         raise Cancelled(f"the subscription is {state}")
-    if case.delivery.kind == "confirm" and state != "pending":
+    if delivery.kind == "confirm" and state != "pending":
         raise Cancelled("the subscription is confirmed already")
-    return case.wanting
+    return wanting
 
 
 def _now() -> datetime:

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 from jinja2 import Environment
 
-from services.notify.adapters.cases import Case, Wanting
+from services.notify.adapters.cases import Case, Telling, Wanting
 from services.notify.core.channel import MailMessage, WebhookMessage
 from services.notify.core.mail import MailError, build_mail
-from services.notify.core.message import webhook_body, webhook_test_body
+from services.notify.core.message import subscriber_part, webhook_body, webhook_test_body
 from shared.events import TaggedReport
 from shared.report_store import ReportStore
-from shared.subscriptions import Links, Matched, find_match, text_of
+from shared.subscriptions import Links, Matched, find_match, signing_secrets, text_of
 
 EXAMPLES_LOOKED_AT = 1000
 
@@ -35,16 +35,27 @@ class Renderer:
         if subscription.secret is None:
             raise Unsendable("the subscription has no secret to sign with")
         if case.delivery.kind == "report":
-            common = case.telling.common if case.telling else None
-            body = webhook_body(subscription, *_told(case, wanting), self.links, now, common)
+            telling = _told(case)
+            matched, part = telling.match(wanting)
+            ready = self._subscriber_part(wanting), telling.common, part
+            body = webhook_body(subscription, telling.tagged, matched, self.links, now, ready)
         else:
             body = webhook_test_body(subscription, *await self._example(wanting), self.links, now)
-        return WebhookMessage(case.delivery.id, body, (subscription.secret,))
+        return WebhookMessage(case.delivery.id, body, signing_secrets(subscription, now))
+
+    def _subscriber_part(self, wanting: Wanting) -> bytes:
+        if wanting.part is None:
+            wanting.part = subscriber_part(wanting.subscription, self.links)
+        return wanting.part
 
     async def mail(self, case: Case, wanting: Wanting) -> MailMessage:
         """Return the mail; the same at every attempt. Raise Unsendable."""
         delivery = case.delivery
-        shown = _told(case, wanting) if delivery.kind == "report" else await self._example(wanting)
+        shown: tuple[TaggedReport | None, Matched | None]
+        if delivery.kind == "report":
+            shown = _told(case).tagged, _told(case).match(wanting)[0]
+        else:
+            shown = await self._example(wanting)
         try:
             mail = build_mail(
                 delivery.kind,
@@ -71,7 +82,7 @@ class Renderer:
         return None, None
 
 
-def _told(case: Case, wanting: Wanting) -> tuple[TaggedReport, Matched]:
+def _told(case: Case) -> Telling:
     if case.telling is None:
         raise Unsendable("the report is older than the retention")
-    return case.telling.tagged, case.telling.match(wanting)
+    return case.telling

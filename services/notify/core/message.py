@@ -43,9 +43,23 @@ _MEASURES = (
 
 
 def common_part(tagged: TaggedReport) -> bytes:
-    """Return what every subscriber is told of a report, whole: the inside of `data`, made once for all of them."""
+    """Return what every subscriber is told of a report, whole: members of `data`, made once for all of them."""
     content = tagged.model_dump(mode="json", exclude={"rulebook"})
     return _json({**content, "report": {**content["report"], "text_is_excerpt": False}})[1:-1]
+
+
+def matched_part(matched: Matched) -> bytes:
+    """Return why a report is wanted, as a member of `data`: made once for all who want the same."""
+    return _json({"matched": _reasons(matched)})[1:-1]
+
+
+def subscriber_part(subscription: Subscription, links: Links) -> bytes:
+    """Return what is the same in all webhooks of a subscription: the beginning of `data`."""
+    about = {
+        "subscription": {"id": subscription.id, "name": subscription.name},
+        "links": {"manage": links.manage_with_token(subscription.id)},
+    }
+    return _json(about)[1:-2]
 
 
 def webhook_body(
@@ -54,21 +68,18 @@ def webhook_body(
     matched: Matched,
     links: Links,
     now: datetime,
-    common: bytes | None = None,
+    ready: tuple[bytes, bytes, bytes] | None = None,
 ) -> bytes:
-    """Return the JSON that tells of a match, UTF-8, under 20 KB. `common` is the report's common part, if it is known."""
-    if common is not None and len(common) < BODY_LIMIT:
-        individual = {
-            "subscription": {"id": subscription.id, "name": subscription.name},
-            "matched": _reasons(matched),
-            "links": {
-                "report": links.report(tagged.report.id),
-                "manage": links.manage_with_token(subscription.id),
-            },
-        }
+    """Return the JSON that tells of a match, UTF-8, under 20 KB.
+
+    `ready` are the subscriber's part, the common and the matched one, if they are known: then the body is only joined.
+    """
+    if ready and len(tagged.report.url or "") < ADDRESS_LIMIT:
+        subscriber, common, why = ready
         head = f'{{"type":"{REPORT_MATCHED}","timestamp":"{_rfc3339(now)}","data":{{'.encode()
-        body = b"".join((head, common, b",", _json(individual)[1:], b"}"))
-        if len(body) < BODY_LIMIT and len(tagged.report.url or "") < ADDRESS_LIMIT:
+        link = _json(links.report(tagged.report.id))
+        body = b"".join((head, subscriber, b',"report":', link, b"},", common, b",", why, b"}}"))
+        if len(body) < BODY_LIMIT:
             return body
     return _encoded(REPORT_MATCHED, _data(subscription, tagged, matched, links), tagged, matched, now)
 

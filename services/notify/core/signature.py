@@ -6,9 +6,11 @@ Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 import base64
 import binascii
 import hmac
+from functools import lru_cache
 
 PREFIX = "whsec_"
 SECRET_BYTES = 32
+KEYS_KEPT = 10_000
 
 
 class SecretError(ValueError):
@@ -42,6 +44,7 @@ def signed_headers(secrets: tuple[str, ...], message_id: str, timestamp: int, bo
     }
 
 
+@lru_cache(KEYS_KEPT)
 def _key(secret: str) -> bytes:
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
