@@ -59,7 +59,9 @@ async def ours(redis_url: str, url: str) -> float:
         for command in forwarded(names, tagged(_tagged(number, now), now), 86400).commands[1:]:
             await bus.redis.execute_command(*command)
         report = make_report(number, now).id
-        await DeliveryLog(bus).owe([owed_report(subscription.id, report, now) for subscription in subscriptions])
+        await DeliveryLog(bus).owe(
+            [owed_report(subscription.id, report, now) for subscription in subscriptions]
+        )
     settings = NotifySettings(
         redis_url=redis_url,
         key_prefix=names.prefix,

@@ -1,8 +1,8 @@
 """Where deliveries are kept: what is owed to whom, and how each attempt went.
 
-A delivery is one small string with its log; only its id goes through the stream `deliveries.v1`. What is due later waits
-in a list for its moment, and what its endpoint cannot take now in a list of the endpoint, so that nothing sleeps in
-a worker and a million that wait cost what their records cost. api owes tests and reads the log; notify does the rest.
+A delivery is one small string with its log; only its id goes through the stream `deliveries.v1`. What is due later
+waits in a list for its moment, and what its endpoint cannot take now in a list of the endpoint, so that nothing sleeps
+in a worker and a million that wait cost what their records cost. api owes tests and reads the log; notify does the rest.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from shared.names import Names
 
 KEPT_SECONDS = 30 * 86400
 KEPT_PER_SUBSCRIPTION = 1000
+DIGEST_SECONDS = 7 * 86400
 # What falls off a subscription's log may still be waiting for its last attempt.
 KEPT_OFF_THE_LOG_SECONDS = 5 * 86400
 CHUNK = 200
@@ -58,8 +59,9 @@ class DeliveryLog:
         return [read(each, raw) for each, raw in zip(ids, rows, strict=True)]
 
     async def newest(self, subscription_id: str, limit: int = 50) -> list[Delivery]:
-        """Return the newest deliveries of a subscription, the newest first."""
-        ids = await self._bus.redis.lrange(self._names.deliveries_of(subscription_id), 0, limit - 1)
+        """Return the newest deliveries of a subscription, the newest first; all of them if the limit is negative."""
+        last = limit - 1 if limit >= 0 else -1
+        ids = await self._bus.redis.lrange(self._names.deliveries_of(subscription_id), 0, last)
         return [found for found in await self.many([raw.decode() for raw in ids]) if found]
 
     async def retry_now(self, deliveries: Sequence[Delivery]) -> None:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from shared.events import Moment
 
-Kind = Literal["report", "confirm", "test", "notice"]
-DeliveryState = Literal["pending", "delivered", "given_up", "cancelled"]
+Kind = Literal["report", "digest", "confirm", "test", "notice"]
+DeliveryState = Literal["pending", "held", "not_sent", "delivered", "given_up", "cancelled"]
+"""held: waits for its digest; not_sent: it matched, and is not sent for the reason in `decision`."""
 AttemptOutcome = Literal["delivered", "failed", "given_up", "cancelled"]
 
 ATTEMPTS_KEPT = 20
@@ -38,8 +39,17 @@ class Delivery:
     state: DeliveryState = "pending"
     attempts: int = 0
     next_attempt_at: Moment | None = None
-    note: str = ""
     log: tuple[Attempt, ...] = ()
+    revision: int = 1
+    mark: str = ""
+    decision: str = "now"
+    """A verdict of `shared.decision`."""
+    digest: str | None = None
+    """The delivery that carries it, if that is a digest."""
+    refers_to: str | None = None
+    """The report told before: of the same story, or this one's earlier revision."""
+    is_update: bool = False
+    note: str = ""
 
     def after(
         self, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None = None
@@ -57,8 +67,14 @@ class Delivery:
             state,
             counted,
             next_attempt_at,
-            self.note,
             log,
+            self.revision,
+            self.mark,
+            self.decision,
+            self.digest,
+            self.refers_to,
+            self.is_update,
+            self.note,
         )
 
     def anew(self) -> "Delivery":
@@ -93,11 +109,25 @@ def owed_message(kind: Kind, subscription_id: str, unique: str, now: datetime, n
     )
 
 
+def digest_id(subscription_id: str, due: datetime) -> str:
+    """sha256(subscription, the moment it is due): whatever is held until then goes into one digest."""
+    return delivery_id(subscription_id, f"digest:{due.timestamp():.0f}")
+
+
+def update_id(subscription_id: str, report_id: str, revision: int) -> str:
+    """sha256(subscription, report, revision): a revision is an update once."""
+    return delivery_id(subscription_id, f"{report_id}:{revision}")
+
+
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def written(delivery: Delivery) -> str:
-    """Return a delivery as Redis keeps it: a JSON array, because a million may be waiting. The id is in the key."""
+    """Return a delivery as Redis keeps it: a JSON array, because a million may be waiting. The id is in the key.
+
+    What most deliveries do not have stands at the end and is left out. `settle_matches.lua` and `queue_digests.lua`
+    write the same.
+    """
     fields: list[Any] = [
         delivery.kind,
         delivery.subscription,
@@ -110,29 +140,45 @@ def written(delivery: Delivery) -> str:
             [_seconds(each.at), each.outcome, each.detail, each.status or 0, each.duration_ms]
             for each in delivery.log
         ],
+        delivery.revision,
+        delivery.mark,
     ]
-    return _encode([*fields, delivery.note] if delivery.note else fields)
+    rare = (delivery.decision, delivery.digest, delivery.refers_to, delivery.is_update, delivery.note)
+    if rare != _USUAL:
+        fields += [each or "" for each in rare]
+    return _encode(fields)
+
+
+_USUAL = ("now", None, None, False, "")
 
 
 def read(delivery_id: str, raw: bytes | None) -> Delivery | None:
     """Return the delivery that is kept under this id, or None if there is none."""
     if raw is None:
         return None
-    kind, subscription, report, state, attempts, created, next_attempt, log, *note = json.loads(raw)
+    kind, subscription, report, state, attempts, created, due, log, revision, mark, *rare = json.loads(raw)
+    decision, digest, refers_to, is_update, note = rare or _USUAL
     return Delivery(
-        id=delivery_id,
-        kind=kind,
-        subscription=subscription,
-        created_at=_moment(created),
-        report=report or None,
-        state=state,
-        attempts=attempts,
-        next_attempt_at=_moment(next_attempt) if next_attempt else None,
-        note=note[0] if note else "",
-        log=tuple(
+        delivery_id,
+        kind,
+        subscription,
+        _moment(created),
+        report or None,
+        state,
+        attempts,
+        _moment(due) if due else None,
+        # Lua writes an empty list as an empty object.
+        tuple(
             Attempt(_moment(at), outcome, detail, status or None, duration_ms)
             for at, outcome, detail, status, duration_ms in log
         ),
+        revision,
+        mark,
+        decision,
+        digest or None,
+        refers_to or None,
+        bool(is_update),
+        note,
     )
 
 

@@ -163,6 +163,31 @@ class Names:
         """String with a life: since when an endpoint has failed without a success in between, in seconds."""
         return f"{self.prefix}endpoint:{endpoint}:failing"
 
+    def revised(self, report_id: str) -> str:
+        """Hash subscription id -> "revision mark": up to which revision a report was decided, if not the first."""
+        return f"{self.prefix}revised:{report_id}"
+
+    def told(self, story_id: str) -> str:
+        """Hash subscription id -> what its owner was told of a story."""
+        return f"{self.prefix}told:{story_id}"
+
+    def sent_in(self, hour: int) -> str:
+        """Hash subscription id -> how many of its matches were sent at once in a clock hour since 1970."""
+        return f"{self.prefix}sent:{hour}"
+
+    def digest(self, delivery_id: str) -> str:
+        """List of delivery ids that wait for one digest; the digest is a delivery of that id once it is due."""
+        return f"{self.prefix}digest:{delivery_id}"
+
+    def digest_content(self, delivery_id: str) -> str:
+        """JSON: a digest as it was built, until it is delivered."""
+        return f"{self.prefix}digest-content:{delivery_id}"
+
+    @property
+    def digests_due(self) -> str:
+        """Sorted set "digest's delivery id, space, subscription id" by the moment it is due, in seconds."""
+        return f"{self.prefix}digests:due"
+
     # The installation itself -------------------------------------------------------------------
 
     @property

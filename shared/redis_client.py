@@ -16,7 +16,9 @@ def write_quickly(redis: RedisClient) -> None:
     script's arguments than Redis to run it."""
     pool = redis.connection_pool
 
-    class Connection(pool.connection_class):  # type: ignore[misc]
+    kind: Any = pool.connection_class
+
+    class Connection(kind):  # type: ignore[misc]
         def pack_command(self, *args: Any) -> list[bytes]:
             return [hiredis.pack_command((*args[0].split(), *args[1:]))]
 

@@ -18,14 +18,20 @@ from shared.matching.document import Document, country_key, language_key, source
 from shared.matching.expression import AllOf, AnyOf, Expression, Fact
 from shared.matching.query import Query, QueryError, parse_query
 from shared.matching.text import Text
+from shared.schedule import Schedule
 
 State = Literal["pending", "active", "paused", "disabled"]
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,60}")
 # What we write ourselves, and what belongs to the connection rather than the message (RFC 9110, 7.6.1).
-_OUR_HEADERS = (
-    ("webhook-", "content-", "host", "user-agent", "accept", "expect", "cookie")
-    + ("connection", "keep-alive", "proxy-", "te", "trailer", "transfer-encoding", "upgrade")
+_OUR_HEADERS = ("webhook-", "content-", "host", "user-agent", "accept", "expect", "cookie") + (
+    "connection",
+    "keep-alive",
+    "proxy-",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 )
 
 NAME_LIMIT = 120
@@ -90,7 +96,8 @@ class WebhookEndpoint(_Strict):
         default={}, max_length=10, description="Sent with each post, e.g. an Authorization; shown to nobody."
     )
     signature: Literal["v1", "v1a"] = Field(
-        default="v1", description="v1: HMAC-SHA256 with a shared secret. v1a: ed25519, verified with a public key."
+        default="v1",
+        description="v1: HMAC-SHA256 with a shared secret. v1a: ed25519, verified with a public key.",
     )
 
     @field_validator("headers")
@@ -114,12 +121,6 @@ class EmailEndpoint(_Strict):
 Endpoint = Annotated[WebhookEndpoint | EmailEndpoint, Field(discriminator="type")]
 
 
-class Schedule(_Strict):
-    """When matches are sent. Only at once, so far."""
-
-    mode: Literal["instant"] = "instant"
-
-
 class Wish(_Strict):
     """What a subscriber asks for."""
 
@@ -127,7 +128,14 @@ class Wish(_Strict):
     filter: Filter
     channel: Endpoint
     schedule: Schedule = Schedule()
-    one_per_story: bool = True
+    one_per_story: bool = Field(
+        default=True,
+        description="Tell a story once, and again only when a topic or country is in it that was asked for and not told.",
+    )
+    updates: bool = Field(
+        default=True,
+        description="Tell of a new revision of a report that was told, if its headline or a figure changed.",
+    )
 
     @field_validator("name")
     @classmethod
@@ -147,6 +155,10 @@ class Subscription(Wish):
     former_secret_until: Moment | None = None
     created_at: Moment
     changed_at: Moment
+    since: Moment | None = Field(
+        default=None,
+        description="Reports seen before are not told: when it was switched on last, or its filter was changed.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """notify: reports.tagged.v1 -> deliveries.v1 -> webhook, email
 
-tagged report -> find subscriptions -> owe deliveries -> attempt -> delivered, or later, or given up.
+tagged report -> find subscriptions -> decide -> owe deliveries, now or in a digest -> attempt -> delivered, or later, or given up.
 """
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,9 @@ import structlog
 from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.cases import Cases
 from services.notify.adapters.deliverer import Deliverer
+from services.notify.adapters.digests import Digests
 from services.notify.adapters.endpoints import Endpoints
+from services.notify.adapters.fan_out import FanOut
 from services.notify.adapters.renderer import Renderer
 from services.notify.channels.email import OutboxChannel, SmtpChannel
 from services.notify.channels.mail_templates import load_templates
@@ -24,16 +27,18 @@ from services.notify.core.lanes import Lanes
 from services.notify.settings import NotifySettings
 from shared.address_guard import AddressGuard
 from shared.bus import Consumer, Entry, Outcome
+from shared.decision import news_of
 from shared.deliveries import DeliveryLog
-from shared.delivery import owed_report
 from shared.events import ReportTagged
 from shared.report_store import ReportStore
 from shared.server_key import server_key
 from shared.service import App
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Links, text_of
+from shared.subscriptions import Links, document_of
 
 log = structlog.get_logger()
+
+DIGEST_LOOK_SECONDS = 0.5
 
 
 def make_app(settings: NotifySettings) -> App:
@@ -41,7 +46,7 @@ def make_app(settings: NotifySettings) -> App:
     app = App("notify", settings)
     bus, names = app.bus, settings.names
     store, deliveries = SubscriptionStore(bus), DeliveryLog(bus)
-    active, cases = ActiveSubscriptions(bus, store), Cases(bus)
+    active, cases, fan_out = ActiveSubscriptions(bus, store), Cases(bus), FanOut(bus)
     webhooks = WebhookChannel(
         AddressGuard(settings.allow_hosts),
         lambda: datetime.now(UTC),
@@ -54,12 +59,11 @@ def make_app(settings: NotifySettings) -> App:
 
     async def on_tagged_report(entry: Entry) -> Outcome:
         tagged = entry.event(ReportTagged).data
-        text, now = text_of(tagged), datetime.now(UTC)
-        wanting = [subscription for subscription, _ in active.wanted.find(tagged, text)]
-        owed = [owed_report(subscription, tagged.report.id, now) for subscription in wanting]
-        if owed:
-            cases.remember(tagged, text)
-            await deliveries.owe(owed)
+        document = document_of(tagged)
+        wanting = active.wanted.find(document)
+        if wanting:
+            cases.remember(tagged, document.text)
+            await fan_out.tell(news_of(tagged, document), wanting)
         return Outcome()
 
     async def on_deliveries(consumer: Consumer, entries: list[Entry]) -> None:
@@ -76,7 +80,9 @@ def make_app(settings: NotifySettings) -> App:
         gc.collect()
         gc.freeze()
         links = Links(settings.public_url, await server_key(bus.redis, names))
-        renderer = Renderer(ReportStore(bus.redis, names), links, settings.mail_from, load_templates())
+        renderer = Renderer(
+            ReportStore(bus.redis, names), links, settings.mail_from, load_templates(), Digests(bus)
+        )
         async with webhooks:
             deliverer = Deliverer(
                 bus=bus,
@@ -98,11 +104,17 @@ def make_app(settings: NotifySettings) -> App:
             )
             yield
 
+    async def queue_digests() -> None:
+        while True:
+            moved = await fan_out.queue_digests(datetime.now(UTC))
+            await asyncio.sleep(0 if moved else DIGEST_LOOK_SECONDS)
+
     app.consume(names.tagged, on_tagged_report)
     app.consume_batches(names.deliveries, on_deliveries)
     app.resource(ready)
     app.trim(names.subscription_changes)
     app.background(active.follow)
+    app.background(queue_digests)
     app.background(look_after_those_who_wait)
     return app
 

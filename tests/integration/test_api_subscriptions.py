@@ -1,6 +1,7 @@
 """/v1/subscriptions over HTTP, with a real Redis."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -312,9 +313,7 @@ async def test_deliveries_are_listed_with_their_attempts(api):
 async def test_a_delivery_that_was_given_up_is_sent_again(api):
     path, made, owner = await sign_up(api)
     await set_state(api, made["id"], "active")
-    delivery = owed_report(made["id"], "r1", datetime.now(UTC)).model_copy(
-        update={"state": "given_up", "attempts": 9}
-    )
+    delivery = replace(owed_report(made["id"], "r1", datetime.now(UTC)), state="given_up", attempts=9)
     await DeliveryLog(api.bus).owe([delivery])
     await api.json_of("POST", f"{path}/deliveries/{delivery.id}/retry", 202, headers=owner)
     assert (await DeliveryLog(api.bus).get(delivery.id)).state == "pending"

@@ -108,7 +108,9 @@ async def _sizes(bus: Bus) -> list[Metric]:
     return [
         _gauge("reports", "Tagged reports that are kept.", reports),
         _gauge("subscriptions", "Subscriptions in any state.", subscriptions),
-        _gauge("deliveries_later", "Deliveries that wait for their next attempt or for their endpoint.", later),
+        _gauge(
+            "deliveries_later", "Deliveries that wait for their next attempt or for their endpoint.", later
+        ),
     ]
 
 

@@ -105,6 +105,8 @@ class SubscriptionDesk:
         # What stays was checked when it was new: a topic may have gone since.
         wish = await self._checked(wanted, change.named)
         values = {name: getattr(wish, name) for name in change.named} | {"changed_at": _now()}
+        if "filter" in values:
+            values["since"] = _now()
         moves = wish.channel != subscription.channel
         secret = None
         if moves:

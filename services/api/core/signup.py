@@ -87,8 +87,10 @@ def source_of(host: str) -> str:
 
 
 def moved(subscription: Subscription, state: State, now: datetime) -> Subscription:
-    """Return the subscription in another state, without a reason."""
-    return subscription.model_copy(update={"state": state, "reason": "", "changed_at": now})
+    """Return the subscription in another state, without a reason; one that is switched on tells what comes from now on."""
+    since = now if state == "active" else subscription.since
+    changes = {"state": state, "reason": "", "changed_at": now, "since": since}
+    return subscription.model_copy(update=changes)
 
 
 def paused(subscription: Subscription, now: datetime) -> Subscription:

@@ -154,7 +154,9 @@ class Cases:
             self._bus.counters.add("subscriptions_unreadable")
             return None
         wanted = subscription.filter
-        return self._wishes.put(raw, Wanting(subscription, CompiledFilter.of(wanted), wanted.model_dump_json()))
+        return self._wishes.put(
+            raw, Wanting(subscription, CompiledFilter.of(wanted), wanted.model_dump_json())
+        )
 
     def _telling(self, raw: bytes | None) -> Telling | None:
         tagged = read_stored(raw)

@@ -21,6 +21,7 @@ from services.notify.core.channel import DeliveryError, MailSender, Sent, Webhoo
 from services.notify.core.lanes import Held, Lane, Lanes
 from services.notify.core.outcome import after_failure, after_success, cancelled, has_failed_long_enough
 from shared.bus import Bus, Command, Consumer, Entry, Outcome, Rejected
+from shared.decision import silent_until
 from shared.deliveries import DeliveryLog, after_attempt, hold, put_off
 from shared.delivery import Delivery, owed_message
 from shared.subscription_store import SubscriptionStore
@@ -29,6 +30,8 @@ from shared.subscriptions import EmailEndpoint, Subscription, WebhookEndpoint
 log = structlog.get_logger()
 
 PAUSED_SECONDS = 300.0
+NEWS = ("report", "digest")
+"""What is sent only to an active subscription, and never in its quiet hours."""
 LOOK_SECONDS = 0.25
 RELEASED_EACH = 50
 REFILL = 500
@@ -94,8 +97,8 @@ class Deliverer:
         except Cancelled as e:
             consumer.finish(entry, self._written(cancelled(case.delivery, str(e), _now())))
             return
-        if _is_paused(case.delivery, wanting):
-            consumer.finish(entry, self._put_off(case.delivery))
+        if until := _silent_until(case.delivery, wanting, _now()):
+            consumer.finish(entry, self._put_off(case.delivery, until))
             return
         held = self.lanes.put(self.endpoints.lane(wanting.subscription.channel), job, time.monotonic())
         if held:
@@ -107,7 +110,7 @@ class Deliverer:
                 self._hold(turn)
             else:
                 lane, job = turn
-                job.consumer.handle(job.entry, self._perform(lane, job.case))
+                job.consumer.handle(job.entry, self._perform(lane, job))
 
     def _hold(self, held: Held[Job]) -> None:
         until = time.time() + max(0.0, held.until - time.monotonic()) + LOOK_SECONDS
@@ -115,12 +118,12 @@ class Deliverer:
             commands = hold(self.bus.names, held.lane.name, job.case.delivery.id, until)
             job.consumer.finish(job.entry, Outcome(commands))
 
-    async def _perform(self, lane: Lane[Job], case: Case) -> Outcome:
-        started = time.monotonic()
+    async def _perform(self, lane: Lane[Job], job: Job) -> Outcome:
+        started, case = time.monotonic(), job.case
         try:
             wanting = _still_wanted(case.delivery, await self._now_wanting(case, started))
-            if _is_paused(case.delivery, wanting):
-                return self._put_off(case.delivery)
+            if until := _silent_until(case.delivery, wanting, _now()):
+                return self._put_off(case.delivery, until)
             sent = await self._send(case, wanting)
             lane.succeeded()
         except DeliveryError as e:
@@ -130,13 +133,13 @@ class Deliverer:
             return self._written(cancelled(case.delivery, str(e), _now()))
         finally:
             self.lanes.done(lane)
-            self._start_what_may()
-            self._refill(lane)
+            if not job.consumer.stopping:
+                self._start_what_may()
+                self._refill(lane)
         return await self._succeeded(lane, case, wanting.subscription, sent, _milliseconds(started))
 
-    def _put_off(self, delivery: Delivery) -> Outcome:
-        now = _now()
-        return Outcome(put_off(self.bus.names, delivery, now + timedelta(seconds=PAUSED_SECONDS), now))
+    def _put_off(self, delivery: Delivery, until: datetime) -> Outcome:
+        return Outcome(put_off(self.bus.names, delivery, until, _now()))
 
     async def _now_wanting(self, case: Case, now: float) -> Wanting | None:
         """The subscription as it is now: it may have been removed while the delivery waited."""
@@ -156,7 +159,9 @@ class Deliverer:
         if case.delivery.kind == "confirm" and isinstance(subscription.channel, WebhookEndpoint):
             await self._activate(subscription)
         if sent.enough:
-            await self._disable(subscription, "the endpoint asked for nothing more (webhook-delivery: disable)")
+            await self._disable(
+                subscription, "the endpoint asked for nothing more (webhook-delivery: disable)"
+            )
         delivered = after_success(case.delivery, sent, _now(), duration_ms)
         return self._written(delivered, subscription.channel.type, self.endpoints.after_success(lane))
 
@@ -179,7 +184,9 @@ class Deliverer:
         """Give an endpoint up that has failed for days."""
         since = datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
         if has_failed_long_enough(since, now, self.disable_after_days):
-            await self._disable(subscription, f"every attempt since {since:%d %B %Y} has failed; the last: {error}")
+            await self._disable(
+                subscription, f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
+            )
 
     def _written(self, delivery: Delivery, channel: str = "none", more: Sequence[Command] = ()) -> Outcome:
         attempt = delivery.log[0]
@@ -212,7 +219,10 @@ class Deliverer:
             # Its owner may have named another endpoint meanwhile, which has not answered.
             if subscription.state != "pending" or subscription.channel != asked.channel:
                 return subscription
-            return subscription.model_copy(update={"state": "active", "reason": "", "changed_at": _now()})
+            now = _now()
+            return subscription.model_copy(
+                update={"state": "active", "reason": "", "changed_at": now, "since": now}
+            )
 
         await self.subscriptions.update(asked.id, answered)
 
@@ -246,15 +256,20 @@ def _is_early(delivery: Delivery) -> bool:
     return bool(delivery.next_attempt_at and delivery.next_attempt_at > _now() + timedelta(seconds=1))
 
 
-def _is_paused(delivery: Delivery, wanting: Wanting) -> bool:
-    return delivery.kind == "report" and wanting.subscription.state == "paused"
+def _silent_until(delivery: Delivery, wanting: Wanting, now: datetime) -> datetime | None:
+    """Until when news waits: its subscription is paused, or has its quiet hours."""
+    if delivery.kind not in NEWS:
+        return None
+    if wanting.subscription.state == "paused":
+        return now + timedelta(seconds=PAUSED_SECONDS)
+    return silent_until(wanting.subscription.schedule, now)
 
 
 def _still_wanted(delivery: Delivery, wanting: Wanting | None) -> Wanting:
     if wanting is None:
         raise Cancelled("the subscription was removed")
     state = wanting.subscription.state
-    if delivery.kind == "report" and state not in ("active", "paused"):
+    if delivery.kind in NEWS and state not in ("active", "paused"):
         raise Cancelled(f"the subscription is {state}")
     if delivery.kind == "confirm" and state != "pending":
         raise Cancelled("the subscription is confirmed already")

@@ -6,9 +6,13 @@ from datetime import UTC, datetime
 from jinja2 import Environment
 
 from services.notify.adapters.cases import Case, Telling, Wanting
+from services.notify.adapters.digests import Digests
 from services.notify.core.channel import MailMessage, WebhookMessage
+from services.notify.core.digest import digest_body
 from services.notify.core.mail import MailError, build_mail
-from services.notify.core.message import subscriber_part, webhook_body, webhook_test_body
+from services.notify.core.message import Reference, subscriber_part, webhook_body, webhook_test_body
+from shared.delivery import Delivery, delivery_id
+from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.report_store import ReportStore
 from shared.subscriptions import Links, Matched, find_match, signing_secrets, text_of
@@ -28,17 +32,23 @@ class Renderer:
     links: Links
     mail_from: str
     templates: Environment
+    digests: Digests
 
     async def webhook(self, case: Case, wanting: Wanting) -> WebhookMessage:
         """Return the body to post; raise Unsendable."""
         subscription, now = wanting.subscription, datetime.now(UTC)
         if subscription.secret is None:
             raise Unsendable("the subscription has no secret to sign with")
-        if case.delivery.kind == "report":
+        if case.delivery.kind == "digest":
+            body = digest_body(subscription, await self._digest(case, wanting), self.links, now)
+        elif case.delivery.kind == "report":
             telling = _told(case)
             matched, part = telling.match(wanting)
             ready = self._subscriber_part(wanting), telling.common, part
-            body = webhook_body(subscription, telling.tagged, matched, self.links, now, ready)
+            reference = _reference(case.delivery)
+            body = webhook_body(
+                subscription, telling.tagged, matched, self.links, now, ready, reference=reference
+            )
         else:
             body = webhook_test_body(subscription, *await self._example(wanting), self.links, now)
         return WebhookMessage(case.delivery.id, body, signing_secrets(subscription, now))
@@ -51,16 +61,19 @@ class Renderer:
     async def mail(self, case: Case, wanting: Wanting) -> MailMessage:
         """Return the mail; the same at every attempt. Raise Unsendable."""
         delivery = case.delivery
-        shown: tuple[TaggedReport | None, Matched | None]
+        digest = await self._digest(case, wanting) if delivery.kind == "digest" else None
+        shown: tuple[TaggedReport | None, Matched | None] = (None, None)
         if delivery.kind == "report":
             shown = _told(case).tagged, _told(case).match(wanting)[0]
-        else:
+        elif digest is None:
             shown = await self._example(wanting)
         try:
             mail = build_mail(
                 delivery.kind,
                 wanting.subscription,
                 *shown,
+                digest=digest,
+                reference=_reference(delivery),
                 links=self.links,
                 mail_from=self.mail_from,
                 message_id=delivery.id,
@@ -71,6 +84,12 @@ class Renderer:
             raise Unsendable(str(e)) from e
         return MailMessage(delivery.id, mail)
 
+    async def _digest(self, case: Case, wanting: Wanting) -> Digest:
+        digest = await self.digests.find(case.delivery, wanting)
+        if digest is None:
+            raise Unsendable("the reports of this digest are older than the retention")
+        return digest
+
     async def _example(self, wanting: Wanting) -> tuple[TaggedReport | None, Matched | None]:
         """The newest report that the filter would have matched: what the alert will look like."""
         topics = wanting.subscription.filter.topics
@@ -80,6 +99,14 @@ class Renderer:
             if matched is not None:
                 return tagged, matched
         return None, None
+
+
+def _reference(delivery: Delivery) -> Reference | None:
+    """What was told before, if this is not the first that is told of it."""
+    if delivery.refers_to is None:
+        return None
+    first = delivery_id(delivery.subscription, delivery.refers_to)
+    return Reference(first, delivery.refers_to, delivery.is_update)
 
 
 def _told(case: Case) -> Telling:

@@ -15,6 +15,7 @@ from shared.excerpts import excerpt
 from shared.subscriptions import Links, Matched, Subscription
 
 REPORT_MATCHED = "report.matched"
+REPORT_UPDATED = "report.updated"
 SUBSCRIPTION_TEST = "subscription.test"
 BODY_LIMIT = 20_000
 ADDRESS_LIMIT = 2_048
@@ -40,6 +41,15 @@ _MEASURES = (
     _Measure(400, 100, 4),
     _Measure(0, 30, 1),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What was told before: the first delivery's id, its report, and whether this is the same one, revised."""
+
+    delivery: str
+    report: str
+    is_update: bool
 
 
 def common_part(tagged: TaggedReport) -> bytes:
@@ -69,19 +79,37 @@ def webhook_body(
     links: Links,
     now: datetime,
     ready: tuple[bytes, bytes, bytes] | None = None,
+    *,
+    reference: Reference | None = None,
 ) -> bytes:
     """Return the JSON that tells of a match, UTF-8, under 20 KB.
 
-    `ready` are the subscriber's part, the common and the matched one, if they are known: then the body is only joined.
+    `data.refers_to` names what was told before of the same story; a revision of a report that was told is of the
+    type `report.updated`. `ready` are the subscriber's part, the common and the matched one, if they are known:
+    then the body is only joined.
     """
+    kind = REPORT_UPDATED if reference and reference.is_update else REPORT_MATCHED
+    before = {"refers_to": {"id": reference.delivery, "report": reference.report}} if reference else {}
     if ready and len(tagged.report.url or "") < ADDRESS_LIMIT:
-        subscriber, common, why = ready
-        head = f'{{"type":"{REPORT_MATCHED}","timestamp":"{_rfc3339(now)}","data":{{'.encode()
-        link = _json(links.report(tagged.report.id))
-        body = b"".join((head, subscriber, b',"report":', link, b"},", common, b",", why, b"}}"))
+        body = _joined(kind, before, tagged, links, now, ready)
         if len(body) < BODY_LIMIT:
             return body
-    return _encoded(REPORT_MATCHED, _data(subscription, tagged, matched, links), tagged, matched, now)
+    return _encoded(kind, _data(subscription, tagged, matched, links) | before, tagged, matched, now)
+
+
+def _joined(
+    kind: str,
+    before: Mapping[str, Any],
+    tagged: TaggedReport,
+    links: Links,
+    now: datetime,
+    ready: tuple[bytes, bytes, bytes],
+) -> bytes:
+    subscriber, common, why = ready
+    head = f'{{"type":"{kind}","timestamp":"{_rfc3339(now)}","data":{{'.encode()
+    link = _json(links.report(tagged.report.id))
+    last = b"," + _json(before)[1:-1] if before else b""
+    return b"".join((head, subscriber, b',"report":', link, b"},", common, b",", why, last, b"}}"))
 
 
 def webhook_test_body(

@@ -1,0 +1,83 @@
+-- Write down what becomes of a report for each of some subscriptions, and queue what is sent; each once.
+-- A decision counts only if what it was made on is still so. Else nothing of that item is written, and the answer says
+-- what is so now: whoever asked decides again.
+-- KEYS: queue of deliveries, hash of what was told of the story, hash of what was sent this hour, digests due,
+--   hash of later revisions of the report
+-- ARGV: seconds a delivery is kept, how many a subscription keeps, seconds the story is kept, prefix of deliveries,
+--   prefix of subscriptions' logs, prefix of digests, report, revision, mark, created (s), seconds for what falls off a
+--   log, JSON of the items
+-- An item: subscription, id of the report's delivery, expected: told, earlier, sent ('' = any);
+--   then: told from now on, id of what is written ('' = nothing), its state, decision, due (s), digest, refers to,
+--   whether it is an update, mark told from now on ('' = as before)
+-- Answers for each: 1 done, or {told, earlier, sent, whether its digest is closed}.
+local queue, told_key, sent_key, due_key, revised_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local kept, most, story_kept = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local deliveries, logs, digests = ARGV[4], ARGV[5], ARGV[6]
+local report, revision, mark, created = ARGV[7], tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
+
+-- What became of the report before: state, due, revision and mark; a revision after the first is kept apart, because
+-- whoever sends a delivery writes it whole.
+local function earlier_row(key, subscription)
+  local raw = redis.call('GET', key)
+  if not raw then return nil end
+  local row = cjson.decode(raw)
+  local later = redis.call('HGET', revised_key, subscription)
+  local latest, its_mark = row[9], row[10]
+  if later then latest, its_mark = string.match(later, '^(%S+) (%S*)$') end
+  return {state = row[4], due = row[7], revision = tonumber(latest), mark = its_mark}
+end
+
+local function earlier_of(row)
+  if not row then return '' end
+  local told = row.state == 'not_sent' and '0' or '1'
+  return row.revision .. ' ' .. row.mark .. ' ' .. told .. ' ' .. (row.state == 'held' and string.format('%d', row.due) or '')
+end
+
+local answers = {}
+for n, item in ipairs(cjson.decode(ARGV[12])) do
+  local subscription, main = item[1], deliveries .. item[2]
+  local row = earlier_row(main, subscription)
+  if row and row.revision >= revision then
+    answers[n] = 1
+  else
+    local told = redis.call('HGET', told_key, subscription) or ''
+    local earlier = earlier_of(row)
+    local sent = item[5] == '' and '' or (redis.call('HGET', sent_key, subscription) or '0')
+    local id, state, digest = item[7], item[8], item[11]
+    local closed = digest ~= '' and redis.call('EXISTS', deliveries .. digest) == 1
+    if told ~= item[3] or earlier ~= item[4] or sent ~= item[5] or closed then
+      answers[n] = {told, earlier, sent, closed and 1 or 0}
+    else
+      if item[6] ~= '' and item[6] ~= told then redis.call('HSET', told_key, subscription, item[6]) end
+      if item[5] ~= '' and item[9] == 'now' then
+        redis.call('HINCRBY', sent_key, subscription, 1)
+        redis.call('EXPIRE', sent_key, 7200)
+      end
+      if id ~= '' then
+        local log = logs .. subscription
+        local delivery = {'report', subscription, report, state, 0, created, tonumber(item[10]) or 0, {}, revision, mark}
+        if item[9] ~= 'now' or digest ~= '' or item[12] ~= '' or item[13] ~= '' then
+          for _, rare in ipairs({item[9], digest, item[12], item[13], ''}) do delivery[#delivery + 1] = rare end
+        end
+        redis.call('SET', deliveries .. id, cjson.encode(delivery), 'EX', kept)
+        if redis.call('LPUSH', log, id) > most then
+          redis.call('EXPIRE', deliveries .. redis.call('RPOP', log), ARGV[11])
+        end
+        redis.call('EXPIRE', log, kept)
+        if state == 'pending' then
+          redis.call('XADD', queue, '*', 'id', id)
+        elseif state == 'held' then
+          redis.call('RPUSH', digests .. digest, id)
+          redis.call('ZADD', due_key, item[10], digest .. ' ' .. subscription)
+        end
+      end
+      if row then
+        redis.call('HSET', revised_key, subscription, revision .. ' ' .. (item[14] ~= '' and item[14] or row.mark))
+        redis.call('EXPIRE', revised_key, kept)
+      end
+      answers[n] = 1
+    end
+  end
+end
+redis.call('EXPIRE', told_key, story_kept)
+return answers

@@ -1,0 +1,63 @@
+"""Everything that is held about a subscription beside itself: read out for its owner, and erased."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from shared.bus import Bus
+from shared.deliveries import DeliveryLog
+from shared.delivery import Delivery
+from shared.subscriptions import Subscription, public_view
+
+_JSON = TypeAdapter(list[Delivery])
+
+
+class Holdings:
+    """Deliveries, their attempts, digests that wait, and what was told of stories."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._redis = bus.redis
+        self._names = bus.names
+        self._log = DeliveryLog(bus)
+
+    async def of(self, subscription: Subscription) -> dict[str, Any]:
+        """Return all of it as JSON; secrets are left out, and so is what cannot be led back to the subscription."""
+        newest = await self._log.newest(subscription.id, -1)
+        told = await self._told(subscription.id, newest)
+        return {
+            "subscription": dict(public_view(subscription)),
+            "deliveries": _JSON.dump_python(newest, mode="json"),
+            "stories_told": told,
+        }
+
+    async def erase(self, subscription_id: str) -> None:
+        """Delete all of it. The subscription itself is removed first, so that nothing new is written."""
+        deliveries = await self._log.newest(subscription_id, -1)
+        told = await self._told(subscription_id, deliveries)
+        pipe = self._redis.pipeline(transaction=False)
+        for story in told:
+            pipe.hdel(self._names.told(story), subscription_id)
+        for delivery in deliveries:
+            for key in (self._names.delivery, self._names.digest, self._names.digest_content):
+                pipe.delete(key(delivery.id))
+            if delivery.report:
+                pipe.hdel(self._names.revised(delivery.report), subscription_id)
+            if delivery.digest:
+                pipe.delete(self._names.digest(delivery.digest))
+                pipe.zrem(self._names.digests_due, f"{delivery.digest} {subscription_id}")
+        pipe.delete(self._names.deliveries_of(subscription_id))
+        await pipe.execute()
+
+    async def _told(self, subscription_id: str, deliveries: Sequence[Delivery]) -> dict[str, str]:
+        """What was told by story, as it is kept."""
+        reports = dict.fromkeys(delivery.report for delivery in deliveries if delivery.report)
+        pipe = self._redis.pipeline(transaction=False)
+        for report in reports:
+            pipe.hget(self._names.report(report), "story")
+        stories = dict.fromkeys(raw.decode() for raw in await pipe.execute() if raw)
+        pipe = self._redis.pipeline(transaction=False)
+        for story in stories:
+            pipe.hget(self._names.told(story), subscription_id)
+        found = zip(stories, await pipe.execute(), strict=True)
+        return {story: raw.decode() for story, raw in found if raw}
