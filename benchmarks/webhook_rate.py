@@ -23,17 +23,18 @@ from shared.report_store import forwarded
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Filter, Links, Matched, Subscription, WebhookEndpoint
 
-REPORTS, SUBSCRIPTIONS = 400, 100
+REPORTS, SUBSCRIPTIONS = 200, 100
 DELIVERIES = REPORTS * SUBSCRIPTIONS
 FILTERS = 20
 AT_ONCE = 100
 
 
-def _subscription(number: int, url: str, now: datetime) -> Subscription:
+def subscription_to(url: str, number: int, now: datetime) -> Subscription:
+    """Return an active subscription; `number` makes its id."""
     return Subscription(
         id=f"sub_{number:024x}",
         filter=Filter(query=f"families OR word{number % FILTERS}"),
-        channel=WebhookEndpoint(type="webhook", url=f"{url}/{number}"),
+        channel=WebhookEndpoint(type="webhook", url=url),
         state="active",
         token_hash="",
         secret=new_secret(secrets.token_bytes(32)),
@@ -42,7 +43,8 @@ def _subscription(number: int, url: str, now: datetime) -> Subscription:
     )
 
 
-def _tagged(number: int, now: datetime) -> TaggedReport:
+def tagged_report(number: int, now: datetime) -> TaggedReport:
+    """Return a report that classify found nothing in."""
     report = make_report(number, now)
     return TaggedReport(report=report, story=Story(id=report.id, position=1, sources=1), rulebook="bench")
 
@@ -52,11 +54,11 @@ async def ours(redis_url: str, url: str) -> float:
     names, now = Names("ours:"), datetime.now(UTC)
     bus = Bus(redis_url, names, "bench")
     await bus.connect()
-    subscriptions = [_subscription(number, url, now) for number in range(SUBSCRIPTIONS)]
+    subscriptions = [subscription_to(f"{url}/{number}", number, now) for number in range(SUBSCRIPTIONS)]
     for subscription in subscriptions:
         await SubscriptionStore(bus).add(subscription)
     for number in range(REPORTS):
-        for command in forwarded(names, tagged(_tagged(number, now), now), 86400).commands[1:]:
+        for command in forwarded(names, tagged(tagged_report(number, now), now), 86400).commands[1:]:
             await bus.redis.execute_command(*command)
         report = make_report(number, now).id
         await DeliveryLog(bus).owe(
@@ -93,7 +95,7 @@ async def bare(url: str) -> float:
     """Return POSTs a second of aiohttp alone, bodies ready."""
     now = datetime.now(UTC)
     body = webhook_body(
-        _subscription(0, url, now), _tagged(1, now), Matched((), ()), Links("http://127.0.0.1", b"k"), now
+        subscription_to(url, 0, now), tagged_report(1, now), Matched((), ()), Links("http://127.0.0.1", b"k"), now
     )
     left = DELIVERIES
 

@@ -24,15 +24,9 @@ State = Literal["pending", "active", "paused", "disabled"]
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,60}")
 # What we write ourselves, and what belongs to the connection rather than the message (RFC 9110, 7.6.1).
-_OUR_HEADERS = ("webhook-", "content-", "host", "user-agent", "accept", "expect", "cookie") + (
-    "connection",
-    "keep-alive",
-    "proxy-",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-)
+_OUR_HEADERS = {"host", "user-agent", "accept", "accept-encoding", "expect", "cookie", "connection", "keep-alive"}
+_OUR_HEADERS |= {"te", "trailer", "transfer-encoding", "upgrade"}
+_OUR_PREFIXES = ("webhook-", "content-", "proxy-")
 
 NAME_LIMIT = 120
 LIST_LIMIT = 50
@@ -104,7 +98,8 @@ class WebhookEndpoint(_Strict):
     @classmethod
     def _allowed(cls, value: dict[str, str]) -> dict[str, str]:
         for name, content in value.items():
-            if not _HEADER_NAME.fullmatch(name) or name.lower().startswith(_OUR_HEADERS):
+            ours = name.lower() in _OUR_HEADERS or name.lower().startswith(_OUR_PREFIXES)
+            if ours or not _HEADER_NAME.fullmatch(name):
                 raise ValueError(f"{name[:60]!r} is no header that may be added")
             if len(content) > 1000 or not content.isprintable():
                 raise ValueError(f"the header {name[:60]!r} holds a line break or more than 1000 characters")

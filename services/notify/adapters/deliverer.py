@@ -34,7 +34,6 @@ NEWS = ("report", "digest")
 """What is sent only to an active subscription, and never in its quiet hours."""
 LOOK_SECONDS = 0.25
 RELEASED_EACH = 50
-REFILL = 500
 
 
 class Cancelled(Exception):
@@ -205,13 +204,19 @@ class Deliverer:
 
     def _refill(self, lane: Lane[Job]) -> None:
         """Let held deliveries of an endpoint go as soon as it has taken what waited here."""
-        if lane.held and len(lane.queue) < REFILL // 2 and lane.name not in self._refilling:
+        room = self.lanes.room(lane)
+        if (
+            lane.held
+            and room > len(lane.queue)
+            and lane.opens_at(0) <= time.monotonic()
+            and lane.name not in self._refilling
+        ):
             self._refilling.add(lane.name)
-            asyncio.create_task(self._let_go(lane))  # noqa: RUF006
+            asyncio.create_task(self._let_go(lane, room))  # noqa: RUF006
 
-    async def _let_go(self, lane: Lane[Job]) -> None:
+    async def _let_go(self, lane: Lane[Job], room: int) -> None:
         with suppress(RedisError):
-            lane.held = 0 if await self.deliveries.release(lane.name, REFILL) < REFILL else REFILL
+            lane.held = await self.deliveries.release(lane.name, room) == room
         self._refilling.discard(lane.name)
 
     async def _activate(self, asked: Subscription) -> None:

@@ -21,6 +21,7 @@ LONGEST_CLOSED = 300.0
 LONGEST_ASKED = 3600.0
 BURST_SECONDS = 1.0
 SMALL_SHARE = 16
+FORGOTTEN_SECONDS = 30.0
 UNPROVEN_PART = 0.8
 
 
@@ -41,7 +42,7 @@ class Lane(Generic[Item]):
     failing_since: float = 0.0
     """When the unbroken row of failures began; 0 if this process has seen none."""
     said_well_at: float = -1e9
-    held: int = 0
+    held: bool = False
     queue: deque[Item] = field(default_factory=deque)
     waits: bool = False
     _paid_until: float = 0.0
@@ -98,6 +99,7 @@ class Lanes(Generic[Item]):
     at_once: int
     share: int = 5000
     under_way: int = 0
+    _waiting: int = 0
     _proven: deque[Lane[Item]] = field(default_factory=deque)
     _unproven: deque[Lane[Item]] = field(default_factory=deque)
     _unproven_under_way: int = 0
@@ -106,14 +108,19 @@ class Lanes(Generic[Item]):
     def put(self, lane: Lane[Item], item: Item, now: float) -> Held[Item] | None:
         """Queue an item; return it as held if the lane is closed or has its share of what may wait here."""
         until = lane.opens_at(now)
-        if until <= now:
-            lanes = len(self._proven) + len(self._unproven) + 1
-            if len(lane.queue) < max(SMALL_SHARE, self.share // lanes):
-                lane.queue.append(item)
-                self._turn(lane)
-                return None
-        lane.held += 1
-        return Held(lane, (item,), until)
+        if until <= now and self.room(lane) > 0:
+            self._waiting += not lane.queue
+            lane.queue.append(item)
+            self._turn(lane)
+            return None
+        lane.held = True
+        # A full lane lets held ones go as it empties; the moment is for those of a process that has died.
+        return Held(lane, (item,), until if until > now else now + FORGOTTEN_SECONDS)
+
+    def room(self, lane: Lane[Item]) -> int:
+        """Return how many more items may wait here for a lane."""
+        waiting = self._waiting + (not lane.queue)
+        return max(SMALL_SHARE, self.share // waiting) - len(lane.queue)
 
     def take(self, now: float) -> Iterator[tuple[Lane[Item], Item] | Held[Item]]:
         """Yield what is to be started now, and what is to be held because its lane was closed."""
@@ -123,12 +130,14 @@ class Lanes(Generic[Item]):
             if until > now:
                 held = Held(lane, tuple(lane.queue), until)
                 lane.queue.clear()
-                lane.held += len(held.items)
+                self._waiting -= 1
+                lane.held = True
                 yield held
                 continue
             if not lane.has_room():
                 continue
             item = lane.queue.popleft()
+            self._waiting -= not lane.queue
             lane.start(now)
             self.under_way += 1
             if not lane.proven:
