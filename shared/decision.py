@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from shared.events import TaggedReport
 from shared.matching.document import Document
-from shared.matching.expression import Fact, facts_of
+from shared.matching.expression import facts_of
 from shared.schedule import Schedule, end_of_hour, next_digest, quiet_until
 from shared.subscriptions import CompiledFilter, State, Subscription
 
@@ -62,7 +62,7 @@ def terms_of(subscription: Subscription, compiled: CompiledFilter | None = None)
         schedule.is_plain,
         subscription.one_per_story,
         subscription.updates,
-        _asked(compiled),
+        asked_of(compiled),
     )
 
 
@@ -76,8 +76,9 @@ def _one_of(asked: frozenset[str]) -> frozenset[str]:
     return asked
 
 
-def _asked(compiled: CompiledFilter) -> frozenset[str]:
-    keys = (fact.key for fact in facts_of(compiled.expression) if isinstance(fact, Fact))
+def asked_of(compiled: CompiledFilter) -> frozenset[str]:
+    """Return the topics and countries that a filter names, as facts."""
+    keys = (fact.key for fact in facts_of(compiled.expression))
     return _one_of(frozenset(key for key in keys if key.startswith(("topic:", "country:"))))
 
 

@@ -1,6 +1,7 @@
 """Settings of api."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -18,6 +19,10 @@ class ApiSettings(ServiceSettings):
     )
     mail_from: str = "Tocsin <tocsin@localhost>"
     signups_per_hour: int = Field(default=20, ge=1, description="From one source address.")
+    signup: Literal["open", "token"] = Field(
+        default="open", description="Who may subscribe: anybody, or whoever has the admin token."
+    )
+    preview_days: int = Field(default=7, ge=1, le=90, description="How far back a preview looks.")
 
     @property
     def outbox(self) -> Path | None:

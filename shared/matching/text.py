@@ -59,6 +59,9 @@ _ABBREVIATIONS = """
 """
 _NO_SENTENCE_END = frozenset(_ABBREVIATIONS.split())
 
+_SHORT = 8_000
+"""Bytes of a line in which counting spaces is quicker than to remember where words begin."""
+
 _MARK = "\n"
 # Stands for a sentence's end while a line is made.
 _CUT = "\x1e"
@@ -117,6 +120,10 @@ class Words:
 
     def number_at(self, position: int) -> int:
         """The number of the word that begins, with its space, there in the encoded line."""
+        line = self.encoded
+        if len(line) < _SHORT:
+            # A sentence's end is a newline with a space of its own.
+            return line.count(b" ", 0, position) - line.count(b"\n", 0, position)
         return bisect_left(self._positions, position)
 
     @cached_property

@@ -14,8 +14,10 @@ from services.api.adapters.limits import Limits
 from services.api.core.change import Change
 from services.api.core.problem import Conflict, FieldError, Invalid, NotFound, NotReady
 from services.api.core.signup import (
+    check_countries,
     check_languages,
     check_new_channel,
+    check_query,
     check_topics,
     confirmed,
     mail_address,
@@ -33,6 +35,7 @@ from shared.bus import Bus
 from shared.catalogue import followable, read_catalogue
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery, Kind, owed_message
+from shared.holdings import Holdings
 from shared.settings import Network
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import (
@@ -48,6 +51,7 @@ HOUR, DAY = 3600, 86400
 CONFIRMATIONS_A_DAY = 5
 TESTS_AN_HOUR = 10
 RETRIES_AN_HOUR = 60
+PREVIEWS_A_MINUTE = 90
 
 # Other keys begin with those of deliveries.
 _DELIVERY_ID = re.compile(r"dlv_[0-9a-f]{1,64}")
@@ -77,6 +81,7 @@ class SubscriptionDesk:
         self._limits = Limits(bus.redis, bus.names)
         self.store = SubscriptionStore(bus)
         self.log = DeliveryLog(bus)
+        self.holdings = Holdings(bus)
 
     async def sign_up(self, wish: Wish, host: str) -> SignedUp:
         """Return the pending subscription of a wish; its confirmation is owed. `host` is who asks."""
@@ -170,11 +175,30 @@ class SubscriptionDesk:
         return delivery
 
     async def remove(self, subscription_id: str) -> None:
-        """Remove a subscription, also while somebody else changes it; one that is gone is no error."""
+        """Remove a subscription and all that is held about it, also while somebody else changes it.
+
+        One that is gone is no error.
+        """
         while not await self.store.remove(subscription_id):
             if await self.store.get(subscription_id) is None:
                 return
+        await self.holdings.erase(subscription_id)
         self._bus.counters.add("unsubscribed")
+
+    async def check_filter(self, wanted: Filter) -> None:
+        """Raise Invalid if a filter names what there is not."""
+        if errors := await self._check_filter(wanted):
+            raise Invalid(errors)
+
+    async def limit_previews(self, host: str) -> None:
+        """Raise TooMany if a source of requests has had all the previews it may have."""
+        await self._limits.take(
+            "previews",
+            source_of(host),
+            most=PREVIEWS_A_MINUTE,
+            seconds=60,
+            detail=f"at most {PREVIEWS_A_MINUTE} previews a minute",
+        )
 
     async def _checked(self, wish: Wish, named: Collection[str] = ("filter", "channel")) -> Wish:
         """Return the wish with its endpoint normalised; raise Invalid with everything that is wrong."""
@@ -203,6 +227,8 @@ class SubscriptionDesk:
             raise NotReady("the rulebook is not loaded yet; is classify running?")
         errors = check_topics(wanted.topics, list(followable(catalogue)))
         errors += check_languages(wanted.languages)
+        errors += check_countries(wanted.countries)
+        errors += check_query(wanted.query, list(followable(catalogue)))
         known = await read_titles(self._bus.redis, self._bus.names, wanted.sources)
         unknown = [source for source in wanted.sources if source not in known]
         return errors + [

@@ -11,6 +11,8 @@ from email_validator import EmailNotValidError, validate_email
 
 from services.api.core.problem import Conflict, FieldError
 from services.api.core.wording import listed
+from shared.countries import country_names
+from shared.matching.tokens import tokens
 from shared.subscriptions import Endpoint, State, Subscription, WebhookEndpoint, Wish, hash_token
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -64,6 +66,32 @@ def check_languages(wanted: Sequence[str]) -> list[FieldError]:
         for code in wanted
         if not _LANGUAGE.fullmatch(code)
     ]
+
+
+def check_countries(wanted: Sequence[str]) -> list[FieldError]:
+    """Return an error for each code that no country has."""
+    return [FieldError("filter.countries", _no_country(code)) for code in wanted if not _is_country(code)]
+
+
+def check_query(query: str | None, topics: Sequence[str]) -> list[FieldError]:
+    """Return an error for each topic: and country: in a query that there is not, with its position."""
+    errors = []
+    for token in tokens(query) if query else ():
+        if token.field == "country" and not _is_country(token.phrase.upper()):
+            errors.append(f"{_no_country(token.phrase)}, at character {token.position + 1}")
+        elif token.field == "topic" and token.phrase.lower() not in topics:
+            known = listed(topics, "and")
+            where = f"at character {token.position + 1}"
+            errors.append(f"unknown topic {token.phrase[:60]!r} {where}; known are {known}")
+    return [FieldError("filter.query", error) for error in errors]
+
+
+def _is_country(code: str) -> bool:
+    return code in country_names()
+
+
+def _no_country(code: str) -> str:
+    return f"{code[:20]!r} is no country: write its code, as in SD for Sudan"
 
 
 def mail_address(address: str) -> str:

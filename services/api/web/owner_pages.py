@@ -17,6 +17,7 @@ from services.api.core.wording import (
     delivery_in_words,
     endpoint_in_words,
     filter_in_words,
+    schedule_in_words,
     state_in_words,
 )
 from services.api.web.pages import PRIVATE
@@ -174,6 +175,7 @@ async def _described(parts: Parts, subscription: Subscription) -> dict[str, Any]
     return {
         "subscription": subscription,
         "wanted": filter_in_words(subscription.filter, topics, sources),
+        "schedule": schedule_in_words(subscription.schedule),
         "endpoint": endpoint_in_words(subscription.channel),
         "state": state_in_words(subscription),
     }

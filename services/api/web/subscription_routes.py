@@ -2,19 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Query, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, Field
 
 from services.api.core.change import Change
-from services.api.core.problem import Unauthorized
+from services.api.web.owners import Owned
 from services.api.web.parts import HostOf, PartsOf
 from shared.delivery import Delivery
-from shared.subscriptions import Subscription, Wish, owns, public_view
+from shared.subscriptions import Wish, public_view
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
-
-_bearer = HTTPBearer(auto_error=False, description="The manage token of the subscription.")
 
 WISHES: dict[str, Any] = {
     "webhook": {
@@ -23,6 +20,19 @@ WISHES: dict[str, Any] = {
             "name": "Duty desk",
             "filter": {"topics": ["displacement", "aid"]},
             "channel": {"type": "webhook", "url": "https://example.org/tocsin"},
+        },
+    },
+    "digest": {
+        "summary": "A daily digest on one country, never at night",
+        "value": {
+            "filter": {"topics": ["displacement"], "countries": ["SD"]},
+            "channel": {"type": "email", "address": "duty@example.org"},
+            "schedule": {
+                "mode": "daily",
+                "at": "07:30",
+                "timezone": "Africa/Khartoum",
+                "quiet_hours": {"from": "22:00", "to": "07:00"},
+            },
         },
     },
     "email": {
@@ -54,21 +64,6 @@ class Deliveries(BaseModel):
     deliveries: list[Delivery]
 
 
-async def _owned(
-    subscription_id: str,
-    parts: PartsOf,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Subscription:
-    """The subscription, if the token is its own. An unknown id gets the same answer as a wrong token."""
-    subscription = await parts.desk.store.get(subscription_id)
-    if subscription is None or credentials is None or not owns(credentials.credentials, subscription):
-        raise Unauthorized
-    return subscription
-
-
-Owned = Annotated[Subscription, Depends(_owned)]
-
-
 @router.post("", status_code=201, response_model=Created, response_model_exclude_none=True)
 async def subscribe(
     wish: Annotated[Wish, Body(openapi_examples=WISHES)], parts: PartsOf, host: HostOf, response: Response
@@ -98,9 +93,15 @@ async def change(subscription: Owned, wanted: Change, parts: PartsOf) -> dict[st
     return view | {"secret": changed.secret} if changed.secret else view
 
 
+@router.get("/{subscription_id}/export")
+async def export(subscription: Owned, parts: PartsOf) -> dict[str, Any]:
+    """Return everything that is held about the subscription and its owner."""
+    return await parts.desk.holdings.of(subscription)
+
+
 @router.delete("/{subscription_id}", status_code=204)
 async def remove(subscription: Owned, parts: PartsOf) -> None:
-    """Remove the subscription."""
+    """Remove the subscription, and erase everything that is held about it."""
     await parts.desk.remove(subscription.id)
 
 
