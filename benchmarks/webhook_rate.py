@@ -12,7 +12,6 @@ import uvloop
 from benchmarks.material import make_report, own_redis, sink, until
 from services.notify.app import make_app
 from services.notify.core.message import webhook_body
-from services.notify.core.signature import new_secret
 from services.notify.settings import NotifySettings
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
@@ -22,6 +21,7 @@ from shared.names import Names
 from shared.report_store import forwarded
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Filter, Links, Matched, Subscription, WebhookEndpoint
+from shared.webhook_keys import make_secret
 
 REPORTS, SUBSCRIPTIONS = 200, 100
 DELIVERIES = REPORTS * SUBSCRIPTIONS
@@ -37,7 +37,7 @@ def subscription_to(url: str, number: int, now: datetime) -> Subscription:
         channel=WebhookEndpoint(type="webhook", url=url),
         state="active",
         token_hash="",
-        secret=new_secret(secrets.token_bytes(32)),
+        secret=make_secret(secrets.token_bytes(32)),
         created_at=now,
         changed_at=now,
     )
@@ -95,7 +95,11 @@ async def bare(url: str) -> float:
     """Return POSTs a second of aiohttp alone, bodies ready."""
     now = datetime.now(UTC)
     body = webhook_body(
-        subscription_to(url, 0, now), tagged_report(1, now), Matched((), ()), Links("http://127.0.0.1", b"k"), now
+        subscription_to(url, 0, now),
+        tagged_report(1, now),
+        Matched((), ()),
+        Links("http://127.0.0.1", b"k"),
+        now,
     )
     left = DELIVERIES
 

@@ -130,6 +130,17 @@ def hold(names: Names, endpoint: str, delivery_ids: Iterable[str], until: float)
     ]
 
 
+def hold_for_digest(
+    names: Names, delivery_id: str, digest: str, due: datetime, subscription_and_note: str
+) -> list[Command]:
+    """Return what puts a delivery into a digest, and has the digest made when it is due."""
+    return [
+        ("RPUSH", names.digest(digest), delivery_id),
+        ("EXPIRE", names.digest(digest), DIGEST_SECONDS),
+        ("ZADD", names.digests_due, int(due.timestamp()), f"{digest} {subscription_and_note}"),
+    ]
+
+
 def _write(names: Names, delivery: Delivery) -> Command:
     return ("SET", names.delivery(delivery.id), written(delivery), "EX", KEPT_SECONDS)
 

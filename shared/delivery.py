@@ -14,6 +14,9 @@ DeliveryState = Literal["pending", "held", "not_sent", "delivered", "given_up", 
 AttemptOutcome = Literal["delivered", "failed", "given_up", "cancelled"]
 
 ATTEMPTS_KEPT = 20
+TO_FALLBACK = "fallback"
+"""What the note of a delivery to the second channel begins with."""
+TOLD_BY_FALLBACK = "told by the fallback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,11 @@ class Delivery:
     """The report told before: of the same story, or this one's earlier revision."""
     is_update: bool = False
     note: str = ""
+
+    @property
+    def to_fallback(self) -> bool:
+        """Whether it goes to the subscription's second channel."""
+        return self.note.startswith(TO_FALLBACK)
 
     def after(
         self, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None = None

@@ -19,12 +19,22 @@ from shared.matching.expression import AllOf, AnyOf, Expression, Fact
 from shared.matching.query import Query, QueryError, parse_query
 from shared.matching.text import Text
 from shared.schedule import Schedule
+from shared.webhook_keys import Scheme, public_key, scheme_of
 
 State = Literal["pending", "active", "paused", "disabled"]
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,60}")
 # What we write ourselves, and what belongs to the connection rather than the message (RFC 9110, 7.6.1).
-_OUR_HEADERS = {"host", "user-agent", "accept", "accept-encoding", "expect", "cookie", "connection", "keep-alive"}
+_OUR_HEADERS = {
+    "host",
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "expect",
+    "cookie",
+    "connection",
+    "keep-alive",
+}
 _OUR_HEADERS |= {"te", "trailer", "transfer-encoding", "upgrade"}
 _OUR_PREFIXES = ("webhook-", "content-", "proxy-")
 
@@ -89,7 +99,7 @@ class WebhookEndpoint(_Strict):
     headers: dict[str, str] = Field(
         default={}, max_length=10, description="Sent with each post, e.g. an Authorization; shown to nobody."
     )
-    signature: Literal["v1", "v1a"] = Field(
+    signature: Scheme = Field(
         default="v1",
         description="v1: HMAC-SHA256 with a shared secret. v1a: ed25519, verified with a public key.",
     )
@@ -115,6 +125,9 @@ class EmailEndpoint(_Strict):
 
 Endpoint = Annotated[WebhookEndpoint | EmailEndpoint, Field(discriminator="type")]
 
+FALLBACK_MINUTES = 15
+_LATE = "the first address could not be reached"
+
 
 class Wish(_Strict):
     """What a subscriber asks for."""
@@ -127,6 +140,12 @@ class Wish(_Strict):
         default=True,
         description="Tell a story once, and again only when a topic or country is in it that was asked for and not told.",
     )
+    fallback: Endpoint | None = Field(
+        default=None,
+        description="A second channel: told when the first is switched off, and of what that has missed for a while. "
+        "It must answer like the first.",
+    )
+    fallback_after: int = Field(default=FALLBACK_MINUTES, ge=1, le=1440, description="Minutes of failure.")
     updates: bool = Field(
         default=True,
         description="Tell of a new revision of a report that was told, if its headline or a figure changed.",
@@ -148,6 +167,7 @@ class Subscription(Wish):
     secret: str | None = Field(default=None, description="whsec_… or whsk_…: signs the webhooks.")
     former_secret: str | None = Field(default=None, description="Signs as well, for a day after a rotation.")
     former_secret_until: Moment | None = None
+    fallback_confirmed: bool = False
     created_at: Moment
     changed_at: Moment
     since: Moment | None = Field(
@@ -253,7 +273,7 @@ def owns(token: str, subscription: Subscription) -> bool:
     return hmac.compare_digest(hash_token(token), subscription.token_hash)
 
 
-Purpose = Literal["confirm", "manage", "unsubscribe"]
+Purpose = Literal["confirm", "manage", "unsubscribe", "fallback"]
 
 
 def sign_link(server_key: bytes, purpose: Purpose, subscription_id: str) -> str:
@@ -280,6 +300,9 @@ class Links:
     def confirm(self, subscription_id: str) -> str:
         return self._signed("confirm", subscription_id)
 
+    def confirm_fallback(self, subscription_id: str) -> str:
+        return self._signed("fallback", subscription_id)
+
     def manage(self, subscription_id: str) -> str:
         """The page that changes the subscription. Only for mails to its owner."""
         return self._signed("manage", subscription_id)
@@ -299,9 +322,20 @@ class Links:
 def public_view(subscription: Subscription) -> Mapping[str, object]:
     """Return what the owner sees of a subscription: no hash, no secret, of headers only the names."""
     view = subscription.model_dump(mode="json", exclude={"token_hash", "secret", "former_secret"})
-    if headers := view["channel"].get("headers"):
-        view["channel"]["headers"] = dict.fromkeys(headers, "…")
+    for endpoint in (view["channel"], view["fallback"] or {}):
+        if headers := endpoint.get("headers"):
+            endpoint["headers"] = dict.fromkeys(headers, "…")
+    if subscription.secret and scheme_of(subscription.secret) == "v1a":
+        view["public_key"] = public_key(subscription.secret)
     return view
+
+
+def as_fallback(subscription: Subscription) -> Subscription | None:
+    """Return the subscription as its second channel sees it; None if it has none that has answered."""
+    if subscription.fallback is None:
+        return None
+    name = f"{subscription.name or 'Your alert'} (late: {_LATE})"
+    return subscription.model_copy(update={"channel": subscription.fallback, "name": name[:NAME_LIMIT]})
 
 
 def signing_secrets(subscription: Subscription, now: datetime) -> tuple[str, ...]:

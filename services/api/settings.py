@@ -14,6 +14,7 @@ class ApiSettings(ServiceSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8000, ge=0, le=65535, description="0 takes any free port.")
     admin_token: SecretStr | None = None
+    bounce_token: SecretStr | None = None
     smtp_url: SecretStr | None = Field(
         default=None, description="Only to say where mails go; notify sends them."
     )

@@ -18,6 +18,7 @@ from services.notify.adapters.deliverer import Deliverer
 from services.notify.adapters.digests import Digests
 from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.fan_out import FanOut
+from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer
 from services.notify.channels.email import OutboxChannel, SmtpChannel
 from services.notify.channels.mail_templates import load_templates
@@ -97,12 +98,16 @@ def make_app(settings: NotifySettings) -> App:
                     at_once=settings.endpoint_concurrency,
                     rate=settings.endpoint_rate,
                     mails_at_once=settings.mail_concurrency,
+                    mail_rate=settings.mail_rate,
                 ),
                 lanes=Lanes(settings.deliver_concurrency),
                 schedule=settings.retry_schedule,
                 disable_after_days=settings.disable_after_days,
+                mail_budget=MailBudget(bus, settings.mails_per_hour),
             )
             yield
+        if isinstance(mails, SmtpChannel):
+            await mails.close()
 
     async def queue_digests() -> None:
         while True:
@@ -121,7 +126,9 @@ def make_app(settings: NotifySettings) -> App:
 
 def _mail_channel(settings: NotifySettings) -> MailSender:
     if settings.smtp_url is not None:
-        return SmtpChannel(settings.smtp_url.get_secret_value())
+        return SmtpChannel(
+            settings.smtp_url.get_secret_value(), password_in_clear=settings.smtp_password_in_clear
+        )
     outbox = (settings.data_dir / "outbox").absolute()
     log.warning("TOCSIN_SMTP_URL is not set: mails are written to files instead of sent", folder=str(outbox))
     return OutboxChannel(outbox)

@@ -21,6 +21,9 @@ class NotifySettings(ServiceSettings):
     endpoint_rate: float = Field(default=200, gt=0)
     disable_after_days: float = Field(default=5, gt=0)
     mail_concurrency: int = Field(default=20, ge=1, le=200)
+    mail_rate: float = Field(default=100, gt=0)
+    mails_per_hour: int = Field(default=60, ge=1)
+    smtp_password_in_clear: bool = False
 
     @field_validator("retry_schedule", mode="before")
     @classmethod

@@ -12,6 +12,7 @@ from services.notify.adapters.cases import Cases
 from services.notify.adapters.deliverer import Deliverer
 from services.notify.adapters.digests import Digests
 from services.notify.adapters.endpoints import Endpoints
+from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, WebhookMessage
 from services.notify.core.lanes import Lanes
@@ -108,10 +109,11 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
         renderer=renderer,
         webhooks=channel,
         mails=channel,
-        endpoints=Endpoints(bus, at_once=2, rate=1000, mails_at_once=2),
+        endpoints=Endpoints(bus, at_once=2, rate=1000, mails_at_once=2, mail_rate=1000),
         lanes=Lanes(10),
         schedule=SCHEDULE,
         disable_after_days=5,
+        mail_budget=MailBudget(bus, 2),
     )
     consumer = bus.subscribe_batches(bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()

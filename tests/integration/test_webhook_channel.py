@@ -15,14 +15,14 @@ from standardwebhooks import Webhook
 
 from services.notify.channels.webhook import ANSWER_LIMIT, WebhookChannel
 from services.notify.core.channel import DeliveryError, Sent, WebhookMessage
-from services.notify.core.signature import new_secret
 from shared.address_guard import AddressGuard
+from shared.webhook_keys import make_secret
 from tests.message_builders import webhook_to
 from tests.raw_server import raw_server
 
 OPEN = AddressGuard((ip_network("127.0.0.0/8"), ip_network("::1/128")))
 CLOSED = AddressGuard()
-OLD, SECRET = new_secret(bytes(32)), new_secret(bytes(range(32)))
+OLD, SECRET = make_secret(bytes(32)), make_secret(bytes(range(32)))
 MESSAGE = WebhookMessage(
     "dlv_1", '{"type":"report.matched","data":{"title":"Евакуація"}}'.encode(), (SECRET, OLD)
 )

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from services.api.adapters.recent_reports import RecentReports
 from services.api.settings import ApiSettings
 from services.api.web import (
+    bounce_routes,
     feed_routes,
     operation_routes,
     owner_pages,
@@ -85,6 +86,7 @@ def make_http(bus: Bus, settings: ApiSettings, recent: RecentReports | None = No
         reader_pages,
         subscribe_pages,
         owner_pages,
+        bounce_routes,
         websub_routes,
     ):
         http.include_router(routes.router)

@@ -4,14 +4,16 @@ Mail scanners follow links; none of them may confirm or remove anything. Who has
 the link says, nothing else; the manage token opens the manage page too.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.api.adapters.feed_list import read_titles
+from services.api.adapters.replays import What
 from services.api.core.problem import NotFound
+from services.api.core.signup import shown_key
 from services.api.core.wording import (
     KINDS,
     delivery_in_words,
@@ -35,6 +37,7 @@ DONE = {
     "retried": "It is being sent again.",
 }
 SHOWN = 30
+REPLAY_DAYS = 7
 
 
 @router.get("/confirm/{subscription_id}")
@@ -67,6 +70,25 @@ async def _confirm_page(parts: Parts, subscription: Subscription, key: str) -> H
         else None,
         **await _described(parts, subscription),
     )
+
+
+@router.get("/fallback/{subscription_id}")
+async def show_fallback(subscription_id: str, parts: PartsOf, key: str = "") -> HTMLResponse:
+    """What would come to a second channel, and the button."""
+    await parts.check_key("fallback", subscription_id, key)
+    return await _fallback_page(parts, await _found(parts, subscription_id), key)
+
+
+@router.post("/fallback/{subscription_id}")
+async def confirm_fallback(subscription_id: str, parts: PartsOf, key: Key = "") -> HTMLResponse:
+    """Let the second channel be used: whoever has the key has read the mail."""
+    await parts.check_key("fallback", subscription_id, key)
+    subscription = await parts.desk.confirm_fallback(await _found(parts, subscription_id))
+    return await _fallback_page(parts, subscription, key)
+
+
+async def _fallback_page(parts: Parts, subscription: Subscription, key: str) -> HTMLResponse:
+    return parts.pages.render("fallback.html", private=True, key=key, **await _described(parts, subscription))
 
 
 @router.get("/unsubscribe/{subscription_id}")
@@ -130,8 +152,13 @@ async def act(
             await parts.desk.retry(subscription, delivery)
             return _to_manage(subscription_id, key, "retried")
         case "rotate-secret":
-            secret = await parts.desk.rotate_secret(subscription)
-            return await _manage_page(parts, subscription, key, secret=secret)
+            shown = shown_key(await parts.desk.rotate_secret(subscription))
+            return await _manage_page(parts, subscription, key, secret=next(iter(shown.values())))
+        case "replay-failed" | "replay-missed":
+            what: What = "failed" if action == "replay-failed" else "missed"
+            since = datetime.now(UTC) - timedelta(days=REPLAY_DAYS)
+            queued = await parts.desk.replay(subscription, what, since)
+            return await _manage_page(parts, subscription, key, notice=f"{queued} being sent again.")
         case "remove":
             await parts.desk.remove(subscription_id)
             return parts.pages.render("removed.html", private=True)
@@ -177,6 +204,7 @@ async def _described(parts: Parts, subscription: Subscription) -> dict[str, Any]
         "wanted": filter_in_words(subscription.filter, topics, sources),
         "schedule": schedule_in_words(subscription.schedule),
         "endpoint": endpoint_in_words(subscription.channel),
+        "fallback": endpoint_in_words(subscription.fallback) if subscription.fallback else None,
         "state": state_in_words(subscription),
     }
 

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -16,16 +16,24 @@ from redis.exceptions import RedisError
 
 from services.notify.adapters.cases import FRESH_SECONDS, Case, Cases, Wanting
 from services.notify.adapters.endpoints import Endpoints
+from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer, Unsendable
 from services.notify.core.channel import DeliveryError, MailSender, Sent, WebhookSender
 from services.notify.core.lanes import Held, Lane, Lanes
-from services.notify.core.outcome import after_failure, after_success, cancelled, has_failed_long_enough
+from services.notify.core.outcome import (
+    after_failure,
+    after_success,
+    cancelled,
+    fallback_digest,
+    has_failed_long_enough,
+    is_for_fallback,
+)
 from shared.bus import Bus, Command, Consumer, Entry, Outcome, Rejected
 from shared.decision import silent_until
-from shared.deliveries import DeliveryLog, after_attempt, hold, put_off
-from shared.delivery import Delivery, owed_message
+from shared.deliveries import DeliveryLog, after_attempt, hold, hold_for_digest, put_off
+from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery, owed_message
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Subscription, WebhookEndpoint
+from shared.subscriptions import EmailEndpoint, Subscription, WebhookEndpoint, as_fallback
 
 log = structlog.get_logger()
 
@@ -64,6 +72,7 @@ class Deliverer:
     lanes: Lanes[Job]
     schedule: tuple[float, ...]
     disable_after_days: float
+    mail_budget: MailBudget
     _refilling: set[str] = field(default_factory=set)
     _log: structlog.typing.FilteringBoundLogger = field(default_factory=lambda: log.bind())
 
@@ -92,7 +101,7 @@ class Deliverer:
             return
         job = Job(entry, case, consumer)
         try:
-            wanting = _still_wanted(case.delivery, case.wanting)
+            wanting = _as_addressed(case.delivery, _still_wanted(case.delivery, case.wanting))
         except Cancelled as e:
             consumer.finish(entry, self._written(cancelled(case.delivery, str(e), _now())))
             return
@@ -121,12 +130,18 @@ class Deliverer:
         started, case = time.monotonic(), job.case
         try:
             wanting = _still_wanted(case.delivery, await self._now_wanting(case, started))
+            wanting = _as_addressed(case.delivery, wanting)
             if until := _silent_until(case.delivery, wanting, _now()):
+                return self._put_off(case.delivery, until)
+            if until := await self._over_budget(wanting):
                 return self._put_off(case.delivery, until)
             sent = await self._send(case, wanting)
             lane.succeeded()
         except DeliveryError as e:
-            lane.failed(started, time.monotonic(), random.random(), e.overloaded, e.retry_after)
+            if e.only_this:
+                lane.succeeded()
+            else:
+                lane.failed(started, time.monotonic(), random.random(), e.overloaded, e.retry_after)
             return await self._failed(lane, case, wanting.subscription, e, _milliseconds(started))
         except (Cancelled, Unsendable) as e:
             return self._written(cancelled(case.delivery, str(e), _now()))
@@ -139,6 +154,13 @@ class Deliverer:
 
     def _put_off(self, delivery: Delivery, until: datetime) -> Outcome:
         return Outcome(put_off(self.bus.names, delivery, until, _now()))
+
+    async def _over_budget(self, wanting: Wanting) -> datetime | None:
+        channel = wanting.subscription.channel
+        if not isinstance(channel, EmailEndpoint):
+            return None
+        seconds = await self.mail_budget.take(channel.address)
+        return _now() + timedelta(seconds=seconds) if seconds else None
 
     async def _now_wanting(self, case: Case, now: float) -> Wanting | None:
         """The subscription as it is now: it may have been removed while the delivery waited."""
@@ -156,7 +178,7 @@ class Deliverer:
         self, lane: Lane[Job], case: Case, subscription: Subscription, sent: Sent, duration_ms: int
     ) -> Outcome:
         if case.delivery.kind == "confirm" and isinstance(subscription.channel, WebhookEndpoint):
-            await self._activate(subscription)
+            await (self._confirm_fallback if case.delivery.to_fallback else self._activate)(subscription)
         if sent.enough:
             await self._disable(
                 subscription, "the endpoint asked for nothing more (webhook-delivery: disable)"
@@ -169,23 +191,29 @@ class Deliverer:
     ) -> Outcome:
         now = _now()
         failed = after_failure(case.delivery, self.schedule, error, now, random.random(), duration_ms)
+        more: list[Command] = []
         if error.gone:
             await self._disable(subscription, f"the endpoint is gone: {error}")
         elif case.delivery.kind == "confirm":
             await self._explain_pending(subscription.id, str(error))
-        elif not isinstance(subscription.channel, EmailEndpoint):
-            await self._judge(lane, subscription, error, now)
-        return self._written(failed, subscription.channel.type)
+        elif not isinstance(subscription.channel, EmailEndpoint) and not case.delivery.to_fallback:
+            since = datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
+            if has_failed_long_enough(since, now, timedelta(days=self.disable_after_days)):
+                reason = f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
+                await self._disable(subscription, reason)
+            if is_for_fallback(failed, subscription, since, now):
+                failed, more = self._told_late(failed, subscription, now)
+        return self._written(failed, subscription.channel.type, more)
 
-    async def _judge(
-        self, lane: Lane[Job], subscription: Subscription, error: DeliveryError, now: datetime
-    ) -> None:
-        """Give an endpoint up that has failed for days."""
-        since = datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
-        if has_failed_long_enough(since, now, self.disable_after_days):
-            await self._disable(
-                subscription, f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
-            )
+    def _told_late(
+        self, delivery: Delivery, subscription: Subscription, now: datetime
+    ) -> tuple[Delivery, list[Command]]:
+        """The delivery, noted, and what puts it into the next digest to the second channel."""
+        digest, due = fallback_digest(subscription, now)
+        commands = hold_for_digest(
+            self.bus.names, delivery.id, digest, due, f"{subscription.id} {TO_FALLBACK}"
+        )
+        return replace(delivery, note=TOLD_BY_FALLBACK), commands
 
     def _written(self, delivery: Delivery, channel: str = "none", more: Sequence[Command] = ()) -> Outcome:
         attempt = delivery.log[0]
@@ -239,7 +267,21 @@ class Deliverer:
                 update={"state": "disabled", "reason": reason, "changed_at": _now()}
             )
 
-        await self.subscriptions.update(asked.id, given_up)
+        changed = await self.subscriptions.update(asked.id, given_up)
+        if changed and changed.state == "disabled" and as_fallback(changed) and changed.fallback_confirmed:
+            unique = f"{changed.changed_at:%Y-%m-%dT%H:%M}"
+            note = f"{TO_FALLBACK}: {reason}"
+            await self.deliveries.owe([owed_message("notice", changed.id, unique, _now(), note)])
+
+    async def _confirm_fallback(self, asked: Subscription) -> None:
+        await self.subscriptions.update(
+            asked.id,
+            lambda subscription: (
+                subscription.model_copy(update={"fallback_confirmed": True, "changed_at": _now()})
+                if subscription.fallback == asked.channel
+                else subscription
+            ),
+        )
 
     async def _explain_pending(self, subscription_id: str, reason: str) -> None:
         await self.subscriptions.update(
@@ -274,11 +316,23 @@ def _still_wanted(delivery: Delivery, wanting: Wanting | None) -> Wanting:
     if wanting is None:
         raise Cancelled("the subscription was removed")
     state = wanting.subscription.state
+    if delivery.to_fallback:
+        return wanting
     if delivery.kind in NEWS and state not in ("active", "paused"):
         raise Cancelled(f"the subscription is {state}")
     if delivery.kind == "confirm" and state != "pending":
         raise Cancelled("the subscription is confirmed already")
     return wanting
+
+
+def _as_addressed(delivery: Delivery, wanting: Wanting) -> Wanting:
+    """The subscription with the channel that this delivery goes to; raise Cancelled if there is none any more."""
+    if not delivery.to_fallback:
+        return wanting
+    subscription = as_fallback(wanting.subscription)
+    if subscription is None or (delivery.kind == "confirm" and subscription.fallback_confirmed):
+        raise Cancelled("the second channel has answered already, or is gone")
+    return Wanting(subscription, wanting.compiled, wanting.wish)
 
 
 def _now() -> datetime:

@@ -13,15 +13,14 @@ ENDPOINTS_KEPT = 100_000
 # A row of failures ends when nothing was tried for so long: one failure now and one next week are no row.
 ROW_SECONDS = 2 * 86400
 SAID_AGAIN_SECONDS = 60.0
-NO_RATE = 1_000_000.0
 
 
 class Endpoints:
     """Lanes by address. A process that dies forgets how fast an endpoint was, not how long it has failed."""
 
-    def __init__(self, bus: Bus, *, at_once: int, rate: float, mails_at_once: int) -> None:
+    def __init__(self, bus: Bus, *, at_once: int, rate: float, mails_at_once: int, mail_rate: float) -> None:
         self._bus = bus
-        self._at_once, self._rate, self._mails_at_once = at_once, rate, mails_at_once
+        self._webhooks, self._mails = (at_once, rate), (mails_at_once, mail_rate)
         self._lanes: Recent[str, Lane[Any]] = Recent(ENDPOINTS_KEPT)
 
     def lane(self, channel: Endpoint) -> Lane[Any]:
@@ -31,7 +30,7 @@ class Endpoints:
         known = self._lanes.get(address)
         if known is not None:
             return known
-        most, rate = (self._mails_at_once, NO_RATE) if is_mail else (self._at_once, self._rate)
+        most, rate = self._mails if is_mail else self._webhooks
         return self._lanes.put(address, Lane(endpoint_id(address), most, rate))
 
     def after_success(self, lane: Lane[Any]) -> list[Command]:

@@ -1,7 +1,7 @@
 """Turns a delivery into the message that its channel carries."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from jinja2 import Environment
 
@@ -10,7 +10,13 @@ from services.notify.adapters.digests import Digests
 from services.notify.core.channel import MailMessage, WebhookMessage
 from services.notify.core.digest import digest_body
 from services.notify.core.mail import MailError, build_mail
-from services.notify.core.message import Reference, subscriber_part, webhook_body, webhook_test_body
+from services.notify.core.message import (
+    Reference,
+    subscriber_part,
+    webhook_body,
+    webhook_notice_body,
+    webhook_test_body,
+)
 from shared.delivery import Delivery, delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
@@ -18,6 +24,7 @@ from shared.report_store import ReportStore
 from shared.subscriptions import Links, Matched, find_match, signing_secrets, text_of
 
 EXAMPLES_LOOKED_AT = 1000
+LATE_AFTER = timedelta(minutes=10)
 
 
 class Unsendable(Exception):
@@ -39,7 +46,9 @@ class Renderer:
         subscription, now = wanting.subscription, datetime.now(UTC)
         if subscription.secret is None:
             raise Unsendable("the subscription has no secret to sign with")
-        if case.delivery.kind == "digest":
+        if case.delivery.kind == "notice":
+            body = webhook_notice_body(subscription, self.links, now)
+        elif case.delivery.kind == "digest":
             body = digest_body(subscription, await self._digest(case, wanting), self.links, now)
         elif case.delivery.kind == "report":
             telling = _told(case)
@@ -47,7 +56,14 @@ class Renderer:
             ready = self._subscriber_part(wanting), telling.common, part
             reference = _reference(case.delivery)
             body = webhook_body(
-                subscription, telling.tagged, matched, self.links, now, ready, reference=reference
+                subscription,
+                telling.tagged,
+                matched,
+                self.links,
+                now,
+                ready,
+                reference=reference,
+                late=_is_late(case.delivery, now),
             )
         else:
             body = webhook_test_body(subscription, *await self._example(wanting), self.links, now)
@@ -63,7 +79,9 @@ class Renderer:
         delivery = case.delivery
         digest = await self._digest(case, wanting) if delivery.kind == "digest" else None
         shown: tuple[TaggedReport | None, Matched | None] = (None, None)
-        if delivery.kind == "report":
+        if delivery.kind == "notice":
+            pass
+        elif delivery.kind == "report":
             shown = _told(case).tagged, _told(case).match(wanting)[0]
         elif digest is None:
             shown = await self._example(wanting)
@@ -99,6 +117,10 @@ class Renderer:
             if matched is not None:
                 return tagged, matched
         return None, None
+
+
+def _is_late(delivery: Delivery, now: datetime) -> bool:
+    return now - delivery.created_at > LATE_AFTER
 
 
 def _reference(delivery: Delivery) -> Reference | None:

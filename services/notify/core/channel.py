@@ -41,6 +41,7 @@ class DeliveryError(Exception):
 
     permanent: no use in trying again. gone: the endpoint wants nothing any more. overloaded: it has too much to do.
     status: what the receiver answered, if it did. retry_after: seconds that it asked for.
+    only_this: the way is open, and only this message was not taken.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class DeliveryError(Exception):
         retry_after: float | None = None,
         gone: bool = False,
         overloaded: bool = False,
+        only_this: bool = False,
     ) -> None:
         super().__init__(reason)
         self.permanent = permanent or gone
@@ -59,6 +61,7 @@ class DeliveryError(Exception):
         self.retry_after = retry_after
         self.gone = gone
         self.overloaded = overloaded
+        self.only_this = only_this
 
 
 class Channel(Protocol[Message, Endpoint]):

@@ -17,6 +17,7 @@ from shared.subscriptions import Links, Matched, Subscription
 REPORT_MATCHED = "report.matched"
 REPORT_UPDATED = "report.updated"
 SUBSCRIPTION_TEST = "subscription.test"
+SUBSCRIPTION_DISABLED = "subscription.disabled"
 BODY_LIMIT = 20_000
 ADDRESS_LIMIT = 2_048
 
@@ -81,15 +82,18 @@ def webhook_body(
     ready: tuple[bytes, bytes, bytes] | None = None,
     *,
     reference: Reference | None = None,
+    late: bool = False,
 ) -> bytes:
     """Return the JSON that tells of a match, UTF-8, under 20 KB.
 
-    `data.refers_to` names what was told before of the same story; a revision of a report that was told is of the
+    `data.late` is true in one that could not be delivered in time. `data.refers_to` names what was told before of the same story; a revision of a report that was told is of the
     type `report.updated`. `ready` are the subscriber's part, the common and the matched one, if they are known:
     then the body is only joined.
     """
     kind = REPORT_UPDATED if reference and reference.is_update else REPORT_MATCHED
-    before = {"refers_to": {"id": reference.delivery, "report": reference.report}} if reference else {}
+    before: dict[str, Any] = {"late": True} if late else {}
+    if reference:
+        before["refers_to"] = {"id": reference.delivery, "report": reference.report}
     if ready and len(tagged.report.url or "") < ADDRESS_LIMIT:
         body = _joined(kind, before, tagged, links, now, ready)
         if len(body) < BODY_LIMIT:
@@ -110,6 +114,16 @@ def _joined(
     link = _json(links.report(tagged.report.id))
     last = b"," + _json(before)[1:-1] if before else b""
     return b"".join((head, subscriber, b',"report":', link, b"},", common, b",", why, last, b"}}"))
+
+
+def webhook_notice_body(subscription: Subscription, links: Links, now: datetime) -> bytes:
+    """Return the JSON that tells a second channel that the first is switched off, and why."""
+    about = {"id": subscription.id, "name": subscription.name, "state": subscription.state}
+    data = {
+        "subscription": {**about, "reason": subscription.reason},
+        "links": {"manage": links.manage_with_token(subscription.id)},
+    }
+    return _json({"type": SUBSCRIPTION_DISABLED, "timestamp": _rfc3339(now), "data": data})
 
 
 def webhook_test_body(
