@@ -7,7 +7,7 @@ in a worker and a million that wait cost what their records cost. api owes tests
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from shared.bus import Bus, Command, xadd
@@ -122,10 +122,10 @@ def put_off(names: Names, delivery: Delivery, until: datetime, now: datetime) ->
     return _wait(names, delivery.id, _moment(until, (until - now).total_seconds()))
 
 
-def hold(names: Names, endpoint: str, delivery_ids: Iterable[str], until: float) -> list[Command]:
-    """Return what makes deliveries wait for their endpoint, which is looked at again at `until` (s)."""
+def hold(names: Names, endpoint: str, delivery_id: str, until: float) -> list[Command]:
+    """Return what makes a delivery wait for its endpoint, which is looked at again at `until` (s)."""
     return [
-        ("RPUSH", names.held(endpoint), *delivery_ids),
+        ("RPUSH", names.held(endpoint), delivery_id),
         ("ZADD", names.endpoints_held, until, endpoint),
     ]
 

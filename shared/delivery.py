@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from shared.events import Moment
 
-Kind = Literal["report", "digest", "confirm", "test", "notice"]
+Kind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
 DeliveryState = Literal["pending", "held", "not_sent", "delivered", "given_up", "cancelled"]
 """held: waits for its digest; not_sent: it matched, and is not sent for the reason in `decision`."""
 AttemptOutcome = Literal["delivered", "failed", "given_up", "cancelled"]
@@ -53,6 +53,7 @@ class Delivery:
     """The report told before: of the same story, or this one's earlier revision."""
     is_update: bool = False
     note: str = ""
+    story: str | None = None
 
     @property
     def to_fallback(self) -> bool:
@@ -83,6 +84,7 @@ class Delivery:
             self.refers_to,
             self.is_update,
             self.note,
+            self.story,
         )
 
     def anew(self) -> "Delivery":
@@ -150,6 +152,8 @@ def written(delivery: Delivery) -> str:
         ],
         delivery.revision,
         delivery.mark,
+        # A story begins with a report, whose name it has.
+        "" if delivery.story == delivery.report else delivery.story or "",
     ]
     rare = (delivery.decision, delivery.digest, delivery.refers_to, delivery.is_update, delivery.note)
     if rare != _USUAL:
@@ -164,7 +168,9 @@ def read(delivery_id: str, raw: bytes | None) -> Delivery | None:
     """Return the delivery that is kept under this id, or None if there is none."""
     if raw is None:
         return None
-    kind, subscription, report, state, attempts, created, due, log, revision, mark, *rare = json.loads(raw)
+    kind, subscription, report, state, attempts, created, due, log, revision, mark, story, *rare = json.loads(
+        raw
+    )
     decision, digest, refers_to, is_update, note = rare or _USUAL
     return Delivery(
         delivery_id,
@@ -187,6 +193,7 @@ def read(delivery_id: str, raw: bytes | None) -> Delivery | None:
         refers_to or None,
         bool(is_update),
         note,
+        story or report or None,
     )
 
 

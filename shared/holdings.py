@@ -11,6 +11,7 @@ from shared.delivery import Delivery
 from shared.subscriptions import Subscription, public_view
 
 _JSON = TypeAdapter(list[Delivery])
+ALL = -1
 
 
 class Holdings:
@@ -23,7 +24,7 @@ class Holdings:
 
     async def of(self, subscription: Subscription) -> dict[str, Any]:
         """Return all of it as JSON; secrets are left out, and so is what cannot be led back to the subscription."""
-        newest = await self._log.newest(subscription.id, -1)
+        newest = await self._log.newest(subscription.id, ALL)
         told = await self._told(subscription.id, newest)
         return {
             "subscription": dict(public_view(subscription)),
@@ -33,7 +34,7 @@ class Holdings:
 
     async def erase(self, subscription_id: str) -> None:
         """Delete all of it. The subscription itself is removed first, so that nothing new is written."""
-        deliveries = await self._log.newest(subscription_id, -1)
+        deliveries = await self._log.newest(subscription_id, ALL)
         told = await self._told(subscription_id, deliveries)
         pipe = self._redis.pipeline(transaction=False)
         for story in told:
@@ -51,11 +52,7 @@ class Holdings:
 
     async def _told(self, subscription_id: str, deliveries: Sequence[Delivery]) -> dict[str, str]:
         """What was told by story, as it is kept."""
-        reports = dict.fromkeys(delivery.report for delivery in deliveries if delivery.report)
-        pipe = self._redis.pipeline(transaction=False)
-        for report in reports:
-            pipe.hget(self._names.report(report), "story")
-        stories = dict.fromkeys(raw.decode() for raw in await pipe.execute() if raw)
+        stories = dict.fromkeys(delivery.story for delivery in deliveries if delivery.story)
         pipe = self._redis.pipeline(transaction=False)
         for story in stories:
             pipe.hget(self._names.told(story), subscription_id)

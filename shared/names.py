@@ -157,11 +157,11 @@ class Names:
 
     def held(self, endpoint: str) -> str:
         """List of the ids of deliveries that an endpoint cannot take now."""
-        return f"{self.prefix}endpoint:{endpoint}:held"
+        return f"{self.prefix}endpoints:held:{endpoint}"
 
     def failing(self, endpoint: str) -> str:
         """String with a life: since when an endpoint has failed without a success in between, in seconds."""
-        return f"{self.prefix}endpoint:{endpoint}:failing"
+        return f"{self.prefix}endpoints:failing:{endpoint}"
 
     def revised(self, report_id: str) -> str:
         """Hash subscription id -> "revision mark": up to which revision a report was decided, if not the first."""

@@ -157,6 +157,14 @@ class Wish(_Strict):
         return " ".join(value.split())
 
 
+class Move(_Strict):
+    """A change of mail address that both addresses have to agree to."""
+
+    channel: EmailEndpoint
+    asked_at: Moment
+    agreed: tuple[Literal["from", "to"], ...] = Field(default=(), description="The old address, the new one.")
+
+
 class Subscription(Wish):
     """A wish with an identity and a state. Pending until its owner has answered."""
 
@@ -170,6 +178,7 @@ class Subscription(Wish):
     fallback_confirmed: bool = False
     created_at: Moment
     changed_at: Moment
+    move: Move | None = Field(default=None, description="The change of mail address that is asked for.")
     since: Moment | None = Field(
         default=None,
         description="Reports seen before are not told: when it was switched on last, or its filter was changed.",
@@ -273,13 +282,29 @@ def owns(token: str, subscription: Subscription) -> bool:
     return hmac.compare_digest(hash_token(token), subscription.token_hash)
 
 
-Purpose = Literal["confirm", "manage", "unsubscribe", "fallback"]
+Purpose = Literal["confirm", "manage", "unsubscribe", "move_from", "move_to", "fallback"]
+MOVES: Mapping[str, Purpose] = {"from": "move_from", "to": "move_to"}
 
 
 def sign_link(server_key: bytes, purpose: Purpose, subscription_id: str) -> str:
-    """Return the key of a capability link: whoever has the mail may do this one thing. 32 hex digits."""
+    """Return the key of a capability link: whoever has the mail may do this one thing. 32 hex digits.
+
+    For a move the id is what `move_subject` says, so that the key is good for this address and this once.
+    """
     message = f"{purpose}:{subscription_id}".encode()
     return hmac.new(server_key, message, hashlib.sha256).hexdigest()[:32]
+
+
+def fallback_subject(subscription: Subscription) -> str:
+    """Return what the key of a second channel is good for: this subscription, and this address."""
+    fallback = subscription.fallback
+    return f"{subscription.id}:{fallback.model_dump_json()}" if fallback else ""
+
+
+def move_subject(subscription: Subscription) -> str:
+    """Return what the keys of a move are good for; "" without one, which no key opens."""
+    move = subscription.move
+    return f"{subscription.id}:{move.channel.address}:{move.asked_at.timestamp():.0f}" if move else ""
 
 
 def opens(server_key: bytes, purpose: Purpose, subscription_id: str, key: str) -> bool:
@@ -300,8 +325,9 @@ class Links:
     def confirm(self, subscription_id: str) -> str:
         return self._signed("confirm", subscription_id)
 
-    def confirm_fallback(self, subscription_id: str) -> str:
-        return self._signed("fallback", subscription_id)
+    def confirm_fallback(self, subscription: Subscription) -> str:
+        key = sign_link(self.server_key, "fallback", fallback_subject(subscription))
+        return f"{self.base}/fallback/{subscription.id}?key={key}"
 
     def manage(self, subscription_id: str) -> str:
         """The page that changes the subscription. Only for mails to its owner."""
@@ -309,6 +335,11 @@ class Links:
 
     def unsubscribe(self, subscription_id: str) -> str:
         return self._signed("unsubscribe", subscription_id)
+
+    def move(self, subscription: Subscription, side: str) -> str:
+        """The page that agrees to a change of address, for the old address ("from") or the new one ("to")."""
+        key = sign_link(self.server_key, MOVES[side], move_subject(subscription))
+        return f"{self.base}/move/{subscription.id}?side={side}&key={key}"
 
     def manage_with_token(self, subscription_id: str) -> str:
         """The same page without a key: it asks for the manage token. For webhook bodies."""

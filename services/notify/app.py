@@ -47,7 +47,8 @@ def make_app(settings: NotifySettings) -> App:
     app = App("notify", settings)
     bus, names = app.bus, settings.names
     store, deliveries = SubscriptionStore(bus), DeliveryLog(bus)
-    active, cases, fan_out = ActiveSubscriptions(bus, store), Cases(bus), FanOut(bus)
+    cases, fan_out = Cases(bus), FanOut(bus)
+    active = ActiveSubscriptions(bus, store, cases.changed)
     webhooks = WebhookChannel(
         AddressGuard(settings.allow_hosts),
         lambda: datetime.now(UTC),
@@ -76,8 +77,10 @@ def make_app(settings: NotifySettings) -> App:
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
         nonlocal deliverer
-        await active.load()
         # Thousands of conditions that live for ever: the collector need not look at them again and again.
+        gc.disable()
+        await active.load()
+        gc.enable()
         gc.collect()
         gc.freeze()
         links = Links(settings.public_url, await server_key(bus.redis, names))

@@ -16,9 +16,10 @@ from services.api.web.server import PortTaken, open_port
 from shared.catalogue import Quality, SubtopicSummary, write_catalogue, write_problem
 from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, owed_report
+from shared.server_key import server_key
 from shared.subscription_store import SubscriptionStore
+from shared.subscriptions import EmailEndpoint, Links
 from tests.api_server import NO_ENV
-from shared.subscriptions import EmailEndpoint
 from tests.builders import make_report, make_tagged, make_topics, store_reports
 
 pytest_plugins = ("tests.api_fixtures",)
@@ -439,7 +440,8 @@ async def test_a_second_address_is_used_only_after_its_button_was_pressed(api):
     made = await subscribed(api, HOOK_FORM, state="active")
     mail = EmailEndpoint(type="email", address="duty@example.org")
     await api.stored_with(made, fallback=mail)
-    address = await api.link("fallback", made)
+    key = await server_key(api.bus.redis, api.bus.names)
+    address = Links("", key).confirm_fallback(await api.stored(made))
     assert "duty@example.org" in await api.text(address)
     assert not (await api.stored(made)).fallback_confirmed
     await posted(api, f"/fallback/{made}", key=address.split("key=")[1])

@@ -7,17 +7,19 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from secrets import compare_digest
+from typing import Any, Literal, NamedTuple
 
 from services.api.adapters.feed_list import read_titles
 from services.api.adapters.limits import Limits
 from services.api.adapters.replays import Replays, What
 from services.api.core.change import Change
-from services.api.core.problem import Conflict, FieldError, Invalid, NotFound, NotReady
+from services.api.core.problem import Closed, Conflict, FieldError, Invalid, NotFound, NotReady
 from services.api.core.signup import (
+    agreed_to_move,
+    asked_to_move,
     check_countries,
     check_languages,
-    check_new_channel,
     check_query,
     check_topics,
     confirmed,
@@ -77,18 +79,39 @@ class Changed(NamedTuple):
 class SubscriptionDesk:
     """Takes wishes and changes. Raises a Problem for what cannot be done."""
 
-    def __init__(self, bus: Bus, *, allow: Sequence[Network] = (), signups_per_hour: int = 20) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        allow: Sequence[Network] = (),
+        signups_per_hour: int = 20,
+        sign_up_token: str | None = None,
+    ) -> None:
+        """With a `sign_up_token` only whoever has it may subscribe."""
         self._bus = bus
         self._allow = tuple(allow)
         self._signups_per_hour = signups_per_hour
+        self._sign_up_token = sign_up_token
         self._limits = Limits(bus.redis, bus.names)
         self.store = SubscriptionStore(bus)
         self.log = DeliveryLog(bus)
         self.holdings = Holdings(bus)
         self._replays = Replays(bus)
 
-    async def sign_up(self, wish: Wish, host: str) -> SignedUp:
-        """Return the pending subscription of a wish; its confirmation is owed. `host` is who asks."""
+    @property
+    def is_closed(self) -> bool:
+        """Whether only whoever has the operator's token may subscribe."""
+        return self._sign_up_token is not None
+
+    async def sign_up(self, wish: Wish, host: str, *, token: str = "") -> SignedUp:
+        """Return the pending subscription of a wish; its confirmation is owed. `host` is who asks.
+
+        Raise Closed if sign-up is closed and the token is not the operator's.
+        """
+        if self._sign_up_token is not None and not compare_digest(
+            token.encode(), self._sign_up_token.encode()
+        ):
+            raise Closed
         wish = await self._checked(wish)
         await self._limits.take(
             "signups",
@@ -109,25 +132,28 @@ class SubscriptionDesk:
         return SignedUp(subscription, keys.manage_token)
 
     async def change(self, subscription: Subscription, change: Change) -> Changed:
-        """Return the changed subscription. A new endpoint makes it pending, and a first webhook has a new secret."""
+        """Return the changed subscription.
+
+        A new webhook makes it pending, and the first has a new secret; a new mail address has to agree, and the old one.
+        """
         wanted = change.applied(subscription)
-        errors = check_new_channel(subscription.channel, wanted.channel)
-        if errors:
-            raise Invalid(errors)
         # What stays was checked when it was new: a topic may have gone since.
         wish = await self._checked(wanted, change.named)
         values = {name: getattr(wish, name) for name in change.named} | {"changed_at": _now()}
         if "filter" in values:
             values["since"] = _now()
-        moves, moves_fallback = wish.channel != subscription.channel, wish.fallback != subscription.fallback
         values["secret"] = secret_for(wish, secrets.token_bytes(32), subscription.secret)
-        if moves or moves_fallback:
-            await self._limit_tests(subscription)
-        if moves:
-            values |= {"state": "pending", "reason": ""}
+        moves, moves_fallback = wish.channel != subscription.channel, wish.fallback != subscription.fallback
         if moves_fallback:
             await self._limit_mail(wish.fallback)
             values["fallback_confirmed"] = False
+        if isinstance(wish.channel, EmailEndpoint) and moves:
+            del values["channel"]
+            return Changed(await self._ask_to_move(subscription, wish.channel, values), None)
+        if moves or moves_fallback:
+            await self._limit_tests(subscription)
+        if moves:
+            values |= {"state": "pending", "reason": "", "move": None}
         changed = await self._update(subscription, lambda current: current.model_copy(update=values))
         if moves:
             await self._owe("confirm", changed)
@@ -135,11 +161,38 @@ class SubscriptionDesk:
             await self._owe("confirm", changed, TO_FALLBACK)
         return Changed(changed, changed.secret if changed.secret != subscription.secret else None)
 
+    async def _ask_to_move(
+        self, subscription: Subscription, new: EmailEndpoint, values: dict[str, Any]
+    ) -> Subscription:
+        asked_to_move(subscription, new, _now())
+        await self._limit_tests(subscription)
+        await self._limit_mail(new)
+        asked = await self._update(
+            subscription, lambda current: asked_to_move(current.model_copy(update=values), new, _now())
+        )
+        await self._owe("move_to", asked)
+        if asked.move and "from" not in asked.move.agreed:
+            await self._owe("move_from", asked)
+        return asked
+
+    async def agree_to_move(self, subscription: Subscription, side: Literal["from", "to"]) -> Subscription:
+        """Return it with one address's consent to a change of address."""
+        return await self._update(subscription, lambda current: agreed_to_move(current, side, _now()))
+
     async def pause(self, subscription: Subscription) -> Subscription:
         return await self._update(subscription, lambda current: paused(current, _now()))
 
     async def resume(self, subscription: Subscription) -> Subscription:
         return await self._update(subscription, lambda current: resumed(current, _now()))
+
+    async def snooze(self, subscription: Subscription, until: datetime | None) -> Subscription:
+        """Return it silent until a moment; None ends that."""
+
+        def snoozed(current: Subscription) -> Subscription:
+            schedule = current.schedule.model_copy(update={"snooze_until": until})
+            return current.model_copy(update={"schedule": schedule, "changed_at": _now()})
+
+        return await self._update(subscription, snoozed)
 
     async def confirm(self, subscription: Subscription) -> Subscription:
         """Return it active if it was waiting for the answer to a mail."""

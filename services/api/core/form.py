@@ -47,6 +47,22 @@ def form_of(subscription: Subscription) -> AlertForm:
     )
 
 
+def change_fields(form: AlertForm, subscription: Subscription) -> dict[str, Any]:
+    """Return what the form changes; what it does not show stays as it is."""
+    what = what_and_when(form)
+    wanted = subscription.filter.model_dump(include={"languages", "sources"})
+    schedule = subscription.schedule.model_dump(include={"at_most_per_hour", "snooze_until", "expires_at"})
+    fields = {
+        "name": form.name,
+        "filter": wanted | what["filter"],
+        "schedule": schedule | what["schedule"],
+        "one_per_story": what["one_per_story"],
+    }
+    if form.address.strip():
+        fields["channel"] = {"type": "email", "address": form.address}
+    return fields
+
+
 def wish_fields(form: AlertForm) -> dict[str, Any]:
     """Return the form as the JSON API would be sent it."""
     endpoint = {"url": form.url} if form.channel == "webhook" else {"address": form.address}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -13,7 +13,15 @@ from services.api.core.problem import Conflict, FieldError
 from services.api.core.wording import listed
 from shared.countries import country_names
 from shared.matching.tokens import tokens
-from shared.subscriptions import Endpoint, State, Subscription, WebhookEndpoint, Wish, hash_token
+from shared.subscriptions import (
+    EmailEndpoint,
+    Move,
+    State,
+    Subscription,
+    WebhookEndpoint,
+    Wish,
+    hash_token,
+)
 from shared.webhook_keys import make_secret, public_key, scheme_of
 
 OVERLAP = timedelta(hours=24)
@@ -185,12 +193,30 @@ def must_ask_again(subscription: Subscription) -> bool:
     return subscription.state in ("pending", "disabled")
 
 
-def check_new_channel(old: Endpoint, new: Endpoint) -> list[FieldError]:
-    """Return an error if the change is to another mail address.
+def asked_to_move(subscription: Subscription, new: EmailEndpoint, now: datetime) -> Subscription:
+    """Return it with a change of mail address that both addresses have to agree to.
 
-    The key in a confirmation mail does not say to whom it was sent: with one from an earlier address, somebody
-    could confirm in another's name.
+    For a webhook whoever has the manage token agrees. An address that has not confirmed yet cannot agree: the key in
+    a confirmation mail does not say to whom it was sent, so raise Conflict.
     """
-    if new == old or isinstance(new, WebhookEndpoint):
-        return []
-    return [FieldError("channel", "a subscription cannot be moved to another mail address; make a new one")]
+    from_webhook = isinstance(subscription.channel, WebhookEndpoint)
+    if subscription.state == "pending" and not from_webhook:
+        raise Conflict(
+            "the mail address has not been confirmed yet: confirm it first, or make a new subscription"
+        )
+    move = Move(channel=new, asked_at=now, agreed=("from",) if from_webhook else ())
+    return subscription.model_copy(update={"move": move, "changed_at": now})
+
+
+def agreed_to_move(subscription: Subscription, side: Literal["from", "to"], now: datetime) -> Subscription:
+    """Return it with one address's consent; with both it has the new address."""
+    move = subscription.move
+    if move is None:
+        return subscription
+    agreed: tuple[Literal["from", "to"], ...] = (*(each for each in move.agreed if each != side), side)
+    if len(agreed) < 2:
+        return subscription.model_copy(update={"move": move.model_copy(update={"agreed": agreed})})
+    moved_to: dict[str, object] = {"channel": move.channel, "move": None, "secret": None, "changed_at": now}
+    if subscription.state in ("pending", "disabled"):
+        moved_to |= {"state": "active", "reason": "", "since": now}
+    return subscription.model_copy(update=moved_to)

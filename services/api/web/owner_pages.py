@@ -4,15 +4,19 @@ Mail scanners follow links; none of them may confirm or remove anything. Who has
 the link says, nothing else; the manage token opens the manage page too.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from pydantic import ValidationError
 
 from services.api.adapters.feed_list import read_titles
 from services.api.adapters.replays import What
-from services.api.core.problem import NotFound
+from services.api.core.change import Change
+from services.api.core.form import AlertForm, change_fields, errors_by_field, form_of
+from services.api.core.problem import Conflict, FieldError, Invalid, NotFound, TooMany, field_errors
 from services.api.core.signup import shown_key
 from services.api.core.wording import (
     KINDS,
@@ -24,8 +28,9 @@ from services.api.core.wording import (
 )
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
+from services.api.web.preview_routes import Typed
 from shared.catalogue import followable
-from shared.subscriptions import EmailEndpoint, Subscription, owns
+from shared.subscriptions import MOVES, EmailEndpoint, Subscription, fallback_subject, move_subject, owns
 
 router = APIRouter(include_in_schema=False)
 
@@ -35,6 +40,10 @@ DONE = {
     "resumed": "Active again.",
     "tested": "A test message is on its way.",
     "retried": "It is being sent again.",
+    "changed": "Changed.",
+    "asked": "Changed. Both mail addresses were written to: the messages move when both have agreed.",
+    "snoozed": "Snoozed: nothing is sent for a while, and what comes meanwhile is not told later.",
+    "woken": "Awake again.",
 }
 SHOWN = 30
 REPLAY_DAYS = 7
@@ -75,20 +84,54 @@ async def _confirm_page(parts: Parts, subscription: Subscription, key: str) -> H
 @router.get("/fallback/{subscription_id}")
 async def show_fallback(subscription_id: str, parts: PartsOf, key: str = "") -> HTMLResponse:
     """What would come to a second channel, and the button."""
-    await parts.check_key("fallback", subscription_id, key)
-    return await _fallback_page(parts, await _found(parts, subscription_id), key)
+    subscription = await _found(parts, subscription_id)
+    await parts.check_key("fallback", fallback_subject(subscription), key)
+    return await _fallback_page(parts, subscription, key)
 
 
 @router.post("/fallback/{subscription_id}")
 async def confirm_fallback(subscription_id: str, parts: PartsOf, key: Key = "") -> HTMLResponse:
     """Let the second channel be used: whoever has the key has read the mail."""
-    await parts.check_key("fallback", subscription_id, key)
-    subscription = await parts.desk.confirm_fallback(await _found(parts, subscription_id))
+    subscription = await _found(parts, subscription_id)
+    await parts.check_key("fallback", fallback_subject(subscription), key)
+    subscription = await parts.desk.confirm_fallback(subscription)
     return await _fallback_page(parts, subscription, key)
 
 
 async def _fallback_page(parts: Parts, subscription: Subscription, key: str) -> HTMLResponse:
     return parts.pages.render("fallback.html", private=True, key=key, **await _described(parts, subscription))
+
+
+@router.get("/move/{subscription_id}")
+async def show_move(
+    subscription_id: str, parts: PartsOf, side: Literal["from", "to"] = "to", key: str = ""
+) -> HTMLResponse:
+    """What a change of address would do, and the button."""
+    return _move_page(parts, await _moving(parts, subscription_id, side, key), side, key)
+
+
+@router.post("/move/{subscription_id}")
+async def agree_to_move(
+    subscription_id: str, parts: PartsOf, side: Annotated[Literal["from", "to"], Form()], key: Key = ""
+) -> HTMLResponse:
+    """Agree for the address that was sent this key."""
+    subscription = await _moving(parts, subscription_id, side, key)
+    return _move_page(parts, await parts.desk.agree_to_move(subscription, side), side, key)
+
+
+async def _moving(parts: Parts, subscription_id: str, side: str, key: str) -> Subscription:
+    subscription = await _found(parts, subscription_id)
+    if subscription.move is None:
+        raise NotFound("This change of address is done, or was called off.")
+    await parts.check_key(MOVES[side], move_subject(subscription), key)
+    return subscription
+
+
+def _move_page(parts: Parts, subscription: Subscription, side: str, key: str) -> HTMLResponse:
+    agreed = subscription.move is None or side in subscription.move.agreed
+    return parts.pages.render(
+        "move.html", private=True, subscription=subscription, side=side, key=key, agreed=agreed
+    )
 
 
 @router.get("/unsubscribe/{subscription_id}")
@@ -131,6 +174,33 @@ async def open_with_token(
     return _to_manage(subscription_id, await parts.link_key("manage", subscription_id))
 
 
+@router.post("/manage/{subscription_id}/change")
+async def change(subscription_id: str, parts: PartsOf, form: Typed, key: Key = "") -> Response:
+    """Change what the form says, or show it again with what is wrong."""
+    await parts.check_key("manage", subscription_id, key)
+    subscription = await _found(parts, subscription_id)
+    try:
+        wanted = Change.model_validate(change_fields(form, subscription))
+        await parts.desk.change(subscription, wanted)
+    except ValidationError as e:
+        errors = field_errors([dict(error) for error in e.errors(include_url=False)])
+    except (Conflict, TooMany, Invalid) as e:
+        errors = list(e.errors) or [FieldError("form", e.detail)]
+    else:
+        moves = wanted.channel is not None and wanted.channel != subscription.channel
+        return _to_manage(subscription_id, key, "asked" if moves else "changed")
+    return await _manage_page(parts, subscription, key, form=form, errors=errors_by_field(errors))
+
+
+@router.post("/manage/{subscription_id}/export")
+async def export(subscription_id: str, parts: PartsOf, key: Key = "") -> JSONResponse:
+    """Everything that is held about the subscription, as a file."""
+    await parts.check_key("manage", subscription_id, key)
+    held = await parts.desk.holdings.of(await _found(parts, subscription_id))
+    name = {"Content-Disposition": f'attachment; filename="{subscription_id}.json"'}
+    return JSONResponse(held, headers=PRIVATE | name)
+
+
 @router.post("/manage/{subscription_id}/{action}")
 async def act(
     subscription_id: str, action: str, parts: PartsOf, key: Key = "", delivery: Annotated[str, Form()] = ""
@@ -145,6 +215,11 @@ async def act(
         case "resume":
             await parts.desk.resume(subscription)
             return _to_manage(subscription_id, key, "resumed")
+        case "snooze-day" | "snooze-week" | "wake":
+            days = {"snooze-day": 1, "snooze-week": 7}.get(action)
+            until = datetime.now(UTC) + timedelta(days=days) if days else None
+            await parts.desk.snooze(subscription, until)
+            return _to_manage(subscription_id, key, "snoozed" if until else "woken")
         case "test":
             await parts.desk.test(subscription)
             return _to_manage(subscription_id, key, "tested")
@@ -177,7 +252,10 @@ async def _manage_page(
     *,
     notice: str | None = None,
     secret: str | None = None,
+    form: AlertForm | None = None,
+    errors: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
+    now = datetime.now(UTC)
     newest = await parts.desk.log.newest(subscription.id, SHOWN)
     deliveries = [
         {"delivery": delivery, "attempts": delivery.log, "words": delivery_in_words(delivery)}
@@ -185,13 +263,18 @@ async def _manage_page(
     ]
     return parts.pages.render(
         "manage.html",
+        status=422 if errors else 200,
         private=True,
+        form=form or form_of(subscription),
+        errors=errors or {},
+        topics=await parts.topics(),
+        snoozed=(subscription.schedule.snooze_until or now) > now,
         key=key,
         notice=notice,
         secret=secret,
         deliveries=deliveries,
         kinds=KINDS,
-        now=datetime.now(UTC),
+        now=now,
         **await _described(parts, subscription),
     )
 

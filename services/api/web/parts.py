@@ -50,7 +50,12 @@ class Parts:
 
 def make_parts(bus: Bus, settings: ApiSettings, recent: RecentReports | None = None) -> Parts:
     """Return the parts of a connected bus."""
-    desk = SubscriptionDesk(bus, allow=settings.allow_hosts, signups_per_hour=settings.signups_per_hour)
+    desk = SubscriptionDesk(
+        bus,
+        allow=settings.allow_hosts,
+        signups_per_hour=settings.signups_per_hour,
+        sign_up_token=settings.sign_up_token,
+    )
     recent = recent or RecentReports(bus, days=settings.preview_days)
     reports = ReportStore(bus.redis, bus.names)
     return Parts(bus, settings, desk, reports, Pages(), recent, time.monotonic())

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from services.api.adapters.subscription_desk import SignedUp
 from services.api.core.form import AlertForm, errors_by_field, wish_fields
 from services.api.core.preview import Preview
-from services.api.core.problem import FieldError, Invalid, NotReady, Problem, TooMany, field_errors
+from services.api.core.problem import Closed, FieldError, Invalid, NotReady, Problem, TooMany, field_errors
 from services.api.core.wording import endpoint_in_words, filter_in_words
 from services.api.web.parts import HostOf, Parts, PartsOf
 from services.api.web.preview_routes import Typed, form_preview
@@ -39,7 +39,7 @@ async def subscribe(
         if do == "preview":
             return await _form_page(parts, form, preview=await form_preview(parts, form, host))
         made = await parts.desk.sign_up(_wish(form), host)
-    except (Invalid, TooMany, NotReady) as e:
+    except (Invalid, TooMany, NotReady, Closed) as e:
         return await _form_page(parts, form, e)
     return await _what_happens_next(parts, made)
 
@@ -64,6 +64,7 @@ async def _form_page(
         form=form,
         errors=errors_by_field(errors),
         preview=preview,
+        closed=parts.desk.is_closed,
     )
     page.headers.update(problem.headers if problem else {})
     return page

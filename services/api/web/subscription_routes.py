@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from services.api.adapters.replays import What
 from services.api.core.change import Change
 from services.api.core.signup import shown_key
-from services.api.web.owners import Owned
+from services.api.web.owners import Credentials, Owned
 from services.api.web.parts import HostOf, PartsOf
 from shared.delivery import Delivery
 from shared.events import Moment
@@ -90,10 +90,17 @@ class Deliveries(BaseModel):
 
 @router.post("", status_code=201, response_model=Created, response_model_exclude_none=True)
 async def subscribe(
-    wish: Annotated[Wish, Body(openapi_examples=WISHES)], parts: PartsOf, host: HostOf, response: Response
+    wish: Annotated[Wish, Body(openapi_examples=WISHES)],
+    parts: PartsOf,
+    host: HostOf,
+    admin: Credentials,
+    response: Response,
 ) -> Created:
-    """Make a subscription. It is pending until the mail is confirmed, or the webhook answers a signed test with 2xx."""
-    made = await parts.desk.sign_up(wish, host)
+    """Make a subscription. It is pending until the mail is confirmed, or the webhook answers a signed test with 2xx.
+
+    Where sign-up is closed (TOCSIN_SIGNUP=token) it takes the admin token.
+    """
+    made = await parts.desk.sign_up(wish, host, token=admin.credentials if admin else "")
     response.headers["Location"] = f"/v1/subscriptions/{made.subscription.id}"
     return Created(
         id=made.subscription.id,
@@ -111,7 +118,10 @@ async def read(subscription: Owned) -> dict[str, Any]:
 
 @router.patch("/{subscription_id}")
 async def change(subscription: Owned, wanted: Change, parts: PartsOf) -> dict[str, Any]:
-    """Change what is named. A new webhook must answer a signed test first; its first secret is shown here once."""
+    """Change what is named. A new webhook must answer a signed test first; its first secret is shown here once.
+
+    A new mail address has to agree by the mail that it gets, and so has the old one; until then `move` says so.
+    """
     changed = await parts.desk.change(subscription, wanted)
     view = dict(public_view(changed.subscription))
     return view | shown_key(changed.secret)

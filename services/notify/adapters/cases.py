@@ -1,5 +1,6 @@
 """Looks up what deliveries need: themselves, their subscriptions, their reports. What is known is not read again."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -100,6 +101,7 @@ class Cases:
         self._log = DeliveryLog(bus)
         self._reports: Recent[str, Telling] = Recent(REPORTS_KEPT)
         self._wishes: Recent[bytes, Wanting] = Recent(SUBSCRIPTIONS_KEPT)
+        self._changed: Recent[str, float] = Recent(SUBSCRIPTIONS_KEPT)
         self._current: Recent[str, tuple[float, Wanting | None]] = Recent(SUBSCRIPTIONS_KEPT)
 
     def remember(self, tagged: TaggedReport, text: Text) -> None:
@@ -136,10 +138,20 @@ class Cases:
             for each in deliveries
         ]
 
+    def changed(self, subscription_id: str) -> None:
+        """A subscription is not any more what it was."""
+        self._changed.put(subscription_id, time.monotonic())
+
+    def is_current(self, case: Case, now: float) -> bool:
+        """Return whether the case's subscription is known to be as it was found."""
+        changed = self._changed.get(case.delivery.subscription)
+        return now - case.at < FRESH_SECONDS and (changed is None or changed < case.at)
+
     async def wanting(self, subscription_id: str, at: float) -> Wanting | None:
         """Return a subscription as it is, or was a moment ago."""
         known = self._current.get(subscription_id)
-        if known is None or at - known[0] > FRESH_SECONDS:
+        changed = self._changed.get(subscription_id) or 0.0
+        if known is None or at - known[0] > FRESH_SECONDS or changed >= known[0]:
             raw = await self._bus.redis.hget(self._names.subscriptions, subscription_id)
             known = self._current.put(subscription_id, (at, self._wanting(raw)))
         return known[1]

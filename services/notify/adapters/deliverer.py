@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from redis.exceptions import RedisError
 
-from services.notify.adapters.cases import FRESH_SECONDS, Case, Cases, Wanting
+from services.notify.adapters.cases import Case, Cases, Wanting
 from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer, Unsendable
@@ -164,7 +164,7 @@ class Deliverer:
 
     async def _now_wanting(self, case: Case, now: float) -> Wanting | None:
         """The subscription as it is now: it may have been removed while the delivery waited."""
-        if now - case.at < FRESH_SECONDS:
+        if self.cases.is_current(case, now):
             return case.wanting
         return await self.cases.wanting(case.delivery.subscription, now)
 
@@ -192,7 +192,7 @@ class Deliverer:
         now = _now()
         failed = after_failure(case.delivery, self.schedule, error, now, random.random(), duration_ms)
         more: list[Command] = []
-        if error.gone:
+        if error.gone and case.delivery.kind != "move_to":
             await self._disable(subscription, f"the endpoint is gone: {error}")
         elif case.delivery.kind == "confirm":
             await self._explain_pending(subscription.id, str(error))
@@ -327,6 +327,10 @@ def _still_wanted(delivery: Delivery, wanting: Wanting | None) -> Wanting:
 
 def _as_addressed(delivery: Delivery, wanting: Wanting) -> Wanting:
     """The subscription with the channel that this delivery goes to; raise Cancelled if there is none any more."""
+    if delivery.kind == "move_to" and (move := wanting.subscription.move):
+        # The one message that goes to an address before it is the subscription's.
+        moved = wanting.subscription.model_copy(update={"channel": move.channel})
+        return Wanting(moved, wanting.compiled, wanting.wish)
     if not delivery.to_fallback:
         return wanting
     subscription = as_fallback(wanting.subscription)

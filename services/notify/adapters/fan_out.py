@@ -106,7 +106,7 @@ class FanOut:
             KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, self._bus.retention_seconds,
             names.delivery(""), names.deliveries_of(""), names.digest(""),
             news.report, news.revision, news.mark, f"{now.timestamp():.1f}",
-            KEPT_OFF_THE_LOG_SECONDS, json.dumps(items),
+            KEPT_OFF_THE_LOG_SECONDS, news.story, json.dumps(items),
         ]  # fmt: skip
         answers: list[Any] = await self._settle(keys=keys, args=args)
         return answers

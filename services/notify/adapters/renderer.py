@@ -9,7 +9,7 @@ from services.notify.adapters.cases import Case, Telling, Wanting
 from services.notify.adapters.digests import Digests
 from services.notify.core.channel import MailMessage, WebhookMessage
 from services.notify.core.digest import digest_body
-from services.notify.core.mail import MailError, build_mail
+from services.notify.core.mail import MOVE_KINDS, MailError, build_mail
 from services.notify.core.message import (
     Reference,
     subscriber_part,
@@ -78,12 +78,12 @@ class Renderer:
         """Return the mail; the same at every attempt. Raise Unsendable."""
         delivery = case.delivery
         digest = await self._digest(case, wanting) if delivery.kind == "digest" else None
+        if delivery.kind in MOVE_KINDS and wanting.subscription.move is None:
+            raise Unsendable("the change of address was called off, or is done")
         shown: tuple[TaggedReport | None, Matched | None] = (None, None)
-        if delivery.kind == "notice":
-            pass
-        elif delivery.kind == "report":
+        if delivery.kind == "report":
             shown = _told(case).tagged, _told(case).match(wanting)[0]
-        elif digest is None:
+        elif delivery.kind in ("confirm", "test"):
             shown = await self._example(wanting)
         try:
             mail = build_mail(

@@ -16,15 +16,16 @@ from typing import Any, Literal
 from jinja2 import Environment
 
 from services.notify.core.message import Reference
-from shared.digest import Digest
 from shared.countries import country_names
 from shared.delivery import delivery_id
+from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
 from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription
 
-MailKind = Literal["report", "digest", "confirm", "test", "notice"]
+MailKind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
 
+MOVE_KINDS = ("move_from", "move_to")
 EXCERPT_WIDTH = 1_200
 SUBJECT_LIMIT = 200
 WORDS_SHOWN = 8
@@ -127,6 +128,8 @@ def subject_of(
     if kind == "confirm":
         # Without a word of the form's: nobody shall use us to write to strangers.
         return "Please confirm your alert"
+    if kind in MOVE_KINDS:
+        return "Please agree to a change of address"
     if tagged is None:
         return header_text(f"[test] {subscription.name or 'Your alert'}")
     about = " · ".join(
@@ -245,15 +248,17 @@ def _words(
     """What the templates may say."""
     to_fallback = subscription.channel == subscription.fallback
     return {
-        "name": "" if kind == "confirm" else subscription.name,
+        "name": "" if kind in ("confirm", "move_to") else subscription.name,
         "wish": wish_in_words(subscription.filter),
         "report": _report(tagged, matched or Matched((), ()), subscription, links) if tagged else None,
         "manage": links.manage(subscription.id),
         "unsubscribe": links.unsubscribe(subscription.id),
-        "confirm": (links.confirm_fallback if to_fallback else links.confirm)(subscription.id),
+        "confirm": links.confirm_fallback(subscription) if to_fallback else links.confirm(subscription.id),
         "to_fallback": to_fallback,
         "reason": subscription.reason,
         "page_of": links.report,
+        "move_link": links.move(subscription, kind.removeprefix("move_")) if kind in MOVE_KINDS else "",
+        "new_address": subscription.move.channel.address if subscription.move else "",
     }
 
 

@@ -36,10 +36,11 @@ class Wanted:
 
     def find(self, document: Document) -> list[Terms]:
         """Return the terms of each subscription whose filter holds for a report."""
-        self._apply()
+        self.make_ready()
         return [self._active[name] for name, _ in self._snapshot.match(document)]
 
-    def _apply(self) -> None:
+    def make_ready(self) -> None:
+        """Work in what changed, so that the next report need not wait for it."""
         # Changes are gathered until a report comes: thousands at the start cost one change, not thousands.
         if self._put or self._drop:
             self._snapshot = self._snapshot.with_changes(self._put, self._drop)

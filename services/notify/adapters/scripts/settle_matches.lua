@@ -5,7 +5,7 @@
 --   hash of later revisions of the report
 -- ARGV: seconds a delivery is kept, how many a subscription keeps, seconds the story is kept, prefix of deliveries,
 --   prefix of subscriptions' logs, prefix of digests, report, revision, mark, created (s), seconds for what falls off a
---   log, JSON of the items
+--   log, story, JSON of the items
 -- An item: subscription, id of the report's delivery, expected: told, earlier, sent ('' = any);
 --   then: told from now on, id of what is written ('' = nothing), its state, decision, due (s), digest, refers to,
 --   whether it is an update, mark told from now on ('' = as before)
@@ -14,6 +14,7 @@ local queue, told_key, sent_key, due_key, revised_key = KEYS[1], KEYS[2], KEYS[3
 local kept, most, story_kept = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local deliveries, logs, digests = ARGV[4], ARGV[5], ARGV[6]
 local report, revision, mark, created = ARGV[7], tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
+local story = ARGV[12]
 
 -- What became of the report before: state, due, revision and mark; a revision after the first is kept apart, because
 -- whoever sends a delivery writes it whole.
@@ -34,7 +35,7 @@ local function earlier_of(row)
 end
 
 local answers = {}
-for n, item in ipairs(cjson.decode(ARGV[12])) do
+for n, item in ipairs(cjson.decode(ARGV[13])) do
   local subscription, main = item[1], deliveries .. item[2]
   local row = earlier_row(main, subscription)
   if row and row.revision >= revision then
@@ -55,7 +56,7 @@ for n, item in ipairs(cjson.decode(ARGV[12])) do
       end
       if id ~= '' then
         local log = logs .. subscription
-        local delivery = {'report', subscription, report, state, 0, created, tonumber(item[10]) or 0, {}, revision, mark}
+        local delivery = {'report', subscription, report, state, 0, created, tonumber(item[10]) or 0, {}, revision, mark, story ~= report and story or ''}
         if item[9] ~= 'now' or digest ~= '' or item[12] ~= '' or item[13] ~= '' then
           for _, rare in ipairs({item[9], digest, item[12], item[13], ''}) do delivery[#delivery + 1] = rare end
         end
