@@ -76,10 +76,10 @@ def own_redis() -> Iterator[RedisServer]:
 
 
 @contextmanager
-def sink() -> Iterator[str]:
+def sink(module: str = "benchmarks.sink") -> Iterator[str]:
     """The URL of a webhook receiver in a process of its own."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.sink", str(port)])
+    process = subprocess.Popen([sys.executable, "-m", module, str(port)])
     try:
         time.sleep(0.5)
         yield f"http://127.0.0.1:{port}/hook"

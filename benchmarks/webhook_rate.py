@@ -6,11 +6,12 @@ import time
 from datetime import UTC, datetime
 
 import aiohttp
+import structlog
+import uvloop
 
 from benchmarks.material import make_report, own_redis, sink, until
 from services.notify.app import make_app
 from services.notify.core.message import webhook_body
-from services.notify.core.signature import new_secret
 from services.notify.settings import NotifySettings
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
@@ -20,25 +21,30 @@ from shared.names import Names
 from shared.report_store import forwarded
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Filter, Links, Matched, Subscription, WebhookEndpoint
+from shared.webhook_keys import make_secret
 
-DELIVERIES = 5_000
+REPORTS, SUBSCRIPTIONS = 200, 100
+DELIVERIES = REPORTS * SUBSCRIPTIONS
+FILTERS = 20
 AT_ONCE = 100
 
 
-def _subscription(url: str, now: datetime) -> Subscription:
+def subscription_to(url: str, number: int, now: datetime) -> Subscription:
+    """Return an active subscription; `number` makes its id."""
     return Subscription(
-        id="sub_bench",
-        filter=Filter(query="families"),
+        id=f"sub_{number:024x}",
+        filter=Filter(query=f"families OR word{number % FILTERS}"),
         channel=WebhookEndpoint(type="webhook", url=url),
         state="active",
         token_hash="",
-        secret=new_secret(secrets.token_bytes(32)),
+        secret=make_secret(secrets.token_bytes(32)),
         created_at=now,
         changed_at=now,
     )
 
 
-def _tagged(number: int, now: datetime) -> TaggedReport:
+def tagged_report(number: int, now: datetime) -> TaggedReport:
+    """Return a report that classify found nothing in."""
     report = make_report(number, now)
     return TaggedReport(report=report, story=Story(id=report.id, position=1, sources=1), rulebook="bench")
 
@@ -48,22 +54,27 @@ async def ours(redis_url: str, url: str) -> float:
     names, now = Names("ours:"), datetime.now(UTC)
     bus = Bus(redis_url, names, "bench")
     await bus.connect()
-    subscription = _subscription(url, now)
-    await SubscriptionStore(bus).add(subscription)
-    for number in range(DELIVERIES):
-        for command in forwarded(names, tagged(_tagged(number, now), now), 86400).commands[1:]:
+    subscriptions = [subscription_to(f"{url}/{number}", number, now) for number in range(SUBSCRIPTIONS)]
+    for subscription in subscriptions:
+        await SubscriptionStore(bus).add(subscription)
+    for number in range(REPORTS):
+        for command in forwarded(names, tagged(tagged_report(number, now), now), 86400).commands[1:]:
             await bus.redis.execute_command(*command)
-    reports = [owed_report(subscription.id, make_report(number, now).id, now) for number in range(DELIVERIES)]
-    await DeliveryLog(bus).owe(reports)
+        report = make_report(number, now).id
+        await DeliveryLog(bus).owe(
+            [owed_report(subscription.id, report, now) for subscription in subscriptions]
+        )
     settings = NotifySettings(
         redis_url=redis_url,
         key_prefix=names.prefix,
         allow_hosts="127.0.0.0/8",
         deliver_concurrency=AT_ONCE,
         endpoint_concurrency=AT_ONCE,
+        endpoint_rate=1_000_000,
         log_level="error",
     )
     app = make_app(settings)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     started = time.perf_counter()
     running = asyncio.create_task(app.run())
 
@@ -84,7 +95,11 @@ async def bare(url: str) -> float:
     """Return POSTs a second of aiohttp alone, bodies ready."""
     now = datetime.now(UTC)
     body = webhook_body(
-        _subscription(url, now), _tagged(1, now), Matched((), ()), Links("http://127.0.0.1", b"k"), now
+        subscription_to(url, 0, now),
+        tagged_report(1, now),
+        Matched((), ()),
+        Links("http://127.0.0.1", b"k"),
+        now,
     )
     left = DELIVERIES
 
@@ -105,4 +120,4 @@ def measure() -> tuple[str, float, float]:
     """Return what was measured, ours and the yardstick's rate."""
     with own_redis() as server, sink() as url:
         yardstick = asyncio.run(bare(url))
-        return "webhooks / bare aiohttp loop", asyncio.run(ours(server.url, url)), yardstick
+        return "webhooks / bare aiohttp loop", uvloop.run(ours(server.url, url)), yardstick

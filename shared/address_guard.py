@@ -101,7 +101,7 @@ class AddressGuard:
 
     def is_allowed(self, ip: str) -> bool:
         """Return whether this address may be connected to; False for what is no address."""
-        return self._refusal(ip) is None
+        return self.refusal(ip) is None
 
     def check_url(self, url: str) -> str:
         """Return the URL normalised; raise ForbiddenURL. As the function, with this guard's networks."""
@@ -117,12 +117,13 @@ class AddressGuard:
 
     def _open_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = info
-        refusal = self._refusal(str(address[0]))
+        refusal = self.refusal(str(address[0]))
         if refusal:
             raise BlockedAddress(refusal)
         return socket.socket(family=family, type=kind, proto=protocol)
 
-    def _refusal(self, ip: str) -> str | None:
+    def refusal(self, ip: str) -> str | None:
+        """Return why this address may not be connected to, in words, or None if it may."""
         try:
             return refusal_of(ip_address(ip), self._allow)
         except ValueError:

@@ -13,7 +13,7 @@ again by whoever reclaims it, until `max_deliveries`; then it is a dead letter w
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
@@ -34,7 +34,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.counters import Counters
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import RedisClient, write_quickly
 
 if TYPE_CHECKING:
     from redis.commands.core import AsyncScript
@@ -50,6 +50,7 @@ Command = tuple[Argument, ...]
 BLOCK_MS = 1000
 HAND_BACK_IDLE_MS = 3_600_000
 RETURNED = "returned"
+SETTLED_AT_ONCE = 500
 
 
 class Rejected(Exception):
@@ -98,6 +99,8 @@ class Outcome:
 
 
 Handler = Callable[[Entry], Awaitable[Outcome]]
+BatchHandler = Callable[["Consumer", list[Entry]], Awaitable[None]]
+"""Takes all entries of a read, and hands each to `Consumer.handle` or `Consumer.finish` in its own time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,7 @@ class Bus:
     async def connect(self) -> None:
         """Connect, and wait for as long as Redis is down or still loading, saying so now and then."""
         await self.broker.connect()
+        write_quickly(self.redis)
         self._note_reads()
         started = time.monotonic()
         async with Redis.from_url(self._url, retry=Retry(NoBackoff(), 0), socket_timeout=5) as probe:
@@ -207,6 +211,14 @@ class Bus:
     ) -> "Consumer":
         """Register a handler for a stream. With `concurrency` > 1 entries are handled side by side."""
         consumer = Consumer(self, stream, group, handler, batch=batch, concurrency=concurrency)
+        self.consumers.append(consumer)
+        return consumer
+
+    def subscribe_batches(
+        self, stream: str, group: str, handler: BatchHandler, *, batch: int = 200
+    ) -> "Consumer":
+        """Register a handler that decides itself which entries it handles when."""
+        consumer = Consumer(self, stream, group, _never, batch=batch, batch_handler=handler)
         self.consumers.append(consumer)
         return consumer
 
@@ -283,10 +295,11 @@ class Consumer:
     handler: Handler
     batch: int = 100
     concurrency: int = 1
+    batch_handler: BatchHandler | None = None
     in_hand: set[str] = field(default_factory=set)
     stopping: bool = False
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _finished: list[tuple[str, Outcome, "asyncio.Future[None]"]] = field(default_factory=list)
+    _finished: list[tuple[str, Outcome]] = field(default_factory=list)
     _settler: asyncio.Task[None] | None = None
     _slots: asyncio.Semaphore = field(init=False)
     _subscriber: Any = field(init=False)
@@ -369,6 +382,8 @@ class Consumer:
             await asyncio.wait(self._tasks, timeout=self.bus.patience)
         for task in self._tasks:
             task.cancel()
+        if self._settler:
+            await asyncio.wait([self._settler], timeout=self.bus.patience)
 
     async def hand_back(self) -> None:
         """Leave what is unfinished to the next consumer at once, and take our name off the group."""
@@ -382,18 +397,44 @@ class Consumer:
             keys=[self.stream], args=[self.group, HAND_BACK_IDLE_MS, RETURNED]
         )
 
+    def handle(self, entry: Entry, work: Coroutine[Any, Any, Outcome]) -> None:
+        """Handle an entry in a task of its own; what it comes to is settled together with others."""
+        task = asyncio.create_task(self._handle_one(entry, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def finish(self, entry: Entry, outcome: Outcome | None) -> None:
+        """Settle an entry together with all that is finished by then; None leaves it pending."""
+        if outcome is None:
+            self.in_hand.discard(entry.id)
+            return
+        self._finished.append((entry.id, outcome))
+        if self._settler is None or self._settler.done():
+            self._settler = asyncio.create_task(self._settle_finished())
+
     async def _on_entries(self, entries: list[Entry]) -> None:
         self.in_hand.update(entry.id for entry in entries)
-        if self.concurrency == 1:
+        if self.batch_handler:
+            await self._hand_over(entries)
+        elif self.concurrency == 1:
             await self._handle_together(entries)
         else:
             await self._handle_side_by_side(entries)
+
+    async def _hand_over(self, entries: list[Entry]) -> None:
+        assert self.batch_handler
+        try:
+            await self.batch_handler(self, entries)
+        except Exception as e:
+            log.warning("the entries stay pending", stream=self.stream, error=f"{type(e).__name__}: {e}")
+            self.bus.counters.add("handler_errors", stream=self.stream, group=self.group)
+            self.in_hand.difference_update(entry.id for entry in entries)
 
     async def _handle_together(self, entries: list[Entry]) -> None:
         try:
             outcomes = []
             for entry in entries:
-                outcome = await self._outcome(entry)
+                outcome = await self._outcome(entry, self.handler(entry))
                 if outcome is not None:
                     outcomes.append((entry.id, outcome))
             await self._settle(outcomes)
@@ -406,38 +447,30 @@ class Consumer:
             if self.stopping:
                 self._slots.release()
                 return
-            task = asyncio.create_task(self._handle_one(entry))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self.handle(entry, self._in_a_slot(entry))
 
-    async def _handle_one(self, entry: Entry) -> None:
+    async def _in_a_slot(self, entry: Entry) -> Outcome:
         try:
-            outcome = await self._outcome(entry)
-            if outcome is not None:
-                await self._settle_with_others(entry.id, outcome)
+            return await self.handler(entry)
         finally:
             self._slots.release()
-            self.in_hand.discard(entry.id)
 
-    async def _settle_with_others(self, entry_id: str, outcome: Outcome) -> None:
-        """Settle in one script with all that is finished by the time the last one is through."""
-        settled = asyncio.get_running_loop().create_future()
-        self._finished.append((entry_id, outcome, settled))
-        if self._settler is None or self._settler.done():
-            self._settler = asyncio.create_task(self._settle_finished())
-        await settled
+    async def _handle_one(self, entry: Entry, work: Awaitable[Outcome]) -> None:
+        try:
+            self.finish(entry, await self._outcome(entry, work))
+        except BaseException:
+            self.in_hand.discard(entry.id)
+            raise
 
     async def _settle_finished(self) -> None:
         while self._finished:
-            batch, self._finished = self._finished, []
+            batch, self._finished = self._finished[:SETTLED_AT_ONCE], self._finished[SETTLED_AT_ONCE:]
             try:
-                await self._settle([(entry_id, outcome) for entry_id, outcome, _ in batch])
+                await self._settle(batch)
             except RedisError as e:
                 log.warning("not settled; the entries stay pending", stream=self.stream, error=str(e))
             finally:
-                for _, _, settled in batch:
-                    if not settled.done():
-                        settled.set_result(None)
+                self.in_hand.difference_update(entry_id for entry_id, _ in batch)
 
     async def _settle(self, outcomes: list[tuple[str, Outcome]]) -> None:
         settled = await self.bus.settle(self.stream, self.group, outcomes)
@@ -446,10 +479,10 @@ class Consumer:
         ages = (now - int(entry_id.partition("-")[0]) / 1000 for entry_id, _ in outcomes)
         self.bus.counters.observe("stage_seconds", ages, stream=self.stream, group=self.group)
 
-    async def _outcome(self, entry: Entry) -> Outcome | None:
+    async def _outcome(self, entry: Entry, work: Awaitable[Outcome]) -> Outcome | None:
         """Return what the handler says, or None when the entry is a dead letter or stays pending."""
         try:
-            return await self.handler(entry)
+            return await work
         except Rejected as e:
             await self.bus.dead_letter(self.group, entry, str(e))
         except RedisError as e:
@@ -470,6 +503,10 @@ class Consumer:
             await self.bus.redis.xclaim(
                 self.stream, self.group, self.bus.consumer, min_idle_time=0, message_ids=ids, justid=True
             )
+
+
+async def _never(entry: Entry) -> Outcome:
+    raise AssertionError(f"{entry.id} is for the batch handler")
 
 
 async def _parse(message: Any) -> RedisBatchStreamMessage:

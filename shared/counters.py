@@ -19,11 +19,16 @@ class Counters:
     def __init__(self, key: str) -> None:
         self._key = key
         self._pending: dict[str, int] = defaultdict(int)
+        self._spelled: dict[tuple[object, ...], str] = {}
 
     def add(self, name: str, amount: int = 1, /, **labels: str) -> None:
         """Add to a counter. Labels take few values: never an address of a person or a URL with a path."""
-        if amount:
-            self._pending[spell(name, labels)] += amount
+        if not amount:
+            return
+        key = (name, *labels.items())
+        if key not in self._spelled:
+            self._spelled[key] = spell(name, labels)
+        self._pending[self._spelled[key]] += amount
 
     def observe(self, name: str, seconds: Iterable[float], /, **labels: str) -> None:
         """Add durations to a histogram: `name` + BUCKET counts each bucket by itself, `name` + SUM adds them up."""

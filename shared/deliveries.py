@@ -1,23 +1,28 @@
 """Where deliveries are kept: what is owed to whom, and how each attempt went.
 
-A delivery is a small hash; only its id goes through the stream `deliveries.v1`. What is due later waits in a sorted
-set, so that nothing sleeps in a worker. api owes test messages and reads the log; notify does the rest.
+A delivery is one small string with its log; only its id goes through the stream `deliveries.v1`. What is due later
+waits in a list for its moment, and what its endpoint cannot take now in a list of the endpoint, so that nothing sleeps
+in a worker and a million that wait cost what their records cost. api owes tests and reads the log; notify does the rest.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+import hashlib
+import math
+from collections.abc import Sequence
+from datetime import datetime
 
 from shared.bus import Bus, Command, xadd
-from shared.delivery import Attempt, Delivery
+from shared.delivery import Delivery, read, written
 from shared.names import Names
 
 KEPT_SECONDS = 30 * 86400
 KEPT_PER_SUBSCRIPTION = 1000
 DIGEST_SECONDS = 7 * 86400
-"""How long a digest that was built is kept for further attempts."""
-ATTEMPTS_KEPT = 50
+# What falls off a subscription's log may still be waiting for its last attempt.
+KEPT_OFF_THE_LOG_SECONDS = 5 * 86400
 CHUNK = 200
+
+# A delivery that waits is at most this much late: a list for each moment would cost more than what is in it.
+_GRAINS = ((10.0, 0.1), (3600.0, 1.0), (math.inf, 10.0))
 
 
 class DeliveryLog:
@@ -35,118 +40,125 @@ class DeliveryLog:
         """
         new = 0
         for at in range(0, len(deliveries), CHUNK):
-            chunk = deliveries[at : at + CHUNK]
-            keys = [self._names.deliveries]
-            args: list[str | int] = [KEPT_SECONDS, KEPT_PER_SUBSCRIPTION]
-            for delivery in chunk:
-                keys += [self._names.delivery(delivery.id), self._names.deliveries_of(delivery.subscription)]
-                args += [delivery.id, int(delivery.created_at.timestamp()), json.dumps(_fields(delivery))]
+            keys = [self._names.deliveries, self._names.delivery("")]
+            args: list[str | int] = [KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
+            for delivery in deliveries[at : at + CHUNK]:
+                keys.append(self._names.deliveries_of(delivery.subscription))
+                args += [delivery.id, written(delivery)]
             new += int(await self._bus.script("owe")(keys=keys, args=args))
         return new
 
     async def get(self, delivery_id: str) -> Delivery | None:
-        raw = await self._bus.redis.hgetall(self._names.delivery(delivery_id))
-        return read_delivery(raw)
+        return read(delivery_id, await self._bus.redis.get(self._names.delivery(delivery_id)))
 
-    async def newest(self, subscription_id: str, limit: int = 50) -> list[tuple[Delivery, list[Attempt]]]:
-        """Return the newest deliveries of a subscription, each with its attempts, newest first."""
-        ids = await self._bus.redis.zrevrange(self._names.deliveries_of(subscription_id), 0, limit - 1)
-        pipe = self._bus.redis.pipeline(transaction=False)
-        for raw_id in ids:
-            pipe.hgetall(self._names.delivery(raw_id.decode()))
-            pipe.lrange(self._names.attempts_of(raw_id.decode()), 0, -1)
-        rows = await pipe.execute()
-        found = []
-        for raw, attempts in zip(rows[::2], rows[1::2], strict=True):
-            delivery = read_delivery(raw)
-            if delivery:
-                found.append((delivery, [Attempt.model_validate_json(each) for each in attempts]))
-        return found
+    async def many(self, ids: Sequence[str]) -> list[Delivery | None]:
+        """Return the deliveries with these ids, None for those that are not there."""
+        if not ids:
+            return []
+        rows = await self._bus.redis.mget([self._names.delivery(each) for each in ids])
+        return [read(each, raw) for each, raw in zip(ids, rows, strict=True)]
 
-    async def retry_now(self, delivery: Delivery) -> None:
-        """Queue a delivery again from the start of its schedule, whatever became of it."""
-        again = delivery.model_copy(update={"state": "pending", "attempts": 0, "next_attempt_at": None})
+    async def newest(self, subscription_id: str, limit: int = 50) -> list[Delivery]:
+        """Return the newest deliveries of a subscription, the newest first; all of them if the limit is negative."""
+        last = limit - 1 if limit >= 0 else -1
+        ids = await self._bus.redis.lrange(self._names.deliveries_of(subscription_id), 0, last)
+        return [found for found in await self.many([raw.decode() for raw in ids]) if found]
+
+    async def retry_now(self, deliveries: Sequence[Delivery]) -> None:
+        """Queue deliveries again from the start of their schedule, whatever became of them."""
         pipe = self._bus.redis.pipeline(transaction=True)
-        for command in (*_written(self._names, again), xadd(self._names.deliveries, _queued(delivery))):
-            pipe.execute_command(*command)
-        pipe.zrem(self._names.deliveries_later, delivery.id)
+        for delivery in deliveries:
+            if delivery.next_attempt_at:
+                pipe.lrem(self._names.later_at(_moment_of(delivery)), 1, delivery.id)
+            for command in (
+                _write(self._names, delivery.anew()),
+                xadd(self._names.deliveries, {"id": delivery.id}),
+            ):
+                pipe.execute_command(*command)
         await pipe.execute()
 
-    async def queue_due(self, now: datetime, limit: int = 500) -> int:
+    async def queue_due(self, now: datetime, limit: int = 1000) -> int:
         """Move deliveries whose time has come to the stream; return how many."""
-        keys = [self._names.deliveries_later, self._names.deliveries]
-        args: list[str | int | float] = [now.timestamp(), limit, self._names.delivery("")]
-        return int(await self._bus.script("queue_due")(keys=keys, args=args))
+        keys = [self._names.deliveries_later, self._names.deliveries, self._names.later_at("")]
+        return int(await self._bus.script("queue_due")(keys=keys, args=[now.timestamp(), limit]))
+
+    async def release_due(self, now: datetime, each: int, again_after: float) -> int:
+        """Move up to `each` held deliveries of every endpoint whose turn has come to the stream; return how many."""
+        keys = [self._names.endpoints_held, self._names.deliveries, self._names.held("")]
+        args = [now.timestamp(), each, again_after]
+        return int(await self._bus.script("release_due")(keys=keys, args=args))
+
+    async def release(self, endpoint: str, at_most: int) -> int:
+        """Move held deliveries of one endpoint to the stream; return how many."""
+        keys = [self._names.held(endpoint), self._names.deliveries]
+        return int(await self._bus.script("release")(keys=keys, args=[at_most]))
+
+    async def waiting(self) -> int:
+        """Return how many deliveries wait for a moment or for their endpoint."""
+        keys = [
+            self._names.deliveries_later,
+            self._names.later_at(""),
+            self._names.endpoints_held,
+            self._names.held(""),
+        ]
+        return int(await self._bus.script("count_waiting")(keys=keys))
 
 
-def after_attempt(names: Names, delivery: Delivery, attempt: Attempt) -> list[Command]:
+def endpoint_id(address: str) -> str:
+    """sha256(address): names an endpoint in keys without telling its address."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
+def after_attempt(names: Names, delivery: Delivery) -> list[Command]:
     """Return what is written with the acknowledgement of an attempt."""
-    commands = _written(names, delivery)
-    attempts = names.attempts_of(delivery.id)
-    commands += [
-        ("LPUSH", attempts, attempt.model_dump_json()),
-        ("LTRIM", attempts, 0, ATTEMPTS_KEPT - 1),
-        ("EXPIRE", attempts, KEPT_SECONDS),
-    ]
-    if delivery.kind == "digest" and delivery.state == "delivered":
-        commands.append(("DEL", names.digest_content(delivery.id)))
+    commands = [_write(names, delivery)]
     if delivery.next_attempt_at:
-        commands.append(("ZADD", names.deliveries_later, delivery.next_attempt_at.timestamp(), delivery.id))
+        commands += _wait(names, delivery.id, _moment_of(delivery))
     return commands
 
 
-def put_off(names: Names, delivery: Delivery, until: datetime) -> list[Command]:
-    """Return what makes a delivery wait without counting as an attempt: its endpoint is busy."""
-    return [("ZADD", names.deliveries_later, until.timestamp(), delivery.id)]
+def put_off(names: Names, delivery: Delivery, until: datetime, now: datetime) -> list[Command]:
+    """Return what makes a delivery wait without counting as an attempt."""
+    return _wait(names, delivery.id, _moment(until, (until - now).total_seconds()))
 
 
-def _written(names: Names, delivery: Delivery) -> list[Command]:
-    key = names.delivery(delivery.id)
-    flat = [part for pair in _fields(delivery).items() for part in pair]
-    return [("HSET", key, *flat), ("EXPIRE", key, KEPT_SECONDS)]
+def hold(names: Names, endpoint: str, delivery_id: str, until: float) -> list[Command]:
+    """Return what makes a delivery wait for its endpoint, which is looked at again at `until` (s)."""
+    return [
+        ("RPUSH", names.held(endpoint), delivery_id),
+        ("ZADD", names.endpoints_held, until, endpoint),
+    ]
 
 
-def _queued(delivery: Delivery) -> dict[str, str]:
-    """What a queue entry says: enough to look everything up in one round trip."""
-    return {"id": delivery.id, "subscription": delivery.subscription, "report": delivery.report or ""}
+def hold_for_digest(
+    names: Names, delivery_id: str, digest: str, due: datetime, subscription_and_note: str
+) -> list[Command]:
+    """Return what puts a delivery into a digest, and has the digest made when it is due."""
+    return [
+        ("RPUSH", names.digest(digest), delivery_id),
+        ("EXPIRE", names.digest(digest), DIGEST_SECONDS),
+        ("ZADD", names.digests_due, int(due.timestamp()), f"{digest} {subscription_and_note}"),
+    ]
 
 
-def _fields(delivery: Delivery) -> dict[str, str | int]:
-    return {
-        "kind": delivery.kind,
-        "subscription": delivery.subscription,
-        "report": delivery.report or "",
-        "state": delivery.state,
-        "attempts": delivery.attempts,
-        "created": f"{delivery.created_at.timestamp():.3f}",
-        "next": f"{delivery.next_attempt_at.timestamp():.3f}" if delivery.next_attempt_at else "",
-        "id": delivery.id,
-    }
+def _write(names: Names, delivery: Delivery) -> Command:
+    return ("SET", names.delivery(delivery.id), written(delivery), "EX", KEPT_SECONDS)
 
 
-def read_delivery(raw: Mapping[bytes, bytes]) -> Delivery | None:
-    """Return the delivery in a hash, or None if the hash is empty."""
-    if not raw:
-        return None
-    row = {name.decode(): value.decode() for name, value in raw.items()}
-    return Delivery.model_validate(
-        {
-            "id": row["id"],
-            "kind": row["kind"],
-            "subscription": row["subscription"],
-            "report": row["report"] or None,
-            "state": row["state"],
-            "attempts": int(row["attempts"]),
-            "created_at": _moment(row["created"]),
-            "next_attempt_at": _moment(row["next"]) if row["next"] else None,
-            "decision": row.get("decision", "now"),
-            "digest": row.get("digest") or None,
-            "refers_to": row.get("refers_to") or None,
-            "story": row.get("story"),
-            "is_update": row.get("is_update") == "1",
-        }
-    )
+def _wait(names: Names, delivery_id: str, moment: str) -> list[Command]:
+    return [
+        ("RPUSH", names.later_at(moment), delivery_id),
+        ("ZADD", names.deliveries_later, moment, moment),
+    ]
 
 
-def _moment(seconds: str) -> datetime:
-    return datetime.fromtimestamp(float(seconds), UTC)
+def _moment_of(delivery: Delivery) -> str:
+    due, last = delivery.next_attempt_at, delivery.log[0].at if delivery.log else delivery.created_at
+    assert due is not None
+    return _moment(due, (due - last).total_seconds())
+
+
+def _moment(due: datetime, wait: float) -> str:
+    # In tenths of a second, as the record keeps both times: whoever reads it finds the same list.
+    grain = next(grain for limit, grain in _GRAINS if round(wait, 1) <= limit)
+    return f"{math.ceil(round(round(due.timestamp(), 1) / grain, 3)) * grain:.1f}"

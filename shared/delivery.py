@@ -1,51 +1,95 @@
 """A delivery, one report (or message) owed to one subscription, and an attempt, one try at it. Pure."""
 
 import hashlib
-from datetime import datetime
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from shared.events import Moment
 
-Kind = Literal["report", "digest", "confirm", "test", "move_from", "move_to"]
+Kind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
 DeliveryState = Literal["pending", "held", "not_sent", "delivered", "given_up", "cancelled"]
 """held: waits for its digest; not_sent: it matched, and is not sent for the reason in `decision`."""
+AttemptOutcome = Literal["delivered", "failed", "given_up", "cancelled"]
+
+ATTEMPTS_KEPT = 20
+TO_FALLBACK = "fallback"
+"""What the note of a delivery to the second channel begins with."""
+TOLD_BY_FALLBACK = "told by the fallback"
 
 
-class Delivery(BaseModel):
-    """One report, or one confirmation or test, owed to one subscription."""
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a delivery. `detail` is what went wrong, or the first words of the answer."""
 
-    model_config = ConfigDict(frozen=True)
+    at: Moment
+    outcome: AttemptOutcome
+    detail: str = ""
+    status: int | None = None
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One report, or one confirmation, test or notice, owed to one subscription; `log` has the newest attempt first."""
 
     id: str
     kind: Kind
     subscription: str
+    created_at: Moment
     report: str | None = None
     state: DeliveryState = "pending"
     attempts: int = 0
-    created_at: Moment
     next_attempt_at: Moment | None = None
-    decision: str = Field(default="now", description="A verdict of `shared.decision`.")
-    digest: str | None = Field(default=None, description="The delivery that carries it, if that is a digest.")
-    refers_to: str | None = Field(
-        default=None, description="The report told before: of the same story, or this one's earlier revision."
-    )
+    log: tuple[Attempt, ...] = ()
+    revision: int = 1
+    mark: str = ""
+    decision: str = "now"
+    """A verdict of `shared.decision`."""
+    digest: str | None = None
+    """The delivery that carries it, if that is a digest."""
+    refers_to: str | None = None
+    """The report told before: of the same story, or this one's earlier revision."""
     is_update: bool = False
+    note: str = ""
     story: str | None = None
 
+    @property
+    def to_fallback(self) -> bool:
+        """Whether it goes to the subscription's second channel."""
+        return self.note.startswith(TO_FALLBACK)
 
-class Attempt(BaseModel):
-    """One try at a delivery."""
+    def after(
+        self, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None = None
+    ) -> "Delivery":
+        """Return the delivery with one more attempt on its log."""
+        counted = self.attempts + (attempt.outcome != "cancelled")
+        log = (attempt, *self.log[: ATTEMPTS_KEPT - 1])
+        # Written out: `replace` takes longer than all the rest.
+        return Delivery(
+            self.id,
+            self.kind,
+            self.subscription,
+            self.created_at,
+            self.report,
+            state,
+            counted,
+            next_attempt_at,
+            log,
+            self.revision,
+            self.mark,
+            self.decision,
+            self.digest,
+            self.refers_to,
+            self.is_update,
+            self.note,
+            self.story,
+        )
 
-    model_config = ConfigDict(frozen=True)
-
-    at: Moment
-    outcome: Literal["delivered", "failed", "given_up", "cancelled"]
-    detail: str = ""
-    status: int | None = None
-    duration_ms: int = 0
-    next_attempt_at: Moment | None = None
+    def anew(self) -> "Delivery":
+        """Return the delivery at the start of its schedule, its log as it is."""
+        return replace(self, state="pending", attempts=0, next_attempt_at=None)
 
 
 def delivery_id(subscription_id: str, report_id: str) -> str:
@@ -64,13 +108,14 @@ def owed_report(subscription_id: str, report_id: str, now: datetime) -> Delivery
     )
 
 
-def owed_message(kind: Kind, subscription_id: str, unique: str, now: datetime) -> Delivery:
-    """Return the delivery of a confirmation or test; `unique` makes its id differ from earlier ones."""
+def owed_message(kind: Kind, subscription_id: str, unique: str, now: datetime, note: str = "") -> Delivery:
+    """Return the delivery of a confirmation, test or notice; `unique` makes its id differ from earlier ones."""
     return Delivery(
         id=delivery_id(subscription_id, f"{kind}:{unique}"),
         kind=kind,
         subscription=subscription_id,
         created_at=now,
+        note=note,
     )
 
 
@@ -82,3 +127,79 @@ def digest_id(subscription_id: str, due: datetime) -> str:
 def update_id(subscription_id: str, report_id: str, revision: int) -> str:
     """sha256(subscription, report, revision): a revision is an update once."""
     return delivery_id(subscription_id, f"{report_id}:{revision}")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def written(delivery: Delivery) -> str:
+    """Return a delivery as Redis keeps it: a JSON array, because a million may be waiting. The id is in the key.
+
+    What most deliveries do not have stands at the end and is left out. `settle_matches.lua` and `queue_digests.lua`
+    write the same.
+    """
+    fields: list[Any] = [
+        delivery.kind,
+        delivery.subscription,
+        delivery.report or "",
+        delivery.state,
+        delivery.attempts,
+        _seconds(delivery.created_at),
+        _seconds(delivery.next_attempt_at) if delivery.next_attempt_at else 0,
+        [
+            [_seconds(each.at), each.outcome, each.detail, each.status or 0, each.duration_ms]
+            for each in delivery.log
+        ],
+        delivery.revision,
+        delivery.mark,
+        # A story begins with a report, whose name it has.
+        "" if delivery.story == delivery.report else delivery.story or "",
+    ]
+    rare = (delivery.decision, delivery.digest, delivery.refers_to, delivery.is_update, delivery.note)
+    if rare != _USUAL:
+        fields += [each or "" for each in rare]
+    return _encode(fields)
+
+
+_USUAL = ("now", None, None, False, "")
+
+
+def read(delivery_id: str, raw: bytes | None) -> Delivery | None:
+    """Return the delivery that is kept under this id, or None if there is none."""
+    if raw is None:
+        return None
+    kind, subscription, report, state, attempts, created, due, log, revision, mark, story, *rare = json.loads(
+        raw
+    )
+    decision, digest, refers_to, is_update, note = rare or _USUAL
+    return Delivery(
+        delivery_id,
+        kind,
+        subscription,
+        _moment(created),
+        report or None,
+        state,
+        attempts,
+        _moment(due) if due else None,
+        # Lua writes an empty list as an empty object.
+        tuple(
+            Attempt(_moment(at), outcome, detail, status or None, duration_ms)
+            for at, outcome, detail, status, duration_ms in log
+        ),
+        revision,
+        mark,
+        decision,
+        digest or None,
+        refers_to or None,
+        bool(is_update),
+        note,
+        story or report or None,
+    )
+
+
+def _seconds(moment: datetime) -> float:
+    return round(moment.timestamp(), 1)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -134,21 +134,38 @@ class Names:
         return f"{self.prefix}subscriptions"
 
     def delivery(self, delivery_id: str) -> str:
-        """Hash: the state of one delivery."""
+        """String: one delivery with its log, as `shared.delivery` writes it."""
         return f"{self.prefix}delivery:{delivery_id}"
 
     def deliveries_of(self, subscription_id: str) -> str:
-        """Sorted set of a subscription's delivery ids by creation, in seconds."""
+        """List of a subscription's delivery ids, the newest first."""
         return f"{self.prefix}deliveries:{subscription_id}"
-
-    def attempts_of(self, delivery_id: str) -> str:
-        """List of JSON: what each attempt came to, newest first."""
-        return f"{self.prefix}delivery:{delivery_id}:attempts"
 
     @property
     def deliveries_later(self) -> str:
-        """Sorted set of delivery ids by the next attempt, in seconds."""
+        """Sorted set of the moments (seconds) for which deliveries wait."""
         return f"{self.prefix}deliveries:later"
+
+    def later_at(self, moment: str) -> str:
+        """List of the ids of deliveries that wait for one moment."""
+        return f"{self.prefix}deliveries:later:{moment}"
+
+    @property
+    def endpoints_held(self) -> str:
+        """Sorted set of endpoints for which deliveries are held, by when to let some go, in seconds."""
+        return f"{self.prefix}endpoints:held"
+
+    def held(self, endpoint: str) -> str:
+        """List of the ids of deliveries that an endpoint cannot take now."""
+        return f"{self.prefix}endpoints:held:{endpoint}"
+
+    def failing(self, endpoint: str) -> str:
+        """String with a life: since when an endpoint has failed without a success in between, in seconds."""
+        return f"{self.prefix}endpoints:failing:{endpoint}"
+
+    def revised(self, report_id: str) -> str:
+        """Hash subscription id -> "revision mark": up to which revision a report was decided, if not the first."""
+        return f"{self.prefix}revised:{report_id}"
 
     def told(self, story_id: str) -> str:
         """Hash subscription id -> what its owner was told of a story."""
@@ -168,7 +185,7 @@ class Names:
 
     @property
     def digests_due(self) -> str:
-        """Sorted set "digest's delivery id, space, subscription id" by the moment it is due, in seconds."""
+        """Sorted set "digest's delivery id, subscription id[, note]", with spaces, by the moment it is due, in seconds."""
         return f"{self.prefix}digests:due"
 
     # The installation itself -------------------------------------------------------------------

@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from shared.bus import Bus, Consumer, Handler
+from shared.bus import BatchHandler, Bus, Consumer, Handler
 from shared.settings import ServiceSettings, SettingsError
 
 log = structlog.get_logger()
@@ -66,6 +66,10 @@ class App:
     def consume(self, stream: str, handler: Handler, *, batch: int = 100, concurrency: int = 1) -> Consumer:
         """Register a handler; the consumer group is the service's name."""
         return self.bus.subscribe(stream, self.name, handler, batch=batch, concurrency=concurrency)
+
+    def consume_batches(self, stream: str, handler: BatchHandler, *, batch: int = 200) -> Consumer:
+        """Register a handler of whole reads, which decides itself what it handles when."""
+        return self.bus.subscribe_batches(stream, self.name, handler, batch=batch)
 
     def trim(self, stream: str) -> None:
         """Drop old entries of a stream now and then; those of a consumer's stream are dropped anyway."""

@@ -5,8 +5,10 @@ Pure: the store is in `shared.subscription_store`.
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -17,8 +19,24 @@ from shared.matching.expression import AllOf, AnyOf, Expression, Fact
 from shared.matching.query import Query, QueryError, parse_query
 from shared.matching.text import Text
 from shared.schedule import Schedule
+from shared.webhook_keys import Scheme, public_key, scheme_of
 
 State = Literal["pending", "active", "paused", "disabled"]
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,60}")
+# What we write ourselves, and what belongs to the connection rather than the message (RFC 9110, 7.6.1).
+_OUR_HEADERS = {
+    "host",
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "expect",
+    "cookie",
+    "connection",
+    "keep-alive",
+}
+_OUR_HEADERS |= {"te", "trailer", "transfer-encoding", "upgrade"}
+_OUR_PREFIXES = ("webhook-", "content-", "proxy-")
 
 NAME_LIMIT = 120
 LIST_LIMIT = 50
@@ -78,6 +96,24 @@ class WebhookEndpoint(_Strict):
 
     type: Literal["webhook"]
     url: str = Field(max_length=2048, examples=["https://example.org/tocsin"])
+    headers: dict[str, str] = Field(
+        default={}, max_length=10, description="Sent with each post, e.g. an Authorization; shown to nobody."
+    )
+    signature: Scheme = Field(
+        default="v1",
+        description="v1: HMAC-SHA256 with a shared secret. v1a: ed25519, verified with a public key.",
+    )
+
+    @field_validator("headers")
+    @classmethod
+    def _allowed(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, content in value.items():
+            ours = name.lower() in _OUR_HEADERS or name.lower().startswith(_OUR_PREFIXES)
+            if ours or not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"{name[:60]!r} is no header that may be added")
+            if len(content) > 1000 or not content.isprintable():
+                raise ValueError(f"the header {name[:60]!r} holds a line break or more than 1000 characters")
+        return value
 
 
 class EmailEndpoint(_Strict):
@@ -88,6 +124,9 @@ class EmailEndpoint(_Strict):
 
 
 Endpoint = Annotated[WebhookEndpoint | EmailEndpoint, Field(discriminator="type")]
+
+FALLBACK_MINUTES = 15
+_LATE = "the first address could not be reached"
 
 
 class Wish(_Strict):
@@ -101,6 +140,12 @@ class Wish(_Strict):
         default=True,
         description="Tell a story once, and again only when a topic or country is in it that was asked for and not told.",
     )
+    fallback: Endpoint | None = Field(
+        default=None,
+        description="A second channel: told when the first is switched off, and of what that has missed for a while. "
+        "It must answer like the first.",
+    )
+    fallback_after: int = Field(default=FALLBACK_MINUTES, ge=1, le=1440, description="Minutes of failure.")
     updates: bool = Field(
         default=True,
         description="Tell of a new revision of a report that was told, if its headline or a figure changed.",
@@ -127,7 +172,10 @@ class Subscription(Wish):
     state: State = "pending"
     reason: str = Field(default="", description="Why it is paused or disabled, or why it is still pending.")
     token_hash: str = Field(description="sha256 of the manage token; the token itself is not kept.")
-    secret: str | None = Field(default=None, description="whsec_…: signs the webhooks.")
+    secret: str | None = Field(default=None, description="whsec_… or whsk_…: signs the webhooks.")
+    former_secret: str | None = Field(default=None, description="Signs as well, for a day after a rotation.")
+    former_secret_until: Moment | None = None
+    fallback_confirmed: bool = False
     created_at: Moment
     changed_at: Moment
     move: Move | None = Field(default=None, description="The change of mail address that is asked for.")
@@ -234,7 +282,7 @@ def owns(token: str, subscription: Subscription) -> bool:
     return hmac.compare_digest(hash_token(token), subscription.token_hash)
 
 
-Purpose = Literal["confirm", "manage", "unsubscribe", "move_from", "move_to"]
+Purpose = Literal["confirm", "manage", "unsubscribe", "move_from", "move_to", "fallback"]
 MOVES: Mapping[str, Purpose] = {"from": "move_from", "to": "move_to"}
 
 
@@ -245,6 +293,12 @@ def sign_link(server_key: bytes, purpose: Purpose, subscription_id: str) -> str:
     """
     message = f"{purpose}:{subscription_id}".encode()
     return hmac.new(server_key, message, hashlib.sha256).hexdigest()[:32]
+
+
+def fallback_subject(subscription: Subscription) -> str:
+    """Return what the key of a second channel is good for: this subscription, and this address."""
+    fallback = subscription.fallback
+    return f"{subscription.id}:{fallback.model_dump_json()}" if fallback else ""
 
 
 def move_subject(subscription: Subscription) -> str:
@@ -271,6 +325,10 @@ class Links:
     def confirm(self, subscription_id: str) -> str:
         return self._signed("confirm", subscription_id)
 
+    def confirm_fallback(self, subscription: Subscription) -> str:
+        key = sign_link(self.server_key, "fallback", fallback_subject(subscription))
+        return f"{self.base}/fallback/{subscription.id}?key={key}"
+
     def manage(self, subscription_id: str) -> str:
         """The page that changes the subscription. Only for mails to its owner."""
         return self._signed("manage", subscription_id)
@@ -293,5 +351,26 @@ class Links:
 
 
 def public_view(subscription: Subscription) -> Mapping[str, object]:
-    """Return what the owner sees of a subscription: no hash, no secret."""
-    return subscription.model_dump(mode="json", exclude={"token_hash", "secret"})
+    """Return what the owner sees of a subscription: no hash, no secret, of headers only the names."""
+    view = subscription.model_dump(mode="json", exclude={"token_hash", "secret", "former_secret"})
+    for endpoint in (view["channel"], view["fallback"] or {}):
+        if headers := endpoint.get("headers"):
+            endpoint["headers"] = dict.fromkeys(headers, "…")
+    if subscription.secret and scheme_of(subscription.secret) == "v1a":
+        view["public_key"] = public_key(subscription.secret)
+    return view
+
+
+def as_fallback(subscription: Subscription) -> Subscription | None:
+    """Return the subscription as its second channel sees it; None if it has none that has answered."""
+    if subscription.fallback is None:
+        return None
+    name = f"{subscription.name or 'Your alert'} (late: {_LATE})"
+    return subscription.model_copy(update={"channel": subscription.fallback, "name": name[:NAME_LIMIT]})
+
+
+def signing_secrets(subscription: Subscription, now: datetime) -> tuple[str, ...]:
+    """Return the secrets that sign at this moment, the newest first."""
+    until = subscription.former_secret_until
+    former = subscription.former_secret if until and now < until else None
+    return tuple(secret for secret in (subscription.secret, former) if secret)

@@ -65,6 +65,10 @@ class ApiClient:
         key = sign_link(await server_key(self.bus.redis, self.bus.names), purpose, subscription_id)
         return f"/{purpose}/{subscription_id}?key={key}"
 
+    async def stored_with(self, subscription_id: str, **changes: object) -> None:
+        """Change what is stored, as nobody but a test may."""
+        await SubscriptionStore(self.bus).update(subscription_id, lambda it: it.model_copy(update=changes))
+
     async def stored(self, subscription_id: str) -> Subscription | None:
         return await SubscriptionStore(self.bus).get(subscription_id)
 

@@ -17,6 +17,7 @@ class ApiSettings(ServiceSettings):
     metrics_token: SecretStr | None = Field(
         default=None, description="Whoever reads /metrics has to name it."
     )
+    bounce_token: SecretStr | None = None
     smtp_url: SecretStr | None = Field(
         default=None, description="Only to say where mails go; notify sends them."
     )

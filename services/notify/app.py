@@ -17,15 +17,18 @@ from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.cases import Cases
 from services.notify.adapters.deliverer import Deliverer
 from services.notify.adapters.digests import Digests
+from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.fan_out import FanOut
+from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer
 from services.notify.channels.email import OutboxChannel, SmtpChannel
 from services.notify.channels.mail_templates import load_templates
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.core.channel import MailSender
+from services.notify.core.lanes import Lanes
 from services.notify.settings import NotifySettings
 from shared.address_guard import AddressGuard
-from shared.bus import Entry, Outcome
+from shared.bus import Consumer, Entry, Outcome
 from shared.decision import news_of
 from shared.deliveries import DeliveryLog
 from shared.events import ReportTagged
@@ -37,7 +40,7 @@ from shared.subscriptions import Links, document_of
 
 log = structlog.get_logger()
 
-QUEUE_SECONDS = 0.5
+DIGEST_LOOK_SECONDS = 0.5
 
 
 def make_app(settings: NotifySettings) -> App:
@@ -45,11 +48,13 @@ def make_app(settings: NotifySettings) -> App:
     app = App("notify", settings)
     bus, names = app.bus, settings.names
     store, deliveries = SubscriptionStore(bus), DeliveryLog(bus)
-    active, cases, fan_out = ActiveSubscriptions(bus, store), Cases(bus), FanOut(bus)
+    cases, fan_out = Cases(bus), FanOut(bus)
+    active = ActiveSubscriptions(bus, store, cases.changed)
     webhooks = WebhookChannel(
         AddressGuard(settings.allow_hosts),
         lambda: datetime.now(UTC),
         deadline=settings.attempt_timeout,
+        connections=settings.deliver_concurrency,
         user_agent=f"Tocsin/{version('tocsin')} (+{settings.public_url})",
     )
     mails = _mail_channel(settings)
@@ -64,8 +69,11 @@ def make_app(settings: NotifySettings) -> App:
             await fan_out.tell(news_of(tagged, document), wanting)
         return Outcome()
 
-    async def on_delivery(entry: Entry) -> Outcome:
-        return await deliverer.on_delivery(entry)
+    async def on_deliveries(consumer: Consumer, entries: list[Entry]) -> None:
+        await deliverer.on_deliveries(consumer, entries)
+
+    async def look_after_those_who_wait() -> None:
+        await deliverer.look_after_those_who_wait()
 
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
@@ -82,38 +90,53 @@ def make_app(settings: NotifySettings) -> App:
         )
         async with webhooks:
             deliverer = Deliverer(
-                bus,
-                store,
-                cases,
-                renderer,
-                webhooks,
-                mails,
-                settings.retry_schedule,
-                settings.endpoint_concurrency,
+                bus=bus,
+                subscriptions=store,
+                deliveries=deliveries,
+                cases=cases,
+                renderer=renderer,
+                webhooks=webhooks,
+                mails=mails,
+                endpoints=Endpoints(
+                    bus,
+                    at_once=settings.endpoint_concurrency,
+                    rate=settings.endpoint_rate,
+                    mails_at_once=settings.mail_concurrency,
+                    mail_rate=settings.mail_rate,
+                ),
+                lanes=Lanes(settings.deliver_concurrency),
+                schedule=settings.retry_schedule,
+                disable_after_days=settings.disable_after_days,
+                mail_budget=MailBudget(bus, settings.mails_per_hour),
             )
             yield
+        if isinstance(mails, SmtpChannel):
+            await mails.close()
 
-    async def queue_due() -> None:
+    async def queue_digests() -> None:
         while True:
-            moved, now = 0, datetime.now(UTC)
+            moved = 0
             try:
-                moved = await deliveries.queue_due(now) + await fan_out.queue_digests(now)
+                moved = await fan_out.queue_digests(datetime.now(UTC))
             except RedisError as e:
-                log.warning("nothing queued for now", error=str(e))
-            await asyncio.sleep(0 if moved else QUEUE_SECONDS)
+                log.warning("no digests queued for now", error=str(e))
+            await asyncio.sleep(0 if moved else DIGEST_LOOK_SECONDS)
 
     app.consume(names.tagged, on_tagged_report)
-    app.consume(names.deliveries, on_delivery, batch=50, concurrency=settings.deliver_concurrency)
+    app.consume_batches(names.deliveries, on_deliveries)
     app.resource(ready)
     app.trim(names.subscription_changes)
     app.background(active.follow)
-    app.background(queue_due)
+    app.background(queue_digests)
+    app.background(look_after_those_who_wait)
     return app
 
 
 def _mail_channel(settings: NotifySettings) -> MailSender:
     if settings.smtp_url is not None:
-        return SmtpChannel(settings.smtp_url.get_secret_value())
+        return SmtpChannel(
+            settings.smtp_url.get_secret_value(), password_in_clear=settings.smtp_password_in_clear
+        )
     outbox = (settings.data_dir / "outbox").absolute()
     log.warning("TOCSIN_SMTP_URL is not set: mails are written to files instead of sent", folder=str(outbox))
     return OutboxChannel(outbox)

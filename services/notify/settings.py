@@ -16,8 +16,14 @@ class NotifySettings(ServiceSettings):
     mail_from: str = "Tocsin <tocsin@localhost>"
     retry_schedule: Annotated[tuple[float, ...], NoDecode] = DEFAULT_SCHEDULE
     attempt_timeout: float = Field(default=15, gt=0, le=60)
-    deliver_concurrency: int = Field(default=100, ge=1, le=1000)
+    deliver_concurrency: int = Field(default=500, ge=1, le=5000)
     endpoint_concurrency: int = Field(default=16, ge=1, le=1000)
+    endpoint_rate: float = Field(default=200, gt=0)
+    disable_after_days: float = Field(default=5, gt=0)
+    mail_concurrency: int = Field(default=20, ge=1, le=200)
+    mail_rate: float = Field(default=100, gt=0)
+    mails_per_hour: int = Field(default=60, ge=1)
+    smtp_password_in_clear: bool = False
 
     @field_validator("retry_schedule", mode="before")
     @classmethod

@@ -1,10 +1,13 @@
--- Move deliveries whose time has come from the waiting set to the stream.
--- KEYS: waiting set, stream   ARGV: now (s), at most, what the key of a delivery's hash begins with
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
-for _, id in ipairs(due) do
-  redis.call('ZREM', KEYS[1], id)
-  local about = redis.call('HMGET', ARGV[3] .. id, 'subscription', 'report')
-  -- A delivery whose hash has expired is owed to nobody any more.
-  if about[1] then redis.call('XADD', KEYS[2], '*', 'id', id, 'subscription', about[1], 'report', about[2] or '') end
+-- Move deliveries whose time has come from the waiting lists to the stream.
+-- KEYS: sorted set of the moments that have a list, stream, what the key of a list begins with   ARGV: now (s), at most
+-- Returns how many.
+local moved, most = 0, tonumber(ARGV[2])
+for _, moment in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, most)) do
+  local list = KEYS[3] .. moment
+  local ids = redis.call('LPOP', list, most - moved) or {}
+  for _, id in ipairs(ids) do redis.call('XADD', KEYS[2], '*', 'id', id) end
+  moved = moved + #ids
+  if redis.call('EXISTS', list) == 0 then redis.call('ZREM', KEYS[1], moment) end
+  if moved >= most then break end
 end
-return #due
+return moved

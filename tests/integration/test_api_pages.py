@@ -14,9 +14,11 @@ from services.api.app import make_app
 from services.api.settings import ApiSettings
 from services.api.web.server import PortTaken, open_port
 from shared.catalogue import Quality, SubtopicSummary, write_catalogue, write_problem
-from shared.deliveries import DeliveryLog, after_attempt
+from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, owed_report
+from shared.server_key import server_key
 from shared.subscription_store import SubscriptionStore
+from shared.subscriptions import EmailEndpoint, Links
 from tests.api_server import NO_ENV
 from tests.builders import make_report, make_tagged, make_topics, store_reports
 
@@ -208,7 +210,9 @@ async def test_pages_are_well_formed_and_name_each_id_once(api, path):
 async def test_every_answer_is_closed_to_what_is_not_ours(api, path):
     async with api.get(path) as response:
         policy = response.headers["Content-Security-Policy"]
-        assert policy.startswith("default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'")
+        assert policy.startswith(
+            "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'"
+        )
         assert "script-src 'self';" in policy
         assert response.headers["Referrer-Policy"] == "no-referrer"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -219,7 +223,9 @@ async def test_nothing_is_loaded_from_elsewhere_or_styled_in_place(api):
     page = await api.text("/")
     assert re.findall(r'(?:src|stylesheet" href)="(?!/static/)', page) == []
     assert " style=" not in page
-    assert re.findall("<script[^>]*>", page) == re.findall('<script src="/static/preview.js[^>]* defer>', page)
+    assert re.findall("<script[^>]*>", page) == re.findall(
+        '<script src="/static/preview.js[^>]* defer>', page
+    )
 
 
 async def test_style_is_named_by_its_content_and_kept_for_ever(api):
@@ -396,7 +402,7 @@ async def test_the_manage_page_sends_a_test_and_shows_it(api):
     made = await subscribed(api, state="active")
     page = await pressed(api, made, "test")
     assert "on its way" in page
-    assert [delivery.kind for delivery, _ in await DeliveryLog(api.bus).newest(made)].count("test") == 1
+    assert [delivery.kind for delivery in await DeliveryLog(api.bus).newest(made)].count("test") == 1
 
 
 async def test_the_manage_page_shows_a_new_secret_once(api):
@@ -409,17 +415,38 @@ async def test_the_manage_page_shows_a_new_secret_once(api):
 async def test_the_manage_page_shows_deliveries_with_attempts(api):
     made = await subscribed(api, HOOK_FORM, state="active")
     now = datetime.now(UTC)
-    delivery = owed_report(made, "r1", now).model_copy(update={"state": "given_up", "attempts": 1})
-    await DeliveryLog(api.bus).owe([delivery])
     attempt = Attempt(at=now, outcome="given_up", detail="<b>answered 410</b>", status=410)
-    for command in after_attempt(api.bus.names, delivery, attempt):
-        await api.bus.redis.execute_command(*command)
+    delivery = owed_report(made, "r1", now).after(attempt, "given_up")
+    await DeliveryLog(api.bus).owe([delivery])
     page = await api.text(await api.link("manage", made))
     assert "&lt;b&gt;answered 410" in page
     assert "1 attempt<" in page
     Structure(page)
     await pressed(api, made, "retry", delivery=delivery.id)
     assert (await DeliveryLog(api.bus).get(delivery.id)).state == "pending"
+
+
+async def test_the_manage_page_sends_again_what_failed(api):
+    made = await subscribed(api, HOOK_FORM, state="active")
+    now, log = datetime.now(UTC), DeliveryLog(api.bus)
+    failed = owed_report(made, "r1", now).after(Attempt(now, "given_up", "answered 500"), "given_up")
+    arrived = owed_report(made, "r2", now).after(Attempt(now, "delivered"), "delivered")
+    await log.owe([failed, arrived])
+    assert "1 being sent again" in await pressed(api, made, "replay-failed")
+    assert [each.state for each in await log.many([failed.id, arrived.id])] == ["pending", "delivered"]
+
+
+async def test_a_second_address_is_used_only_after_its_button_was_pressed(api):
+    made = await subscribed(api, HOOK_FORM, state="active")
+    mail = EmailEndpoint(type="email", address="duty@example.org")
+    await api.stored_with(made, fallback=mail)
+    key = await server_key(api.bus.redis, api.bus.names)
+    address = Links("", key).confirm_fallback(await api.stored(made))
+    assert "duty@example.org" in await api.text(address)
+    assert not (await api.stored(made)).fallback_confirmed
+    await posted(api, f"/fallback/{made}", key=address.split("key=")[1])
+    assert (await api.stored(made)).fallback_confirmed
+    await posted(api, f"/fallback/{made}", 403, key="0" * 32)
 
 
 async def test_the_manage_page_removes(api):

@@ -1,6 +1,7 @@
 """/v1/subscriptions over HTTP, with a real Redis."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -40,7 +41,7 @@ async def set_state(api, subscription_id, state):
 
 
 async def kinds_owed(api, subscription_id):
-    return [delivery.kind for delivery, _ in await DeliveryLog(api.bus).newest(subscription_id)]
+    return [delivery.kind for delivery in await DeliveryLog(api.bus).newest(subscription_id)]
 
 
 async def problem_of(api, body, status=422):
@@ -287,9 +288,13 @@ async def test_a_key_for_one_change_of_address_is_no_good_for_another(api):
     path, made, owner = await sign_up(api, channel=MAIL)
     await set_state(api, made["id"], "active")
     links = Links("", await server_key(api.bus.redis, api.bus.names))
-    await api.json_of("PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "a@example.org"}})
+    await api.json_of(
+        "PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "a@example.org"}}
+    )
     earlier = links.move(await api.stored(made["id"]), "to")
-    await api.json_of("PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "b@example.org"}})
+    await api.json_of(
+        "PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "b@example.org"}}
+    )
     await api.text(earlier, 403)
 
 
@@ -405,7 +410,9 @@ async def test_a_preview_counts_what_would_have_been_told(api):
     reports = [fresh_report() for _ in range(3)]
     stories = [Story(id="s", position=1, sources=1), Story(id="s", position=2, sources=2)]
     tagged = [make_tagged(each, aid=("fled",)) for each in reports]
-    tagged[:2] = [each.model_copy(update={"story": story}) for each, story in zip(tagged, stories, strict=False)]
+    tagged[:2] = [
+        each.model_copy(update={"story": story}) for each, story in zip(tagged, stories, strict=False)
+    ]
     await store_reports(api.bus, [*tagged, make_tagged(fresh_report())], moment=datetime.now(UTC))
     preview = await preview_of(api, filter={"topics": ["aid"]})
     assert (preview["reports"], preview["matched"], preview["told"], preview["messages"]) == (4, 3, 2, 2)
@@ -500,9 +507,7 @@ async def test_deliveries_are_listed_with_their_attempts(api):
 async def test_a_delivery_that_was_given_up_is_sent_again(api):
     path, made, owner = await sign_up(api)
     await set_state(api, made["id"], "active")
-    delivery = owed_report(made["id"], "r1", datetime.now(UTC)).model_copy(
-        update={"state": "given_up", "attempts": 9}
-    )
+    delivery = replace(owed_report(made["id"], "r1", datetime.now(UTC)), state="given_up", attempts=9)
     await DeliveryLog(api.bus).owe([delivery])
     await api.json_of("POST", f"{path}/deliveries/{delivery.id}/retry", 202, headers=owner)
     assert (await DeliveryLog(api.bus).get(delivery.id)).state == "pending"
@@ -520,7 +525,7 @@ async def test_a_delivery_of_another_subscription_is_not_there(api, delivery_id)
 
 async def test_an_unconfirmed_endpoint_gets_nothing_by_a_retry(api):
     path, made, owner = await sign_up(api)
-    [(confirmation, _)] = await DeliveryLog(api.bus).newest(made["id"])
+    [confirmation] = await DeliveryLog(api.bus).newest(made["id"])
     report = owed_report(made["id"], "r1", datetime.now(UTC))
     await DeliveryLog(api.bus).owe([report])
     for delivery in (confirmation, report):

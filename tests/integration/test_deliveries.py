@@ -1,20 +1,27 @@
 """Deliveries on a real Redis: owed once, tried by the schedule, given up, cancelled; nobody held up."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from jinja2 import Environment
 
+from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.cases import Cases
 from services.notify.adapters.deliverer import Deliverer
 from services.notify.adapters.digests import Digests
+from services.notify.adapters.endpoints import Endpoints
+from services.notify.adapters.fan_out import FanOut
+from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, WebhookMessage
+from services.notify.core.lanes import CLOSED_AFTER, Lane, Lanes
 from shared.bus import Bus, Consumer
-from shared.deliveries import DeliveryLog
+from shared.deliveries import DeliveryLog, endpoint_id, put_off
 from shared.delivery import Delivery, owed_message, owed_report
 from shared.report_store import ReportStore
 from shared.subscription_store import SubscriptionStore
@@ -33,14 +40,19 @@ class FakeChannel:
     failure: DeliveryError | None = None
     hang: bool = False
     sent: list[str] = field(default_factory=list)
+    to: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(
         self, message: WebhookMessage | MailMessage, endpoint: WebhookEndpoint | EmailEndpoint
     ) -> Sent:
         self.sent.append(message.id)
+        self.bodies.append(message.body if isinstance(message, WebhookMessage) else b"")
+        self.to.append(endpoint.url if isinstance(endpoint, WebhookEndpoint) else endpoint.address)
         if self.hang and isinstance(endpoint, WebhookEndpoint) and "slow" in endpoint.url:
-            await asyncio.Event().wait()
-        if self.failure:
+            await self.go_on.wait()
+        if self.failure and not self.to[-1].startswith("https://second"):
             raise self.failure
         return Sent(204, "taken")
 
@@ -54,9 +66,10 @@ class Desk:
     store: SubscriptionStore
     log: DeliveryLog
     consumer: Consumer
+    active: ActiveSubscriptions
 
     async def subscribe(
-        self, name: str = "s", state: State = "active", url: str = "https://ok.example/"
+        self, name: str = "s", state: State = "active", url: str = "https://ok.example/", **more: object
     ) -> Subscription:
         subscription = Subscription(
             id=f"sub_{name}",
@@ -67,6 +80,7 @@ class Desk:
             secret="whsec_" + "A" * 44,
             created_at=NOW,
             changed_at=NOW,
+            **more,
         )
         await self.store.add(subscription)
         return subscription
@@ -81,14 +95,29 @@ class Desk:
     async def becomes(self, delivery: Delivery, state: str) -> None:
         async def is_so() -> bool:
             await self.log.queue_due(datetime.now(UTC) + timedelta(hours=1))
+            await self.log.release_due(datetime.now(UTC) + timedelta(hours=1), 10, 1)
             found = await self.log.get(delivery.id)
             return found is not None and found.state == state
 
         await until(is_so, 20)
 
+    async def has_failed_since(self, url: str, ago: timedelta) -> None:
+        """As if all processes had seen it fail for so long."""
+        key = self.bus.names.failing(endpoint_id(url))
+        await self.bus.redis.set(key, (datetime.now(UTC) - ago).timestamp())
+
+    async def stored(self, subscription: Subscription) -> Subscription:
+        found = await self.store.get(subscription.id)
+        assert found is not None
+        return found
+
+    def lanes(self) -> list[Lane[Any]]:
+        deliverer = self.consumer.batch_handler.__self__  # type: ignore[union-attr]
+        return list(deliverer.endpoints._lanes._kept.values())
+
     async def outcomes(self, subscription: Subscription) -> list[str]:
-        [(_, attempts)] = await self.log.newest(subscription.id)
-        return [attempt.outcome for attempt in reversed(attempts)]
+        [delivery] = await self.log.newest(subscription.id)
+        return [attempt.outcome for attempt in reversed(delivery.log)]
 
 
 @pytest.fixture
@@ -97,13 +126,28 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
     renderer = Renderer(
         ReportStore(bus.redis, bus.names), Links("http://x", b"k"), "a@b.example", Environment(), Digests(bus)
     )
+    cases = Cases(bus)
+    active = ActiveSubscriptions(bus, subscriptions, cases.changed)
+    following = asyncio.create_task(active.follow())
     deliverer = Deliverer(
-        bus, subscriptions, Cases(bus), renderer, channel, channel, SCHEDULE, per_endpoint=2
+        bus=bus,
+        subscriptions=subscriptions,
+        deliveries=DeliveryLog(bus),
+        cases=cases,
+        renderer=renderer,
+        webhooks=channel,
+        mails=channel,
+        endpoints=Endpoints(bus, at_once=2, rate=1000, mails_at_once=2, mail_rate=1000),
+        lanes=Lanes(10),
+        schedule=SCHEDULE,
+        disable_after_days=5,
+        mail_budget=MailBudget(bus, 2),
     )
-    consumer = bus.subscribe(bus.names.deliveries, "notify", deliverer.on_delivery, batch=10, concurrency=10)
+    consumer = bus.subscribe_batches(bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()
-    yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer)
+    yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer, active)
+    following.cancel()
     await consumer.stop()
 
 
@@ -120,11 +164,12 @@ async def test_a_delivery_that_is_due_later_is_queued_when_its_time_has_come(bus
     await log.owe([owed_report("sub_a", "report", NOW)])
     await bus.redis.xtrim(bus.names.deliveries, maxlen=0, approximate=False)
     delivery = owed_report("sub_a", "report", NOW)
-    await bus.redis.zadd(bus.names.deliveries_later, {delivery.id: NOW.timestamp() + 60})
-    assert await log.queue_due(NOW) == 0
-    assert await log.queue_due(NOW + timedelta(seconds=61)) == 1
+    for command in put_off(bus.names, delivery, NOW + timedelta(seconds=60), NOW):
+        await bus.redis.execute_command(*command)
+    assert (await log.queue_due(NOW), await log.waiting()) == (0, 1)
+    assert await log.queue_due(NOW + timedelta(seconds=62)) == 1
     [(_, fields)] = await bus.redis.xrange(bus.names.deliveries)
-    assert fields[b"subscription"] == b"sub_a"
+    assert (fields[b"id"].decode(), await log.waiting()) == (delivery.id, 0)
 
 
 async def test_a_delivery_is_sent_and_logged(desk: Desk) -> None:
@@ -185,7 +230,7 @@ async def test_an_answer_from_an_endpoint_that_was_replaced_meanwhile_activates_
     await until(lambda: bool(desk.channel.sent))
     moved = WebhookEndpoint(type="webhook", url="https://other.example/")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
-    deliverer = desk.consumer.handler.__self__  # type: ignore[attr-defined]
+    deliverer = desk.consumer.batch_handler.__self__  # type: ignore[union-attr]
     await deliverer._activate(subscription)
     found = await desk.store.get(subscription.id)
     assert found is not None
@@ -200,7 +245,7 @@ async def test_a_slow_endpoint_does_not_hold_back_another(desk: Desk) -> None:
     quick = await desk.subscribe("quick")
     delivery = await desk.owe(quick)
     await desk.becomes(delivery, "delivered")
-    assert len(set(desk.channel.sent)) == 3
+    assert len(set(desk.channel.sent)) == 2
 
 
 async def test_a_delivery_is_sent_once_though_its_queue_entry_came_twice(desk: Desk) -> None:
@@ -208,7 +253,7 @@ async def test_a_delivery_is_sent_once_though_its_queue_entry_came_twice(desk: D
     await desk.becomes(delivery, "delivered")
     await desk.bus.redis.xadd(
         desk.bus.names.deliveries,
-        {"id": delivery.id, "subscription": delivery.subscription, "report": delivery.report or ""},
+        {"id": delivery.id},
     )
     last = (await desk.bus.redis.xinfo_stream(desk.bus.names.deliveries))["last-generated-id"]
 
@@ -218,3 +263,105 @@ async def test_a_delivery_is_sent_once_though_its_queue_entry_came_twice(desk: D
 
     await until(all_settled)
     assert desk.channel.sent == [delivery.id]
+
+
+SECOND = {
+    "fallback": WebhookEndpoint(type="webhook", url="https://second.example/"),
+    "fallback_confirmed": True,
+    "fallback_after": 15,
+}
+
+
+async def test_an_endpoint_that_failed_for_days_is_switched_off_and_the_second_channel_is_told(
+    desk: Desk,
+) -> None:
+    desk.channel.failure = DeliveryError("answered 500", status=500)
+    subscription = await desk.subscribe(**SECOND)
+    await desk.has_failed_since("https://ok.example/", timedelta(days=4, hours=23))
+    await desk.becomes(await desk.owe(subscription), "given_up")
+    assert (await desk.stored(subscription)).state == "active"
+    await desk.has_failed_since("https://ok.example/", timedelta(days=5))
+    await desk.becomes(await desk.owe(subscription), "cancelled")
+    found = await desk.stored(subscription)
+    assert found.state == "disabled"
+    assert "every attempt since" in found.reason
+    await until(lambda: "https://second.example/" in desk.channel.to)
+    [notice] = [each for each in await desk.log.newest(subscription.id) if each.kind == "notice"]
+    assert "answered 500" in notice.note
+
+
+async def test_one_success_ends_a_row_of_failures(desk: Desk) -> None:
+    subscription = await desk.subscribe()
+    await desk.has_failed_since("https://ok.example/", timedelta(days=5))
+    await desk.becomes(await desk.owe(subscription), "delivered")
+    assert await desk.bus.redis.exists(desk.bus.names.failing(endpoint_id("https://ok.example/"))) == 0
+
+
+async def test_what_the_first_channel_missed_goes_to_the_second_as_a_digest_marked_late(desk: Desk) -> None:
+    desk.channel.failure = DeliveryError("answered 500", status=500)
+    subscription = await desk.subscribe(**SECOND)
+    await desk.has_failed_since("https://ok.example/", timedelta(minutes=14))
+    await desk.becomes(await desk.owe(subscription), "given_up")
+    # Too few failures to close the lane: how it catches up then is another test's.
+    desk.lanes()[0].failures = -100
+    assert await desk.bus.redis.zcard(desk.bus.names.digests_due) == 0
+    await desk.has_failed_since("https://ok.example/", timedelta(minutes=15))
+    missed = [await desk.owe(subscription) for _ in range(2)]
+    for each in missed:
+        await desk.becomes(each, "given_up")
+    assert await FanOut(desk.bus).queue_digests(datetime.now(UTC) + timedelta(minutes=15)) == 1
+    await until(lambda: "https://second.example/" in desk.channel.to)
+    [digest] = [each for each in await desk.log.newest(subscription.id) if each.kind == "digest"]
+    await desk.becomes(digest, "delivered")
+    body = json.loads(desk.channel.bodies[-1])
+    assert body["data"]["digest"]["count"] == 2
+    assert "late" in body["data"]["subscription"]["name"]
+
+
+async def test_a_dead_endpoint_is_left_in_peace_and_catches_up_when_it_is_back(desk: Desk) -> None:
+    desk.channel.failure = DeliveryError("no answer within 15 s", overloaded=True)
+    subscription = await desk.subscribe()
+    owed = [await desk.owe(subscription) for _ in range(30)]
+
+    async def held() -> bool:
+        return await desk.bus.redis.llen(desk.bus.names.held(endpoint_id("https://ok.example/"))) > 20
+
+    await until(held)
+    assert len(desk.channel.sent) == CLOSED_AFTER
+    desk.channel.failure = None
+    [lane] = desk.lanes()
+    lane.open_from = 0
+    for each in owed:
+        await desk.becomes(each, "delivered")
+    assert await desk.log.waiting() == 0
+
+
+async def test_none_is_sent_after_a_removal_but_those_under_way(desk: Desk) -> None:
+    desk.channel.hang = True
+    subscription = await desk.subscribe("slow", url="https://slow.example/")
+    owed = [await desk.owe(subscription) for _ in range(30)]
+    await until(lambda: bool(desk.channel.sent))
+    await until(lambda: len(desk.active.wanted) == 1)
+    await desk.store.remove(subscription.id)
+    await until(lambda: len(desk.active.wanted) == 0)
+    begun = len(desk.channel.sent)
+    desk.channel.go_on.set()
+    for each in owed[begun:]:
+        await desk.becomes(each, "cancelled")
+    assert len(desk.channel.sent) == begun
+
+
+async def test_one_address_gets_no_more_than_its_share_of_an_hour(desk: Desk) -> None:
+    mail = EmailEndpoint(type="email", address="duty@example.org")
+    subscription = await desk.subscribe()
+    await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": mail}))
+    budget = MailBudget(desk.bus, 2)
+    assert [await budget.take(address) for address in ("Duty@example.org", mail.address)] == [0, 0]
+    assert 3590 < await budget.take(mail.address) <= 3600
+    await desk.owe(subscription)
+
+    async def waits() -> bool:
+        return await desk.log.waiting() == 1
+
+    await until(waits)
+    assert desk.channel.sent == []

@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from services.notify.channels.email import OutboxChannel, Relay, RelayURLError, SmtpChannel
 from services.notify.core.channel import DeliveryError, MailMessage, Sent
 from shared.subscriptions import EmailEndpoint
-from tests.message_builders import mail_of, make_tagged
+from tests.message_builders import mail_of, make_subscription, make_tagged
 from tests.raw_server import raw_server
 
 SELF_SIGNED = Path(__file__).with_name("self_signed.pem")
@@ -27,6 +27,7 @@ class Postbox:
 
     def __init__(self) -> None:
         self.taken: list[Envelope] = []
+        self.sessions: list[SMTP] = []
         self.encrypted: list[bool] = []
         self.logins: list[LoginPassword] = []
         self.refuse_recipient = ""
@@ -44,6 +45,7 @@ class Postbox:
         if self.refuse_mail:
             return self.refuse_mail
         self.taken.append(envelope)
+        self.sessions.append(server)
         self.encrypted.append(session.ssl is not None)
         return "250 queued as 42"
 
@@ -95,7 +97,11 @@ def message(delivery_id: str = "dlv_1") -> MailMessage:
 
 
 async def send(url: str, timeout: float = 5) -> Sent:
-    return await SmtpChannel(url, timeout=timeout).send(message(), ENDPOINT)
+    channel = SmtpChannel(url, timeout=timeout)
+    try:
+        return await channel.send(message(), ENDPOINT)
+    finally:
+        await channel.close()
 
 
 async def failure(url: str, timeout: float = 5) -> DeliveryError:
@@ -201,6 +207,50 @@ async def test_a_refused_password_is_the_operators_to_mend(
         error = await failure(f"smtp://me%40x:hunter2@localhost:{port}")
     assert (error.permanent, error.status) == (False, 535)
     assert "hunter2" not in str(error)
+
+
+async def test_connections_are_kept_for_the_next_mail_and_replaced_when_the_relay_closed_them() -> None:
+    postbox = Postbox()
+    async with mail_server(postbox) as port:
+        channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=5)
+        for number in range(3):
+            await channel.send(message(f"dlv_{number}"), ENDPOINT)
+        sessions = {id(session) for session in postbox.sessions}
+        assert len(sessions) == 1
+        postbox.sessions[-1].transport.close()
+        await channel.send(message("dlv_9"), ENDPOINT)
+        await channel.close()
+    assert len(postbox.taken) == 4
+
+
+async def test_a_password_is_never_sent_in_clear_unless_that_is_set() -> None:
+    postbox = Postbox()
+    options = {"authenticator": postbox.authenticate, "auth_require_tls": False}
+    async with mail_server(postbox, **options) as port:
+        error = await failure(f"smtp://me%40x:p%3Aw%2Fd@127.0.0.1:{port}")
+        assert "not sent in clear" in str(error)
+        assert (postbox.logins, error.permanent) == ([], False)
+        channel = SmtpChannel(f"smtp://me%40x:p%3Aw%2Fd@127.0.0.1:{port}", timeout=5, password_in_clear=True)
+        await channel.send(message(), ENDPOINT)
+        await channel.close()
+    assert len(postbox.logins) == 1
+
+
+async def test_an_address_of_any_letters_reaches_a_relay_that_takes_them() -> None:
+    postbox, anywhere = Postbox(), "пошта@xn--e1afmkfd.example"
+    mail = MailMessage("dlv_1", mail_of(None, "test", make_subscription(anywhere)))
+    to = EmailEndpoint(type="email", address=anywhere)
+    async with mail_server(postbox, enable_SMTPUTF8=True) as port:
+        channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=5)
+        await channel.send(mail, to)
+        await channel.close()
+    assert postbox.taken[0].rcpt_tos == [anywhere]
+    async with mail_server(Postbox()) as port:
+        channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=5)
+        with pytest.raises(DeliveryError, match="such letters") as caught:
+            await channel.send(mail, to)
+        await channel.close()
+    assert caught.value.permanent
 
 
 async def test_no_mail_server_is_tried_again(unused_tcp_port: int) -> None:

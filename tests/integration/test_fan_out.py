@@ -66,7 +66,7 @@ class Teller:
 
     async def deliveries(self, subscription: Subscription) -> list[Delivery]:
         """The oldest first; those of one second in any order."""
-        return [delivery for delivery, _ in await self.log.newest(subscription.id)][::-1]
+        return (await self.log.newest(subscription.id))[::-1]
 
     async def decisions(self, subscription: Subscription) -> list[str]:
         return sorted(delivery.decision for delivery in await self.deliveries(subscription))
@@ -74,7 +74,7 @@ class Teller:
     async def digest(self, delivery_id: str, subscription: Subscription) -> Digest:
         delivery = await self.log.get(delivery_id)
         assert delivery is not None
-        wanting = Wanting(subscription, CompiledFilter.of(subscription.filter))
+        wanting = Wanting(subscription, CompiledFilter.of(subscription.filter), "")
         digest = await Digests(self.bus).find(delivery, wanting)
         assert digest is not None
         return digest

@@ -313,7 +313,7 @@ async def test_what_is_no_http_is_named() -> None:
     async with await asyncio.start_server(babble, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         failure = await failure_of(f"http://127.0.0.1:{port}/rss")
-    assert "not proper HTTP" in failure.reason
+    assert failure.reason == "the answer is not HTTP"
 
 
 async def test_a_file_is_read_relative_to_its_list(tmp_path: Path) -> None:

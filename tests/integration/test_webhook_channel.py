@@ -9,22 +9,20 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 
-import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 
 from services.notify.channels.webhook import ANSWER_LIMIT, WebhookChannel
 from services.notify.core.channel import DeliveryError, Sent, WebhookMessage
-from services.notify.core.signature import new_secret
-from shared.address_guard import AddressGuard, BlockedAddress, blocked_cause
+from shared.address_guard import AddressGuard
+from shared.webhook_keys import make_secret
 from tests.message_builders import webhook_to
 from tests.raw_server import raw_server
 
 OPEN = AddressGuard((ip_network("127.0.0.0/8"), ip_network("::1/128")))
 CLOSED = AddressGuard()
-OLD, SECRET = new_secret(bytes(32)), new_secret(bytes(range(32)))
+OLD, SECRET = make_secret(bytes(32)), make_secret(bytes(range(32)))
 MESSAGE = WebhookMessage(
     "dlv_1", '{"type":"report.matched","data":{"title":"Евакуація"}}'.encode(), (SECRET, OLD)
 )
@@ -201,7 +199,7 @@ async def test_an_endless_answer_is_cut_off_early() -> None:
     [
         (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "the answer is not HTTP"),
         (b"", "the connection was closed before an answer came"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000, "the answer is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000, "the head of the answer is too large"),
     ],
 )
 async def test_what_is_no_web_server_is_named_without_its_words(answer: bytes, reason: str) -> None:
@@ -227,7 +225,7 @@ async def test_a_compressed_answer_is_not_unpacked(receiver: Receiver) -> None:
 
 async def test_a_port_where_nothing_listens_is_tried_again(unused_tcp_port: int) -> None:
     error = await failure(f"http://127.0.0.1:{unused_tcp_port}/")
-    assert str(error).startswith("cannot connect to 127.0.0.1")
+    assert str(error) == "no connection: connection refused"
     assert not error.permanent
 
 
@@ -245,13 +243,13 @@ async def test_a_certificate_that_proves_nothing_is_named() -> None:
 
     async with raw_server(ignore, context) as port:
         error = await failure(f"https://127.0.0.1:{port}/")
-    assert str(error) == "no secure connection to 127.0.0.1: self-signed certificate"
+    assert str(error).startswith("its certificate is not valid: self-signed certificate")
     assert not error.permanent
 
 
 async def test_a_server_without_tls_is_named(receiver: Receiver) -> None:
     error = await failure(receiver.url.replace("http:", "https:"))
-    assert str(error).startswith("no secure connection to 127.0.0.1")
+    assert str(error).startswith("no secure connection could be made")
 
 
 @asynccontextmanager
@@ -295,54 +293,21 @@ async def test_no_spelling_of_this_machine_is_connected_to(host: str) -> None:
         assert connections == []
 
 
-@pytest.mark.parametrize("host", SPELLINGS)
-async def test_the_connector_alone_lets_no_spelling_through(host: str) -> None:
-    async with counting_server() as (port, connections):
-        async with aiohttp.ClientSession(connector=CLOSED.connector()) as session:
-            with pytest.raises((aiohttp.ClientError, ValueError)):
-                await session.post(f"http://{host}:{port}/")
-        assert connections == []
-
-
 async def test_an_opened_network_is_connected_to() -> None:
     async with counting_server() as (port, connections):
         await send(f"http://127.0.0.1:{port}/")
         assert len(connections) == 1
 
 
-class Lying(AbstractResolver):
-    """Gives a public-looking name the addresses of this machine, as a hostile DNS would."""
-
-    def __init__(self, *addresses: str) -> None:
-        self.addresses = addresses
-
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
-        return [
-            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
-            for address in self.addresses
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
 @pytest.mark.parametrize(
     "addresses",
-    [("127.0.0.1",), ("127.0.0.1", "::1"), ("::ffff:127.0.0.1",), ("127.0.0.1", "10.0.0.1", "::1")],
+    ["127.0.0.1", "127.0.0.1,[::1]", "[::ffff:127.0.0.1]", "127.0.0.1,10.0.0.1,[::1]", "10.0.0.1"],
 )
-async def test_a_name_that_resolves_to_this_machine_is_blocked(addresses: tuple[str, ...]) -> None:
+async def test_a_name_that_resolves_to_this_machine_is_blocked(addresses: str) -> None:
     async with counting_server() as (port, connections):
-        connector = CLOSED.connector(resolver=Lying(*addresses))
-        async with aiohttp.ClientSession(connector=connector) as session:
-            with pytest.raises(aiohttp.ClientConnectorError) as caught:
-                await session.post(f"http://hooks.example.com:{port}/")
-        assert isinstance(blocked_cause(caught.value), BlockedAddress)
-        assert "is not a public address" in str(blocked_cause(caught.value))
+        lie = f"hooks.example.com:{port}:{addresses}"
+        async with WebhookChannel(CLOSED, now, addresses=[lie]) as channel:
+            with pytest.raises(DeliveryError, match="is not a public address") as caught:
+                await channel.send(MESSAGE, webhook_to(f"http://hooks.example.com:{port}/"))
+        assert caught.value.permanent
         assert connections == []
-
-
-async def test_the_subscriber_is_told_that_the_name_leads_inside() -> None:
-    async with WebhookChannel(CLOSED, now, resolver=Lying("10.0.0.1")) as channel:
-        with pytest.raises(DeliveryError, match=r"10\.0\.0\.1 is not a public address") as caught:
-            await channel.send(MESSAGE, webhook_to("https://hooks.example.com/"))
-    assert caught.value.permanent

@@ -13,18 +13,18 @@ from services.ingest.core.change import (
     find_pages,
     find_renamed,
     find_renewals,
-    fingerprint,
     page_names,
     read_mark,
     sweep,
 )
+from services.ingest.core.draft import Draft, draft
 from shared.events import Report, Source
 
 NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)
 TODAY = day_of(NOW)
 
 
-def report(**fields: object) -> Report:
+def report(**fields: object) -> Draft:
     source = Source(id="f", title="News", feed_url="https://example.org/rss")
     usual = {
         "id": "r",
@@ -34,16 +34,16 @@ def report(**fields: object) -> Report:
         "fetched_at": NOW,
         "source": source,
     }
-    return Report.model_validate(usual | fields)
+    return draft(Report.model_validate(usual | fields), NOW)
 
 
 def mark(revision: int = 1, said: str = "abc", day: int = TODAY) -> bytes:
     return str(Mark(revision, said, day)).encode()
 
 
-def told(before: Report | None, now: Report, revision: int = 1) -> list[Report]:
-    marks = {now.id: mark(revision, fingerprint(before))} if before else {}
-    return [change.report for change in find_changes([now], marks, NOW).told]
+def told(before: Draft | None, now: Draft, revision: int = 1) -> list[Report]:
+    marks = {now.id: mark(revision, before.said)} if before else {}
+    return [change.draft.report for change in find_changes([now], marks, NOW).told]
 
 
 def test_an_entry_without_mark_is_new() -> None:
@@ -82,7 +82,7 @@ def test_noise_is_no_change(before: dict[str, object], after: dict[str, object])
 def test_a_mark_that_is_not_ours_never_makes_an_entry_new() -> None:
     for odd in (b"", b"1 abc", b"one abc 5", b"\xff \xff \xff"):
         [change] = find_changes([report()], {"r": odd}, NOW).told
-        assert (change.mark.revision, change.report.changed) == (2, ("title", "text", "url"))
+        assert (change.mark.revision, change.draft.report.changed) == (2, ("title", "text", "url"))
 
 
 def test_what_was_old_when_first_seen_is_marked_and_not_told() -> None:
@@ -90,24 +90,22 @@ def test_what_was_old_when_first_seen_is_marked_and_not_told() -> None:
     old = report(published_at=NOW - timedelta(days=8))
     changes = find_changes([old], {}, NOW, since)
     assert changes.told == []
-    assert read_mark(changes.untold["r"][1].encode()) == Mark(0, fingerprint(old), TODAY)
+    assert read_mark(changes.untold["r"][1].encode()) == Mark(0, old.said, TODAY)
 
 
 def test_what_was_not_told_stays_untold_until_it_is_dated_anew() -> None:
     since = Horizon(NOW - timedelta(days=7), NOW - timedelta(days=7))
-    marks = {"r": mark(0, fingerprint(report()))}
+    marks = {"r": mark(0, report().said)}
     edited = report(text="edited", published_at=NOW - timedelta(days=8))
     assert find_changes([edited], marks, NOW, since).told == []
     [again] = find_changes([report(text="edited")], marks, NOW, since).told
-    assert (again.report.revision, again.report.changed, again.is_new) == (1, (), True)
+    assert (again.draft.report.revision, again.draft.report.changed, again.is_new) == (1, (), True)
 
 
 def test_an_entry_told_before_is_told_when_it_changes_however_old_it_is() -> None:
     old = {"published_at": NOW - timedelta(days=90)}
-    changes = find_changes(
-        [report(text="new", **old)], {"r": mark(1, fingerprint(report()))}, NOW, Horizon(NOW, NOW)
-    )
-    assert [change.report.revision for change in changes.told] == [2]
+    changes = find_changes([report(text="new", **old)], {"r": mark(1, report().said)}, NOW, Horizon(NOW, NOW))
+    assert [change.draft.report.revision for change in changes.told] == [2]
 
 
 PAGE = "https://example.org/2026/08/04/talks-fail"
@@ -148,8 +146,7 @@ def test_a_mark_reads_as_it_was_written() -> None:
 
 def test_title_text_and_link_are_a_change() -> None:
     prints = {
-        fingerprint(report(**change))
-        for change in ({}, {"title": "x"}, {"text": "x"}, {"url": "https://a.b/"})
+        report(**change).said for change in ({}, {"title": "x"}, {"text": "x"}, {"url": "https://a.b/"})
     }
     assert len(prints) == 4
 
@@ -157,16 +154,16 @@ def test_title_text_and_link_are_a_change() -> None:
 def test_changes_come_oldest_first_with_their_revision_set() -> None:
     newer, older = report(id="new"), report(id="old", published_at=NOW - timedelta(hours=1))
     changes = find_changes([newer, older], {"old": mark(2)}, NOW).told
-    assert [(change.report.id, change.report.revision, change.seen) for change in changes] == [
+    assert [(change.draft.report.id, change.draft.report.revision, change.seen) for change in changes] == [
         ("old", 3, mark(2)),
         ("new", 1, None),
     ]
-    assert changes[1].mark == Mark(1, fingerprint(newer), TODAY)
+    assert changes[1].mark == Mark(1, newer.said, TODAY)
 
 
 def test_known_reports_are_no_changes() -> None:
     known = report()
-    assert find_changes([known], {"r": mark(said=fingerprint(known))}, NOW) == ([], {})
+    assert find_changes([known], {"r": mark(said=known.said)}, NOW) == ([], {})
 
 
 def test_marks_are_renewed_once_a_day() -> None:

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 import pytest
 
 from services.notify.core.mail import MailError, header_text
+from shared.events import Country
 from shared.subscriptions import Filter
 from tests.message_builders import TEXT, evidence_of, mail_of, make_subscription, make_tagged
 
@@ -14,6 +15,7 @@ HEADERS = {
     *("From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "List-Id"),
     *("List-Unsubscribe", "List-Unsubscribe-Post", "Auto-Submitted", "Precedence"),
 }
+THREAD = {"References", "In-Reply-To"}
 EVIL = [
     "News\r\nBcc: everybody@example.com",
     "News\nBcc: everybody@example.com",
@@ -172,8 +174,8 @@ def test_no_feed_can_add_a_header(text: str) -> None:
     source = tagged.report.source.model_copy(update={"title": text})
     report = tagged.report.model_copy(update={"source": source})
     mail = as_received(mail_of(tagged.model_copy(update={"report": report})))
-    assert set(mail.keys()) == HEADERS
-    assert len(mail.keys()) == len(HEADERS)
+    assert set(mail.keys()) == HEADERS | THREAD
+    assert len(mail.keys()) == len(HEADERS | THREAD)
 
 
 @pytest.mark.parametrize("text", EVIL)
@@ -190,7 +192,7 @@ def test_no_name_can_add_a_header(text: str) -> None:
         "a@b.example;c@d.example",
         "A <a@b.example>",
         "a b@c.example",
-        "пошта@b.example",
+        "a@пошта.example",
         "a@b\u0085.example",
         "nobody",
         "@b.example",
@@ -216,3 +218,22 @@ def test_a_webhooks_subscription_gets_no_mail() -> None:
 
 def test_header_text_is_one_visible_line() -> None:
     assert header_text("a\u202e\tb\r\n c\x00") == "a b c"
+
+
+def test_mails_of_one_story_are_a_thread() -> None:
+    first, second = mail_of(make_tagged()), mail_of(make_tagged(id="r2", title="Another headline"))
+    assert first["References"] == second["References"]
+    assert first["References"] != first["Message-ID"]
+
+
+def test_the_subject_says_topic_country_and_headline() -> None:
+    tagged = make_tagged().model_copy(
+        update={"countries": (Country(code="SD", evidence=()), Country(code="TD", evidence=()))}
+    )
+    assert mail_of(tagged)["Subject"] == "[displacement · Sudan · Chad] Buses leave Berezivka"
+
+
+def test_an_address_may_have_any_letters() -> None:
+    mail = mail_of(None, "test", make_subscription("пошта@xn--e1afmkfd.example"))
+    assert "To: пошта@xn--e1afmkfd.example" in mail.as_bytes().decode()
+    assert as_received(mail)["To"] == "пошта@xn--e1afmkfd.example"

@@ -18,6 +18,7 @@ from services.api.adapters.readiness import SERVICES, running_services, stream_g
 from services.api.core.feed_health import Condition
 from shared.bus import Bus
 from shared.counters import BUCKET, BUCKETS, SUM
+from shared.deliveries import DeliveryLog
 from shared.names import Names
 
 PREFIX = "tocsin_"
@@ -45,10 +46,10 @@ async def read_figures(bus: Bus, uptime: float) -> bytes:
     metrics = [
         *await _counters(bus.redis, bus.names),
         *await _streams(bus.redis, bus.names),
-        *await _sizes(bus.redis, bus.names),
         *await _feeds(bus.redis, bus.names),
         *await _redis(bus.redis),
         *await _versions(bus.redis, bus.names),
+        *await _sizes(bus),
         _gauge("api_uptime_seconds", "Since this process began to serve.", uptime),
     ]
     registry = CollectorRegistry(auto_describe=False)
@@ -129,14 +130,17 @@ async def _oldest(redis: Redis, stream: str, row: dict[str, Any]) -> float:
     return max(0.0, time.time() - min(added)) if added else 0.0
 
 
-async def _sizes(redis: Redis, names: Names) -> list[Metric]:
+async def _sizes(bus: Bus) -> list[Metric]:
+    redis, names = bus.redis, bus.names
     reports = int(await redis.zcard(names.reports))
     subscriptions: Any = await redis.hlen(names.subscriptions)
-    later = int(await redis.zcard(names.deliveries_later))
+    later = await DeliveryLog(bus).waiting()
     return [
         _gauge("reports", "Tagged reports that are kept.", reports),
         _gauge("subscriptions", "Subscriptions in any state.", subscriptions),
-        _gauge("deliveries_later", "Deliveries that wait for their next attempt.", later),
+        _gauge(
+            "deliveries_later", "Deliveries that wait for their next attempt or for their endpoint.", later
+        ),
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from services.api.adapters.feed_list import read_titles
 from services.api.adapters.limits import Limits
+from services.api.adapters.replays import Replays, What
 from services.api.core.change import Change
 from services.api.core.problem import Closed, Conflict, FieldError, Invalid, NotFound, NotReady
 from services.api.core.signup import (
@@ -24,19 +25,20 @@ from services.api.core.signup import (
     confirmed,
     mail_address,
     make_keys,
-    make_secret,
     moved,
     must_ask_again,
     new_subscription,
     paused,
     resumed,
+    rotated,
+    secret_for,
     source_of,
 )
 from shared.address_guard import ForbiddenURL, check_url
 from shared.bus import Bus
 from shared.catalogue import followable, read_catalogue
 from shared.deliveries import DeliveryLog
-from shared.delivery import Delivery, Kind, owed_message
+from shared.delivery import TO_FALLBACK, Delivery, Kind, owed_message
 from shared.holdings import Holdings
 from shared.settings import Network
 from shared.subscription_store import SubscriptionStore
@@ -53,6 +55,7 @@ HOUR, DAY = 3600, 86400
 CONFIRMATIONS_A_DAY = 5
 TESTS_AN_HOUR = 10
 RETRIES_AN_HOUR = 60
+REPLAYS_AN_HOUR = 6
 PREVIEWS_A_MINUTE = 90
 
 # Other keys begin with those of deliveries.
@@ -93,6 +96,7 @@ class SubscriptionDesk:
         self.store = SubscriptionStore(bus)
         self.log = DeliveryLog(bus)
         self.holdings = Holdings(bus)
+        self._replays = Replays(bus)
 
     @property
     def is_closed(self) -> bool:
@@ -104,7 +108,9 @@ class SubscriptionDesk:
 
         Raise Closed if sign-up is closed and the token is not the operator's.
         """
-        if self._sign_up_token is not None and not compare_digest(token.encode(), self._sign_up_token.encode()):
+        if self._sign_up_token is not None and not compare_digest(
+            token.encode(), self._sign_up_token.encode()
+        ):
             raise Closed
         wish = await self._checked(wish)
         await self._limits.take(
@@ -114,11 +120,14 @@ class SubscriptionDesk:
             seconds=HOUR,
             detail=f"at most {self._signups_per_hour} sign-ups an hour from one address",
         )
-        await self._limit_mail(wish.channel)
+        for endpoint in (wish.channel, wish.fallback):
+            await self._limit_mail(endpoint)
         keys = make_keys(secrets.token_bytes(68))
         subscription = new_subscription(wish, keys, _now())
         await self.store.add(subscription)
         await self._owe("confirm", subscription)
+        if wish.fallback:
+            await self._owe("confirm", subscription, TO_FALLBACK)
         self._bus.counters.add("signups", channel=wish.channel.type)
         return SignedUp(subscription, keys.manage_token)
 
@@ -133,19 +142,24 @@ class SubscriptionDesk:
         values = {name: getattr(wish, name) for name in change.named} | {"changed_at": _now()}
         if "filter" in values:
             values["since"] = _now()
-        if isinstance(wish.channel, EmailEndpoint) and wish.channel != subscription.channel:
+        values["secret"] = secret_for(wish, secrets.token_bytes(32), subscription.secret)
+        moves, moves_fallback = wish.channel != subscription.channel, wish.fallback != subscription.fallback
+        if moves_fallback:
+            await self._limit_mail(wish.fallback)
+            values["fallback_confirmed"] = False
+        if isinstance(wish.channel, EmailEndpoint) and moves:
             del values["channel"]
             return Changed(await self._ask_to_move(subscription, wish.channel, values), None)
-        moves = wish.channel != subscription.channel
-        secret = None
-        if moves:
+        if moves or moves_fallback:
             await self._limit_tests(subscription)
-            secret = None if subscription.secret else make_secret(secrets.token_bytes(32))
-            values |= {"state": "pending", "reason": "", "move": None, "secret": secret or subscription.secret}
+        if moves:
+            values |= {"state": "pending", "reason": "", "move": None}
         changed = await self._update(subscription, lambda current: current.model_copy(update=values))
         if moves:
             await self._owe("confirm", changed)
-        return Changed(changed, secret)
+        if moves_fallback:
+            await self._owe("confirm", changed, TO_FALLBACK)
+        return Changed(changed, changed.secret if changed.secret != subscription.secret else None)
 
     async def _ask_to_move(
         self, subscription: Subscription, new: EmailEndpoint, values: dict[str, Any]
@@ -173,6 +187,7 @@ class SubscriptionDesk:
 
     async def snooze(self, subscription: Subscription, until: datetime | None) -> Subscription:
         """Return it silent until a moment; None ends that."""
+
         def snoozed(current: Subscription) -> Subscription:
             schedule = current.schedule.model_copy(update={"snooze_until": until})
             return current.model_copy(update={"schedule": schedule, "changed_at": _now()})
@@ -182,6 +197,11 @@ class SubscriptionDesk:
     async def confirm(self, subscription: Subscription) -> Subscription:
         """Return it active if it was waiting for the answer to a mail."""
         return await self._update(subscription, lambda current: confirmed(current, _now()))
+
+    async def confirm_fallback(self, subscription: Subscription) -> Subscription:
+        """Return it with its second channel answered."""
+        confirmed = {"fallback_confirmed": True, "changed_at": _now()}
+        return await self._update(subscription, lambda current: current.model_copy(update=confirmed))
 
     async def test(self, subscription: Subscription) -> Delivery:
         """Owe a test message; to an endpoint that has not answered yet the confirmation again."""
@@ -196,12 +216,10 @@ class SubscriptionDesk:
         return await self._owe("confirm", pending)
 
     async def rotate_secret(self, subscription: Subscription) -> str:
-        """Return the new secret of a webhook; the old one signs no more."""
-        if not isinstance(subscription.channel, WebhookEndpoint):
-            raise Conflict("only a webhook has a secret")
-        new = {"secret": make_secret(secrets.token_bytes(32)), "changed_at": _now()}
-        await self._update(subscription, lambda current: current.model_copy(update=new))
-        return str(new["secret"])
+        """Return the new secret of a webhook; the old one signs beside it for a day."""
+        fresh = secrets.token_bytes(32)
+        changed = await self._update(subscription, lambda current: rotated(current, fresh, _now()))
+        return str(changed.secret)
 
     async def retry(self, subscription: Subscription, delivery_id: str) -> Delivery:
         """Queue one of its deliveries again, whatever became of it."""
@@ -221,8 +239,19 @@ class SubscriptionDesk:
             seconds=HOUR,
             detail=f"at most {RETRIES_AN_HOUR} retries an hour for one subscription",
         )
-        await self.log.retry_now(delivery)
+        await self.log.retry_now([delivery])
         return delivery
+
+    async def replay(self, subscription: Subscription, what: What, since: datetime) -> int:
+        """Send again what failed, or all that was missed, since then; return how many."""
+        await self._limits.take(
+            "replays",
+            subscription.id,
+            most=REPLAYS_AN_HOUR,
+            seconds=HOUR,
+            detail=f"at most {REPLAYS_AN_HOUR} replays an hour for one subscription",
+        )
+        return await self._replays.replay(subscription, what, since)
 
     async def remove(self, subscription_id: str) -> None:
         """Remove a subscription and all that is held about it, also while somebody else changes it.
@@ -250,23 +279,29 @@ class SubscriptionDesk:
             detail=f"at most {PREVIEWS_A_MINUTE} previews a minute",
         )
 
-    async def _checked(self, wish: Wish, named: Collection[str] = ("filter", "channel")) -> Wish:
-        """Return the wish with its endpoint normalised; raise Invalid with everything that is wrong."""
+    async def _checked(self, wish: Wish, named: Collection[str] = ("filter", "channel", "fallback")) -> Wish:
+        """Return the wish with its endpoints normalised; raise Invalid with everything that is wrong."""
         errors = await self._check_filter(wish.filter) if "filter" in named else []
-        try:
-            endpoint = self._normalised(wish.channel) if "channel" in named else wish.channel
-        except ValueError as e:
-            field = "channel.url" if isinstance(wish.channel, WebhookEndpoint) else "channel.address"
-            raise Invalid([*errors, FieldError(field, str(e))]) from e
+        endpoints = {}
+        for name in {"channel", "fallback"} & {*named}:
+            endpoint = getattr(wish, name)
+            try:
+                endpoints[name] = self._normalised(endpoint) if endpoint else None
+            except ValueError as e:
+                field = "url" if isinstance(endpoint, WebhookEndpoint) else "address"
+                errors.append(FieldError(f"{name}.{field}", str(e)))
+        wish = wish.model_copy(update=endpoints)
+        if wish.fallback == wish.channel:
+            errors.append(FieldError("fallback", "the second channel is the same as the first"))
         if errors:
             raise Invalid(errors)
-        return wish.model_copy(update={"channel": endpoint})
+        return wish
 
     def _normalised(self, endpoint: Endpoint) -> Endpoint:
         if isinstance(endpoint, EmailEndpoint):
-            return EmailEndpoint(type="email", address=mail_address(endpoint.address))
+            return endpoint.model_copy(update={"address": mail_address(endpoint.address)})
         try:
-            return WebhookEndpoint(type="webhook", url=check_url(endpoint.url, self._allow))
+            return endpoint.model_copy(update={"url": check_url(endpoint.url, self._allow)})
         except ForbiddenURL:
             self._bus.counters.add("forbidden_urls")
             raise
@@ -286,7 +321,7 @@ class SubscriptionDesk:
             for source in unknown
         ]
 
-    async def _limit_mail(self, endpoint: Endpoint) -> None:
+    async def _limit_mail(self, endpoint: Endpoint | None) -> None:
         if isinstance(endpoint, EmailEndpoint):
             await self._limits.take(
                 "mails",
@@ -305,8 +340,8 @@ class SubscriptionDesk:
             detail=f"at most {TESTS_AN_HOUR} tests an hour for one subscription",
         )
 
-    async def _owe(self, kind: Kind, subscription: Subscription) -> Delivery:
-        delivery = owed_message(kind, subscription.id, secrets.token_hex(8), _now())
+    async def _owe(self, kind: Kind, subscription: Subscription, note: str = "") -> Delivery:
+        delivery = owed_message(kind, subscription.id, secrets.token_hex(8), _now(), note)
         await self.log.owe([delivery])
         return delivery
 

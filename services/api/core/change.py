@@ -19,6 +19,8 @@ class Change(BaseModel):
     schedule: Schedule | None = None
     one_per_story: bool | None = None
     updates: bool | None = None
+    fallback: Endpoint | None = None
+    fallback_after: int | None = Field(default=None, ge=1, le=1440)
 
     @model_validator(mode="after")
     def _says_something(self) -> "Change":

@@ -107,7 +107,14 @@ def imagine(terms: Terms, matches: Sequence[News]) -> Imagined:
 
 
 def summed_up(
-    matches: Sequence[News], imagined: Imagined, *, reports: int, days: int, since: datetime, now: datetime, zone: str
+    matches: Sequence[News],
+    imagined: Imagined,
+    *,
+    reports: int,
+    days: int,
+    since: datetime,
+    now: datetime,
+    zone: str,
 ) -> Preview:
     """Return the figures. `since` is when the oldest report came that is kept: there may be fewer days than asked for."""
     told = imagined.told
@@ -131,7 +138,10 @@ def _per_day(
     def day_of(moment: datetime) -> date:
         return moment.astimezone(zone_of(zone)).date()
 
-    matched, sent = Counter(day_of(news.seen) for news in matches), Counter(day_of(news.seen) for news in told)
+    matched, sent = (
+        Counter(day_of(news.seen) for news in matches),
+        Counter(day_of(news.seen) for news in told),
+    )
     last = day_of(now.astimezone(UTC))
     each = (last - timedelta(days=back) for back in range(days, -1, -1))
     return tuple(PreviewDay(day=day, matched=matched[day], told=sent[day]) for day in each)
@@ -140,6 +150,4 @@ def _per_day(
 def _warning(a_day: float) -> str | None:
     if a_day <= MANY_A_DAY:
         return None
-    return (
-        f"about {a_day:.0f} reports a day: name a country, add words that must be there, or take a daily digest"
-    )
+    return f"about {a_day:.0f} reports a day: name a country, add words that must be there, or take a daily digest"

@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 from typing import Literal, NamedTuple
 
@@ -22,6 +22,9 @@ from shared.subscriptions import (
     Wish,
     hash_token,
 )
+from shared.webhook_keys import make_secret, public_key, scheme_of
+
+OVERLAP = timedelta(hours=24)
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -31,19 +34,14 @@ class Keys(NamedTuple):
 
     id: str
     manage_token: str
-    secret: str
+    secret_bytes: bytes
 
 
 def make_keys(sixty_eight_bytes: bytes) -> Keys:
     """Return id, manage token and webhook secret made of 68 random bytes (12, 24 and 32 of them)."""
     first, second, third = sixty_eight_bytes[:12], sixty_eight_bytes[12:36], sixty_eight_bytes[36:68]
     token = base64.urlsafe_b64encode(second).decode()
-    return Keys(f"sub_{first.hex()}", f"tok_{token}", make_secret(third))
-
-
-def make_secret(thirty_two_bytes: bytes) -> str:
-    """Return a secret as Standard Webhooks writes it."""
-    return f"whsec_{base64.b64encode(thirty_two_bytes).decode()}"
+    return Keys(f"sub_{first.hex()}", f"tok_{token}", third)
 
 
 def new_subscription(wish: Wish, keys: Keys, now: datetime) -> Subscription:
@@ -52,10 +50,42 @@ def new_subscription(wish: Wish, keys: Keys, now: datetime) -> Subscription:
         **wish.model_dump(),
         id=keys.id,
         token_hash=hash_token(keys.manage_token),
-        secret=keys.secret if isinstance(wish.channel, WebhookEndpoint) else None,
+        secret=secret_for(wish, keys.secret_bytes),
         created_at=now,
         changed_at=now,
     )
+
+
+def secret_for(wish: Wish, thirty_two_bytes: bytes, had: str | None = None) -> str | None:
+    """Return the secret that signs a wish's webhooks: the one it had, if that is of the right kind; None if it has none."""
+    hooks = [each for each in (wish.channel, wish.fallback) if isinstance(each, WebhookEndpoint)]
+    if not hooks:
+        return had
+    return (
+        had
+        if had and scheme_of(had) == hooks[0].signature
+        else make_secret(thirty_two_bytes, hooks[0].signature)
+    )
+
+
+def rotated(subscription: Subscription, thirty_two_bytes: bytes, now: datetime) -> Subscription:
+    """Return it with a new secret, beside which the old one signs for a day; raise Conflict if it has none."""
+    if subscription.secret is None:
+        raise Conflict("only a webhook has a secret")
+    changes = {
+        "secret": make_secret(thirty_two_bytes, scheme_of(subscription.secret)),
+        "former_secret": subscription.secret,
+        "former_secret_until": now + OVERLAP,
+        "changed_at": now,
+    }
+    return subscription.model_copy(update=changes)
+
+
+def shown_key(secret: str | None) -> dict[str, str]:
+    """Return what its owner verifies signatures with: {"secret": …}, {"public_key": …}, or nothing."""
+    if secret is None:
+        return {}
+    return {"secret": secret} if scheme_of(secret) == "v1" else {"public_key": public_key(secret)}
 
 
 def check_topics(wanted: Sequence[str], known: Sequence[str]) -> list[FieldError]:
@@ -105,10 +135,10 @@ def _no_country(code: str) -> str:
 def mail_address(address: str) -> str:
     """Return the address normalised; raise ValueError that says what is wrong. Nothing is looked up."""
     try:
-        found = validate_email(address, check_deliverability=False, allow_smtputf8=False)
+        found = validate_email(address, check_deliverability=False)
     except EmailNotValidError as e:
         raise ValueError(str(e)) from e
-    return found.ascii_email or found.normalized
+    return found.ascii_email or f"{found.local_part}@{found.ascii_domain}"
 
 
 def source_of(host: str) -> str:
@@ -171,7 +201,9 @@ def asked_to_move(subscription: Subscription, new: EmailEndpoint, now: datetime)
     """
     from_webhook = isinstance(subscription.channel, WebhookEndpoint)
     if subscription.state == "pending" and not from_webhook:
-        raise Conflict("the mail address has not been confirmed yet: confirm it first, or make a new subscription")
+        raise Conflict(
+            "the mail address has not been confirmed yet: confirm it first, or make a new subscription"
+        )
     move = Move(channel=new, asked_at=now, agreed=("from",) if from_webhook else ())
     return subscription.model_copy(update={"move": move, "changed_at": now})
 

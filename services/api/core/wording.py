@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from shared.countries import country_names
-from shared.delivery import Attempt, Delivery
+from shared.delivery import Delivery
 from shared.schedule import Schedule
 from shared.subscriptions import EmailEndpoint, Endpoint, Filter, Subscription
 
@@ -16,7 +16,13 @@ STATES = {
     "paused": "paused",
     "disabled": "switched off",
 }
-KINDS = {"report": "report", "digest": "digest", "confirm": "confirmation", "test": "test"}
+KINDS = {
+    "report": "report",
+    "digest": "digest",
+    "confirm": "confirmation",
+    "test": "test",
+    "notice": "notice",
+}
 DELIVERY_STATES = {
     "pending": "on its way",
     "held": "waiting for its digest",
@@ -91,7 +97,7 @@ def state_in_words(subscription: Subscription) -> str:
     return f"{words} ({subscription.reason})" if subscription.reason else words
 
 
-def delivery_in_words(delivery: Delivery, attempts: Sequence[Attempt]) -> str:
+def delivery_in_words(delivery: Delivery) -> str:
     """Return what became of a delivery, with what the last attempt came to."""
     words = DELIVERY_STATES[delivery.state]
     if delivery.state == "not_sent":
@@ -100,7 +106,7 @@ def delivery_in_words(delivery: Delivery, attempts: Sequence[Attempt]) -> str:
         return f"{words}, due {moment_in_words(delivery.next_attempt_at)}"
     if delivery.state == "pending" and delivery.next_attempt_at:
         words = f"next try {moment_in_words(delivery.next_attempt_at)}"
-    last = attempts[0].detail if attempts else ""
+    last = delivery.log[0].detail if delivery.log else ""
     return f"{words}: {last}" if last else words
 
 

@@ -9,6 +9,7 @@ from services.api.adapters.recent_reports import RecentReports
 from services.api.settings import ApiSettings
 from services.api.web import (
     admin_pages,
+    bounce_routes,
     feed_routes,
     operation_routes,
     owner_pages,
@@ -87,6 +88,7 @@ def make_http(bus: Bus, settings: ApiSettings, recent: RecentReports | None = No
         subscribe_pages,
         owner_pages,
         admin_pages,
+        bounce_routes,
         websub_routes,
     ):
         http.include_router(routes.router)

@@ -13,9 +13,11 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from pydantic import ValidationError
 
 from services.api.adapters.feed_list import read_titles
+from services.api.adapters.replays import What
 from services.api.core.change import Change
 from services.api.core.form import AlertForm, change_fields, errors_by_field, form_of
 from services.api.core.problem import Conflict, FieldError, Invalid, NotFound, TooMany, field_errors
+from services.api.core.signup import shown_key
 from services.api.core.wording import (
     KINDS,
     delivery_in_words,
@@ -28,7 +30,7 @@ from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.preview_routes import Typed
 from shared.catalogue import followable
-from shared.subscriptions import MOVES, EmailEndpoint, Subscription, move_subject, owns
+from shared.subscriptions import MOVES, EmailEndpoint, Subscription, fallback_subject, move_subject, owns
 
 router = APIRouter(include_in_schema=False)
 
@@ -44,6 +46,7 @@ DONE = {
     "woken": "Awake again.",
 }
 SHOWN = 30
+REPLAY_DAYS = 7
 
 
 @router.get("/confirm/{subscription_id}")
@@ -76,6 +79,27 @@ async def _confirm_page(parts: Parts, subscription: Subscription, key: str) -> H
         else None,
         **await _described(parts, subscription),
     )
+
+
+@router.get("/fallback/{subscription_id}")
+async def show_fallback(subscription_id: str, parts: PartsOf, key: str = "") -> HTMLResponse:
+    """What would come to a second channel, and the button."""
+    subscription = await _found(parts, subscription_id)
+    await parts.check_key("fallback", fallback_subject(subscription), key)
+    return await _fallback_page(parts, subscription, key)
+
+
+@router.post("/fallback/{subscription_id}")
+async def confirm_fallback(subscription_id: str, parts: PartsOf, key: Key = "") -> HTMLResponse:
+    """Let the second channel be used: whoever has the key has read the mail."""
+    subscription = await _found(parts, subscription_id)
+    await parts.check_key("fallback", fallback_subject(subscription), key)
+    subscription = await parts.desk.confirm_fallback(subscription)
+    return await _fallback_page(parts, subscription, key)
+
+
+async def _fallback_page(parts: Parts, subscription: Subscription, key: str) -> HTMLResponse:
+    return parts.pages.render("fallback.html", private=True, key=key, **await _described(parts, subscription))
 
 
 @router.get("/move/{subscription_id}")
@@ -203,8 +227,13 @@ async def act(
             await parts.desk.retry(subscription, delivery)
             return _to_manage(subscription_id, key, "retried")
         case "rotate-secret":
-            secret = await parts.desk.rotate_secret(subscription)
-            return await _manage_page(parts, subscription, key, secret=secret)
+            shown = shown_key(await parts.desk.rotate_secret(subscription))
+            return await _manage_page(parts, subscription, key, secret=next(iter(shown.values())))
+        case "replay-failed" | "replay-missed":
+            what: What = "failed" if action == "replay-failed" else "missed"
+            since = datetime.now(UTC) - timedelta(days=REPLAY_DAYS)
+            queued = await parts.desk.replay(subscription, what, since)
+            return await _manage_page(parts, subscription, key, notice=f"{queued} being sent again.")
         case "remove":
             await parts.desk.remove(subscription_id)
             return parts.pages.render("removed.html", private=True)
@@ -229,8 +258,8 @@ async def _manage_page(
     now = datetime.now(UTC)
     newest = await parts.desk.log.newest(subscription.id, SHOWN)
     deliveries = [
-        {"delivery": delivery, "attempts": attempts, "words": delivery_in_words(delivery, attempts)}
-        for delivery, attempts in newest
+        {"delivery": delivery, "attempts": delivery.log, "words": delivery_in_words(delivery)}
+        for delivery in newest
     ]
     return parts.pages.render(
         "manage.html",
@@ -258,6 +287,7 @@ async def _described(parts: Parts, subscription: Subscription) -> dict[str, Any]
         "wanted": filter_in_words(subscription.filter, topics, sources),
         "schedule": schedule_in_words(subscription.schedule),
         "endpoint": endpoint_in_words(subscription.channel),
+        "fallback": endpoint_in_words(subscription.fallback) if subscription.fallback else None,
         "state": state_in_words(subscription),
     }
 

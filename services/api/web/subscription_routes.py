@@ -5,10 +5,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, Field
 
+from services.api.adapters.replays import What
 from services.api.core.change import Change
+from services.api.core.signup import shown_key
 from services.api.web.owners import Credentials, Owned
 from services.api.web.parts import HostOf, PartsOf
-from shared.delivery import Attempt, Delivery
+from shared.delivery import Delivery
+from shared.events import Moment
 from shared.subscriptions import Wish, public_view
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
@@ -52,20 +55,37 @@ class Created(BaseModel):
     state: Literal["pending"]
     manage_token: str = Field(examples=["tok_5Vw0…"])
     secret: str | None = Field(default=None, description="Of a webhook: verifies the signatures.")
+    public_key: str | None = Field(default=None, description="The same with ed25519 signatures.")
 
 
 class Secret(BaseModel):
-    secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    """What verifies the signatures from now on: a secret, or with ed25519 a public key."""
+
+    secret: str | None = Field(default=None, examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    public_key: str | None = Field(
+        default=None, examples=["whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="]
+    )
 
 
-class DeliveryView(Delivery):
-    """A delivery with its attempts, newest first."""
+class Replay(BaseModel):
+    """What is to be sent again."""
 
-    log: list[Attempt]
+    what: What = Field(
+        default="failed", description="failed: what was given up; missed: also what came meanwhile."
+    )
+    since: Moment
+
+
+class Replayed(BaseModel):
+    """How many are being sent again."""
+
+    queued: int
 
 
 class Deliveries(BaseModel):
-    deliveries: list[DeliveryView]
+    """Deliveries, the newest first, each with its attempts, the newest first."""
+
+    deliveries: list[Delivery]
 
 
 @router.post("", status_code=201, response_model=Created, response_model_exclude_none=True)
@@ -86,7 +106,7 @@ async def subscribe(
         id=made.subscription.id,
         state="pending",
         manage_token=made.manage_token,
-        secret=made.subscription.secret,
+        **shown_key(made.subscription.secret),
     )
 
 
@@ -104,7 +124,7 @@ async def change(subscription: Owned, wanted: Change, parts: PartsOf) -> dict[st
     """
     changed = await parts.desk.change(subscription, wanted)
     view = dict(public_view(changed.subscription))
-    return view | {"secret": changed.secret} if changed.secret else view
+    return view | shown_key(changed.secret)
 
 
 @router.get("/{subscription_id}/export")
@@ -137,10 +157,16 @@ async def test(subscription: Owned, parts: PartsOf) -> Delivery:
     return await parts.desk.test(subscription)
 
 
-@router.post("/{subscription_id}/rotate-secret")
+@router.post("/{subscription_id}/rotate-secret", response_model_exclude_none=True)
 async def rotate_secret(subscription: Owned, parts: PartsOf) -> Secret:
-    """Return a new secret; the old one signs no more."""
-    return Secret(secret=await parts.desk.rotate_secret(subscription))
+    """Return a new secret, or public key; for a day the old one signs as well."""
+    return Secret(**shown_key(await parts.desk.rotate_secret(subscription)))
+
+
+@router.post("/{subscription_id}/replay", status_code=202)
+async def replay(subscription: Owned, wanted: Replay, parts: PartsOf) -> Replayed:
+    """Send again what failed since a moment, or all that was missed; each with its old webhook-id."""
+    return Replayed(queued=await parts.desk.replay(subscription, wanted.what, wanted.since))
 
 
 @router.get("/{subscription_id}/deliveries")
@@ -148,10 +174,7 @@ async def deliveries(
     subscription: Owned, parts: PartsOf, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> Deliveries:
     """Return the newest deliveries, each with its attempts."""
-    newest = await parts.desk.log.newest(subscription.id, limit)
-    return Deliveries(
-        deliveries=[DeliveryView(**delivery.model_dump(), log=attempts) for delivery, attempts in newest]
-    )
+    return Deliveries(deliveries=await parts.desk.log.newest(subscription.id, limit))
 
 
 @router.post("/{subscription_id}/deliveries/{delivery_id}/retry", status_code=202)

@@ -52,4 +52,4 @@ async def _try(url: str, fetcher: Fetcher, parser: Parser, now: datetime) -> Fou
     feed = Feed(url=url)
     fetched = await fetcher.fetch(feed)
     reading = await parser.read(fetched.body, fetched.content_type, fetched.url, feed, now)
-    return Found(url, reading.title, len(reading.reports))
+    return Found(url, reading.title, len(reading.drafts))

@@ -7,16 +7,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import urljoin
-
-import aiohttp
-from yarl import URL
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from services.ingest.adapters.host_slots import HostSlots
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import Kind
 from services.ingest.core.pace import freshness, retry_after
-from shared.address_guard import AddressGuard, ForbiddenURL, blocked_cause
+from shared.address_guard import AddressGuard, ForbiddenURL
+from shared.http_answer import Answer, HttpError
+from shared.http_client import Exchange, HttpClient
 
 MAX_REDIRECTS = 5
 MAX_BYTES = 10_000_000
@@ -32,6 +31,17 @@ _MEANINGS = {
     404: ("missing", "there is nothing at this address (404)"),
     410: ("missing", "it says that the feed is gone (410)"),
     429: ("busy", "it asks us to come less often (429)"),
+}
+
+# By kind of HttpError: what to say (None: what the error says), how bad it is, the fault.
+_FAILURES: dict[str, tuple[str | None, Kind, str]] = {
+    "dns": ("its name is not known (DNS)", "temporary", "dns"),
+    "connect": (None, "temporary", "connection"),
+    "certificate": (None, "soft", "certificate"),
+    "tls": (None, "soft", "certificate"),
+    "closed": ("it closed the connection before it had answered", "temporary", "connection"),
+    "encoding": ("its answer is wrongly compressed", "temporary", "server"),
+    "protocol": (None, "soft", "http"),
 }
 
 
@@ -129,28 +139,21 @@ class Fetcher:
     ) -> None:
         self._guard = guard
         self._slots = slots
-        self._headers = {"User-Agent": user_agent(contact), "Accept": ACCEPT}
+        # Feeds of one host come one after another; for the next poll of them no connection is kept.
+        self._http = HttpClient(guard, user_agent=user_agent(contact), max_bytes=max_bytes, keepalive=5)
         self._files_root = files_root
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._clock = clock
-        self._open_session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Fetcher":
-        self._open_session = aiohttp.ClientSession(
-            connector=self._guard.connector(limit=0, keepalive_timeout=5),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=self._headers,
-            timeout=aiohttp.ClientTimeout(total=None),
-            trust_env=False,
-        )
+        await self._http.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._open_session:
-            await self._open_session.close()
+        await self._http.__aexit__(kind, error, trace)
 
     async def fetch(
         self, feed: Feed, validators: Validators = Validators(), address: str | None = None
@@ -165,21 +168,12 @@ class Fetcher:
 
     async def post(self, url: str, form: Mapping[str, str]) -> None:
         """Send a form, as to a WebSub hub; raise FetchError unless it is taken."""
-        checked = self._check(url, url)
-        assert self._open_session, "use the fetcher inside `async with`"
-        try:
-            async with (
-                self._slots.turn(checked.host or ""),
-                asyncio.timeout(self._timeout),
-                self._open_session.post(checked, data=form, allow_redirects=False) as response,
-            ):
-                if not 200 <= response.status < 300:
-                    said = (await response.content.read(200)).decode(errors="replace").strip()
-                    raise FetchError(url, f"it answered {response.status}: {said}", status=response.status)
-        except TimeoutError as e:
-            raise FetchError(url, f"it did not answer within {self._timeout:g} seconds", "temporary") from e
-        except (aiohttp.ClientError, ValueError) as e:
-            raise _explain(url, e) from e
+        checked, body = self._check(url, url), urlencode(form).encode()
+        async with self._slots.turn(_host(checked)):
+            answer = await self._answer(url, self._http.send(checked, body=body, timeout=self._timeout))
+        if not 200 <= answer.status < 300:
+            said = answer.body[:200].decode(errors="replace").strip()
+            raise FetchError(url, f"it answered {answer.status}: {said}", status=answer.status)
 
     def _read_file(self, path: str) -> Fetched:
         try:
@@ -197,7 +191,7 @@ class Fetcher:
         only_permanent = True
         for _ in range(MAX_REDIRECTS + 1):
             checked = self._check(url, place)
-            async with self._slots.turn(checked.host or ""):
+            async with self._slots.turn(_host(checked)):
                 started = asyncio.get_running_loop().time()
                 answer = await self._request(target, checked, validators, left)
                 left -= asyncio.get_running_loop().time() - started
@@ -208,71 +202,67 @@ class Fetcher:
             moved_to = place if only_permanent else moved_to
         raise FetchError(url, f"it redirects more than {MAX_REDIRECTS} times", "soft", fault="redirects")
 
-    def _check(self, url: str, place: str) -> URL:
+    def _check(self, url: str, place: str) -> str:
         try:
-            # Encoded already: what is asked for is what was checked, to the letter.
-            return URL(self._guard.check_url(place), encoded=True)
+            return self._guard.check_url(place)
         except ForbiddenURL as e:
             where = "" if place == url else "it redirects to a forbidden address: "
             raise FetchError(url, f"{where}{e}", "hard", fault="forbidden") from e
 
     async def _request(
-        self, target: "_Target", place: URL, validators: Validators, left: float
+        self, target: "_Target", place: str, validators: Validators, left: float
     ) -> Fetched | _Redirect:
         """One request; the answer, or where it redirects to."""
-        assert self._open_session, "use the fetcher inside `async with`"
         url = target.address
-        get = self._open_session.get(
-            place,
-            headers={**validators.headers(), **target.headers(place)},
-            allow_redirects=False,
-            ssl=target.feed.tls == "verify",
+        headers = {"Accept": ACCEPT, **validators.headers(), **target.headers(place)}
+        verify = target.feed.tls == "verify"
+        answer = await self._answer(
+            url, self._http.send(place, headers=headers, timeout=max(left, 0), verify=verify)
         )
-        try:
-            async with asyncio.timeout(max(left, 0)), get as response:
-                if response.status in _REDIRECTS and "Location" in response.headers:
-                    location = urljoin(str(place), response.headers["Location"])
-                    return _Redirect(location, response.status in _PERMANENT)
-                return await self._accept(url, response, validators)
-        except TimeoutError as e:
-            reason = f"it did not finish within {self._timeout:g} seconds"
-            raise FetchError(url, reason, "temporary", fault="connection") from e
-        except (aiohttp.ClientError, ValueError) as e:
-            raise _explain(url, e) from e
+        if answer.status in _REDIRECTS and (location := answer.headers.get("Location")) is not None:
+            return _Redirect(_joined(place, location), answer.status in _PERMANENT)
+        return self._accept(url, place, answer, validators)
 
-    async def _accept(self, url: str, response: aiohttp.ClientResponse, validators: Validators) -> Fetched:
-        status, headers = response.status, response.headers
-        if status == 304 and validators.headers():
-            body = b""
-        elif 200 <= status < 300:
-            body = await self._read_body(url, response)
-            if not body and status != 200:
-                raise FetchError(url, f"it answered {status} without a document", status=status)
-        else:
-            raise self._refusal(url, response)
+    async def _answer(self, url: str, exchange: Exchange) -> Answer:
+        try:
+            return await exchange
+        except HttpError as e:
+            raise self._explain(url, e) from e
+
+    def _explain(self, url: str, error: HttpError) -> FetchError:
+        """What went wrong, in words for whoever runs this installation."""
+        match error.kind:
+            case "refused":
+                return FetchError(url, f"its address is forbidden: {error}", "hard", fault="forbidden")
+            case "size":
+                return self._too_big(url)
+            case "timeout":
+                reason = f"it did not finish within {self._timeout:g} seconds"
+                return FetchError(url, reason, "temporary", fault="connection")
+            case _:
+                words, kind, fault = _FAILURES[error.kind]
+                return FetchError(url, words or str(error), kind, fault=fault)
+
+    def _accept(self, url: str, place: str, answer: Answer, validators: Validators) -> Fetched:
+        status, headers = answer.status, answer.headers
+        if not (200 <= status < 300 or (status == 304 and validators.headers())):
+            raise self._refusal(url, place, answer)
+        if not answer.body and status not in (200, 304):
+            raise FetchError(url, f"it answered {status} without a document", status=status)
         return Fetched(
             status=status,
-            body=body,
-            url=str(response.url),
+            body=answer.body,
+            url=place,
             validators=_validators(headers, validators if status == 304 else Validators()),
             content_type=headers.get("Content-Type"),
             max_age=freshness(headers),
         )
 
-    async def _read_body(self, url: str, response: aiohttp.ClientResponse) -> bytes:
-        """The decompressed body; reading stops as soon as it is over the limit."""
-        body = bytearray()
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > self._max_bytes:
-                raise self._too_big(url)
-        return bytes(body)
-
     def _too_big(self, url: str) -> FetchError:
         return FetchError(url, f"it is larger than {self._max_bytes / 1e6:g} MB", "hard", fault="size")
 
-    def _refusal(self, url: str, response: aiohttp.ClientResponse) -> FetchError:
-        status, headers = response.status, response.headers
+    def _refusal(self, url: str, place: str, answer: Answer) -> FetchError:
+        status, headers = answer.status, answer.headers
         temporary = status == 429 or status >= 500
         kind: Kind = "temporary" if temporary else "hard" if status == 401 else "soft"
         fault, meaning = _MEANINGS.get(status) or ("server", f"its server has a fault ({status})")
@@ -281,7 +271,7 @@ class Fetcher:
         if "cf-mitigated" in headers:
             fault, meaning = "wall", f"it lets no robots in, and takes us for one ({status})"
         wait = retry_after(headers, self._clock()) if temporary else None
-        host = response.url.host or ""
+        host = _host(place)
         return FetchError(url, meaning, kind, fault=fault, status=status, retry_after=wait, host=host)
 
 
@@ -292,10 +282,22 @@ class _Target:
     feed: Feed
     address: str
 
-    def headers(self, place: URL) -> dict[str, str]:
+    def headers(self, place: str) -> dict[str, str]:
         """The feed's own headers, which may hold a password: for its own host only, and never in the open."""
-        in_the_open = place.scheme == "http" and self.feed.url.startswith("https:")
-        return self.feed.request_headers() if place.host == self.feed.host and not in_the_open else {}
+        in_the_open = place.startswith("http:") and self.feed.url.startswith("https:")
+        return self.feed.request_headers() if _host(place) == self.feed.host and not in_the_open else {}
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _joined(place: str, location: str) -> str:
+    """Where a redirect leads; bytes that are no text lead nowhere, but are no reason to stumble."""
+    try:
+        return urljoin(place, location.encode(errors="surrogateescape").decode(errors="replace"))
+    except ValueError:
+        return location
 
 
 def _validators(headers: Mapping[str, str], known: Validators) -> Validators:
@@ -306,25 +308,3 @@ def _validators(headers: Mapping[str, str], known: Validators) -> Validators:
 
 def _fit(value: str | None) -> str | None:
     return value if value and len(value) <= VALIDATOR_LIMIT and value.isprintable() else None
-
-
-def _explain(url: str, error: Exception) -> FetchError:
-    """What went wrong, in words for whoever runs this installation."""
-    blocked = blocked_cause(error)
-    if blocked:
-        return FetchError(url, f"its address is forbidden: {blocked}", "hard", fault="forbidden")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return FetchError(url, "its name is not known (DNS)", "temporary", fault="dns")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return FetchError(url, "its certificate is not valid", "soft", fault="certificate")
-    if isinstance(error, aiohttp.ClientSSLError):
-        return FetchError(url, "no secure connection could be made", "soft", fault="certificate")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        reason = (error.os_error.strerror or "failed").lower()
-        return FetchError(url, f"no connection: {reason}", "temporary", fault="connection")
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
-        return FetchError(url, "it closed the connection before it answered", "temporary", fault="connection")
-    if isinstance(error, aiohttp.ClientPayloadError):
-        reason = "its answer broke off or was wrongly compressed"
-        return FetchError(url, reason, "temporary", fault="server")
-    return FetchError(url, f"its answer is not proper HTTP ({type(error).__name__})", "soft")

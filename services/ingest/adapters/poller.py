@@ -16,7 +16,8 @@ from services.ingest.adapters.parser import ParseError, Parser
 from services.ingest.adapters.publisher import Completer, Published, Publisher
 from services.ingest.adapters.websub import Hubs
 from services.ingest.core import moving, trust
-from services.ingest.core.change import KEPT_DAYS, Horizon, day_of, has_date
+from services.ingest.core.change import KEPT_DAYS, Horizon, day_of
+from services.ingest.core.draft import Draft
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import (
     FeedState,
@@ -30,7 +31,6 @@ from services.ingest.core.pace import SPREAD_SECONDS, Limits, Wishes, next_poll,
 from services.ingest.core.rhythm import gap_now, learned, rhythm_of
 from services.ingest.core.websub import pushed_pace
 from shared.bus import Bus
-from shared.events import Report
 from shared.push import Push
 
 log = structlog.get_logger()
@@ -135,7 +135,7 @@ class Poller:
         now = self._clock()
         state = await self._states.load(feed.id)
         reading = await self._parser.read(body, content_type, feed.url, feed, now)
-        told = await self._publisher.publish(feed, reading.reports, now, self._horizon(feed, state, now))
+        told = await self._publisher.publish(feed, reading.drafts, now, self._horizon(feed, state, now))
         after = replace(state, last_push=now, last_new=now if told.new else state.last_new)
         await self._states.save(feed.id, after, state)
         self._counters.add("websub_pushed")
@@ -201,19 +201,19 @@ class Poller:
     async def _read(self, poll: _Poll, fetched: Fetched, now: datetime) -> _Taken:
         feed, state = poll.feed, poll.before
         reading = await self._parser.read(fetched.body, fetched.content_type, fetched.url, feed, now)
-        told = await self._publisher.publish(feed, reading.reports, now, self._horizon(feed, state, now))
+        told = await self._publisher.publish(feed, reading.drafts, now, self._horizon(feed, state, now))
         if state.read_day is not None and state.read_day < day_of(now):
             await self._publisher.forget_old(feed.id, told.present, now, state.read_day)
         if reading.notes:
             self._counters.add("documents_mended")
         rhythm = learned(
-            state.rhythm, rhythm_of(_dates(reading.reports), now), now, last_new=state.last_new, new=told.new
+            state.rhythm, rhythm_of(_dates(reading.drafts), now), now, last_new=state.last_new, new=told.new
         )
         after = after_reading(
             state,
             now,
             title=reading.title,
-            entries=len(reading.reports),
+            entries=len(reading.drafts),
             notes=reading.notes,
             hints=reading.hints,
             rhythm=rhythm,
@@ -324,8 +324,8 @@ def _is_cheap(feed: Feed, state: FeedState) -> bool:
     return feed.is_file or (bool(state.etag or state.last_modified) and not state.trust.is_lost)
 
 
-def _dates(reports: Sequence[Report]) -> list[datetime]:
-    return [report.published_at for report in reports if has_date(report)]
+def _dates(drafts: Sequence[Draft]) -> list[datetime]:
+    return [draft.published_at for draft in drafts if draft.dated]
 
 
 def _body_hash(feed: Feed, body: bytes, now: datetime) -> str:

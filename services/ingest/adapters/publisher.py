@@ -6,7 +6,6 @@ from typing import NamedTuple, Protocol
 
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.core.change import (
-    PAGE,
     Change,
     Horizon,
     day_of,
@@ -14,14 +13,14 @@ from services.ingest.core.change import (
     find_pages,
     find_renamed,
     find_renewals,
-    has_date,
     page_names,
     read_mark,
     sweep,
 )
+from services.ingest.core.draft import PAGE, Draft
 from services.ingest.core.feed import Feed
 from shared.bus import Bus, Marked
-from shared.events import Report, published, published_fields
+from shared.events import PUBLISHED, Report
 
 BATCH_REPORTS = 50
 BATCH_CHARACTERS = 1_000_000
@@ -56,54 +55,52 @@ class Publisher:
         self._articles = articles
 
     async def publish(
-        self, feed: Feed, reports: Sequence[Report], now: datetime, horizon: Horizon | None = None
+        self, feed: Feed, drafts: Sequence[Draft], now: datetime, horizon: Horizon | None = None
     ) -> Published:
         """Return what was published of a document that was just read.
 
         Reports from behind the horizon that are not known are marked as seen, and not told.
         """
-        pages = page_names(reports)
-        marks = await self._states.marks(feed.id, [report.id for report in reports] + list(pages.values()))
-        reports, marks = await self._as_known(feed, reports, pages, marks)
-        told, untold = find_changes(reports, marks, now, horizon)
-        written = [change for batch in _batches(told) for change in await self._tell(feed, batch, now)]
-        present = frozenset(report.id for report in reports)
+        pages = page_names(drafts)
+        marks = await self._states.marks(feed.id, [draft.id for draft in drafts] + list(pages.values()))
+        drafts, marks = await self._as_known(feed, drafts, pages, marks)
+        told, untold = find_changes(drafts, marks, now, horizon)
+        written = [change for batch in _batches(told) for change in await self._tell(feed, batch)]
+        present = frozenset(draft.id for draft in drafts)
         today = day_of(now)
-        named = find_pages(reports, page_names(reports), marks, today)
+        named = find_pages(drafts, page_names(drafts), marks, today)
         await self._states.renew(feed.id, find_renewals(marks, today) | untold | named)
-        new = [change.report for change in written if change.is_new]
+        new = [change.draft for change in written if change.is_new]
         self._bus.counters.add("reports_published", len(new), kind="new")
         self._bus.counters.add("reports_published", len(written) - len(new), kind="changed")
         self._bus.counters.add("reports_too_old", len(untold))
-        dates = tuple(report.published_at for report in new if has_date(report))
+        dates = tuple(draft.published_at for draft in new if draft.dated)
         return Published(len(new), len(written) - len(new), len(present & marks.keys()), dates, present)
 
     async def _as_known(
-        self, feed: Feed, reports: Sequence[Report], pages: Mapping[str, str], marks: dict[str, bytes]
-    ) -> tuple[Sequence[Report], dict[str, bytes]]:
+        self, feed: Feed, drafts: Sequence[Draft], pages: Mapping[str, str], marks: dict[str, bytes]
+    ) -> tuple[Sequence[Draft], dict[str, bytes]]:
         """The reports under the ids that they were first told by, and the marks of those ids."""
-        renamed = find_renamed(reports, pages, marks)
+        renamed = find_renamed(drafts, pages, marks)
         if not renamed:
-            return reports, marks
+            return drafts, marks
         marks = marks | await self._states.marks(feed.id, list(renamed.values()))
         renamed = {new: old for new, old in renamed.items() if old in marks}
-        known = {
-            renamed.get(report.id, report.id): report.model_copy(
-                update={"id": renamed.get(report.id, report.id)}
-            )
-            for report in reports
-        }
-        return list(known.values()), marks
+        known = (draft.changed(id=renamed[draft.id]) if draft.id in renamed else draft for draft in drafts)
+        return list({draft.id: draft for draft in known}.values()), marks
 
-    async def _tell(self, feed: Feed, batch: list[Change], now: datetime) -> list[Change]:
+    async def _tell(self, feed: Feed, batch: list[Change]) -> list[Change]:
         """Those of a batch that nobody told before us."""
         if feed.full_text and self._articles:
             # After the marks were compared: they are of the feed's own words.
-            batch = [
-                change._replace(report=await self._articles.complete(feed, change.report)) for change in batch
-            ]
-        done = await self._bus.publish_once([self._marked(feed.id, change, now) for change in batch])
+            batch = [change._replace(draft=await self._completed(feed, change.draft)) for change in batch]
+        done = await self._bus.publish_once([self._marked(feed.id, change) for change in batch])
         return [change for change, was_first in zip(batch, done, strict=True) if was_first]
+
+    async def _completed(self, feed: Feed, draft: Draft) -> Draft:
+        assert self._articles
+        report = await self._articles.complete(feed, draft.report)
+        return draft.changed(text=report.text, notes=report.notes)
 
     async def forget_old(self, feed_id: str, present: Collection[str], now: datetime, last_read: int) -> None:
         """Drop the marks of entries long gone; `last_read` is the day of the document before this one."""
@@ -118,15 +115,15 @@ class Publisher:
         )
         await self._states.forget(feed_id, swept.forget)
 
-    def _marked(self, feed_id: str, change: Change, now: datetime) -> Marked:
-        names = self._bus.names
+    def _marked(self, feed_id: str, change: Change) -> Marked:
+        names, draft = self._bus.names, change.draft
         return Marked(
             key=names.seen(feed_id),
-            field=change.report.id,
+            field=draft.id,
             expected=change.seen,
             mark=str(change.mark),
             stream=names.published,
-            fields=published_fields(published(change.report, now)),
+            fields={"type": PUBLISHED, "id": f"{draft.id}.{change.mark.revision}", "event": draft.event},
         )
 
 
@@ -135,7 +132,7 @@ def _batches(changes: Sequence[Change]) -> Iterator[list[Change]]:
     batch: list[Change] = []
     size = 0
     for change in changes:
-        length = len(change.report.text)
+        length = len(change.draft.event)
         if batch and (len(batch) >= BATCH_REPORTS or size + length > BATCH_CHARACTERS):
             yield batch
             batch, size = [], 0

@@ -10,12 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from services.ingest.core.identity import is_own_page
-from services.ingest.core.meaning import digest, meaning_of, same_page
-from shared.events import Report
+from services.ingest.core.draft import Draft
 
 KEPT_DAYS = 30
-PAGE = "page:"
 
 Field = Literal["title", "text", "url"]
 _FIELDS: tuple[Field, ...] = ("title", "text", "url")
@@ -39,23 +36,12 @@ class Sweep(NamedTuple):
     renew: list[str]
 
 
-def fingerprint(report: Report) -> str:
-    """Return digests of what title, text and link mean. Dates do not count: some feeds touch them daily."""
-    meanings = (meaning_of(report.title), meaning_of(report.text), same_page(report.url or ""))
-    return ".".join(map(digest, meanings))
-
-
 def changed_fields(before: str, after: str) -> tuple[Field, ...]:
     """Return which fields two fingerprints differ in."""
     old, new = before.split("."), after.split(".")
     if len(old) != len(new):
         return _FIELDS
     return tuple(name for name, was, is_now in zip(_FIELDS, old, new, strict=True) if was != is_now)
-
-
-def has_date(report: Report) -> bool:
-    """Return whether the date of a report is the feed's own."""
-    return not any(note.startswith("date:") for note in report.notes)
 
 
 def day_of(moment: datetime) -> int:
@@ -92,9 +78,9 @@ class Horizon(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A report to publish with its revision set, the mark it leaves, and the mark it must still find."""
+    """A draft to publish with its revision set, the mark it leaves, and the mark it must still find."""
 
-    report: Report
+    draft: Draft
     mark: Mark
     seen: bytes | None
 
@@ -111,25 +97,25 @@ class Changes(NamedTuple):
 
 
 def find_changes(
-    reports: Iterable[Report], marks: Mapping[str, bytes], now: datetime, horizon: Horizon | None = None
+    drafts: Iterable[Draft], marks: Mapping[str, bytes], now: datetime, horizon: Horizon | None = None
 ) -> Changes:
     """Return the reports that are new or changed against the marks; what is behind the horizon is not told as new."""
-    told, untold = [], {}
-    for report in reports:
-        seen, said = marks.get(report.id), fingerprint(report)
+    told, untold, today = [], {}, day_of(now)
+    for draft in drafts:
+        seen = marks.get(draft.id)
         before = read_mark(seen) if seen is not None else Mark(0, "", 0)
-        if before.fingerprint == said:
+        if before.fingerprint == draft.said:
             continue
         since = horizon and (horizon.unseen if seen is None else horizon.untold)
-        if before.revision == 0 and since and report.published_at < since:
-            untold[report.id] = (seen or b"", str(Mark(0, said, day_of(now))))
+        if before.revision == 0 and since and draft.published_at < since:
+            untold[draft.id] = (seen or b"", str(Mark(0, draft.said, today)))
             continue
-        mark = Mark(before.revision + 1, said, day_of(now))
-        fields = changed_fields(before.fingerprint, said) if before.revision else ()
-        told.append(
-            Change(report.model_copy(update={"revision": mark.revision, "changed": fields}), mark, seen)
-        )
-    return Changes(sorted(told, key=lambda change: change.report.published_at), untold)
+        mark = Mark(before.revision + 1, draft.said, today)
+        if before.revision:
+            fields = changed_fields(before.fingerprint, draft.said)
+            draft = draft.changed(revision=mark.revision, changed=fields)
+        told.append(Change(draft, mark, seen))
+    return Changes(sorted(told, key=lambda change: change.draft.published_at), untold)
 
 
 def find_renewals(marks: Mapping[str, bytes], day: int) -> dict[str, tuple[bytes, str]]:
@@ -141,42 +127,41 @@ def find_renewals(marks: Mapping[str, bytes], day: int) -> dict[str, tuple[bytes
     }
 
 
-def page_names(reports: Sequence[Report]) -> dict[str, str]:
+def page_names(drafts: Sequence[Draft]) -> dict[str, str]:
     """Return report id -> name of its page's mark, for the pages that only one report of the document has.
 
     The address of a site or of a list names no report: entries that share it are different ones.
     """
-    pages = {report.id: same_page(report.url) for report in reports if report.url and is_own_page(report.url)}
-    shared = Counter(pages.values())
-    return {report: PAGE + digest(page) for report, page in pages.items() if shared[page] == 1}
+    shared = Counter(draft.page for draft in drafts)
+    return {draft.id: draft.page for draft in drafts if draft.page and shared[draft.page] == 1}
 
 
 def find_renamed(
-    reports: Sequence[Report], pages: Mapping[str, str], marks: Mapping[str, bytes]
+    drafts: Sequence[Draft], pages: Mapping[str, str], marks: Mapping[str, bytes]
 ) -> dict[str, str]:
     """Return id -> id it was known by, for entries whose guid has changed while the page is the same.
 
     Not if the old id is still in the document: then these are two entries.
     """
-    present = {report.id for report in reports}
+    present = {draft.id for draft in drafts}
     found = {}
-    for report in reports:
-        page = marks.get(pages.get(report.id, ""))
-        if page is None or report.id in marks:
+    for draft in drafts:
+        page = marks.get(pages.get(draft.id, ""))
+        if page is None or draft.id in marks:
             continue
         known_as = read_mark(page).fingerprint
         if known_as and known_as not in present:
-            found[report.id] = known_as
+            found[draft.id] = known_as
     return found
 
 
 def find_pages(
-    reports: Iterable[Report], pages: Mapping[str, str], marks: Mapping[str, bytes], day: int
+    drafts: Iterable[Draft], pages: Mapping[str, str], marks: Mapping[str, bytes], day: int
 ) -> dict[str, tuple[bytes, str]]:
     """Return name -> (mark as it is, mark to leave) for pages that are not yet known as these reports'."""
     found = {}
-    for report in reports:
-        name = pages.get(report.id)
-        if name and (name not in marks or read_mark(marks[name]).fingerprint != report.id):
-            found[name] = (marks.get(name, b""), str(Mark(1, report.id, day)))
+    for draft in drafts:
+        name = pages.get(draft.id)
+        if name and (name not in marks or read_mark(marks[name]).fingerprint != draft.id):
+            found[name] = (marks.get(name, b""), str(Mark(1, draft.id, day)))
     return found

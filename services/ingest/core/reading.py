@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.ingest.core.draft import Draft, draft
 from services.ingest.core.entry import MAX_ENTRIES, Hints, ParsedFeed
 from services.ingest.core.feed import Feed
 from services.ingest.core.parse import parse_source
@@ -16,9 +17,14 @@ class Reading:
     """The reports of a document, the feed's own title, notes on what was mended or left out, and its hints."""
 
     title: str
-    reports: tuple[Report, ...]
+    drafts: tuple[Draft, ...]
     notes: tuple[str, ...] = ()
     hints: Hints = Hints()  # noqa: RUF009
+
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """As they would be published."""
+        return tuple(draft.report for draft in self.drafts)
 
 
 def read_document(body: bytes, content_type: str | None, url: str, feed: Feed, now: datetime) -> Reading:
@@ -28,7 +34,7 @@ def read_document(body: bytes, content_type: str | None, url: str, feed: Feed, n
         parsed = as_of_today(parsed, now)
     source = source_of(feed, parsed)
     reports = [to_report(entry, feed, parsed, now, source) for entry in parsed.entries]
-    told = tuple(report for report in reports if report.title or report.url)
+    told = tuple(draft(report, now) for report in reports if report.title or report.url)
     return Reading(source.title, told, tuple(_notes(parsed, len(reports) - len(told))), parsed.hints)
 
 

@@ -1,5 +1,7 @@
 """The active subscriptions, in memory: a snapshot at start, then kept current from `subscriptions.v1`."""
 
+from collections.abc import Callable
+
 import structlog
 from redis.exceptions import RedisError
 
@@ -13,9 +15,12 @@ log = structlog.get_logger()
 class ActiveSubscriptions:
     """Follows every change within a second. Each notify process has all of them."""
 
-    def __init__(self, bus: Bus, store: SubscriptionStore) -> None:
+    def __init__(
+        self, bus: Bus, store: SubscriptionStore, on_change: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._bus = bus
         self._store = store
+        self._on_change = on_change
         self._cursor = b"0-0"
         self.wanted = Wanted()
 
@@ -42,6 +47,7 @@ class ActiveSubscriptions:
 
     async def _apply(self, rows: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
         for subscription_id in {fields[b"id"].decode() for _, fields in rows if b"id" in fields}:
+            self._on_change(subscription_id)
             subscription = await self._store.get(subscription_id)
             if subscription is None:
                 self.wanted.drop(subscription_id)

@@ -1,11 +1,17 @@
-"""Looks up what a delivery needs: itself, its subscription, its report. One round trip, and less for what is known."""
+"""Looks up what deliveries need: themselves, their subscriptions, their reports. What is known is not read again."""
 
+import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Generic, TypeVar
 
-from shared.bus import Bus, Entry
-from shared.deliveries import read_delivery
+from pydantic import ValidationError
+
+from services.notify.core.message import common_part, matched_part
+from shared.bus import Bus
+from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
 from shared.events import TaggedReport
 from shared.matching.text import Text
@@ -13,7 +19,9 @@ from shared.report_store import read_stored
 from shared.subscriptions import CompiledFilter, Matched, Subscription, find_match, text_of
 
 REPORTS_KEPT = 512
+MATCHES_KEPT = 200
 SUBSCRIPTIONS_KEPT = 10_000
+FRESH_SECONDS = 0.2
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -27,10 +35,10 @@ class Recent(Generic[Key, Value]):
         self._kept: OrderedDict[Key, Value] = OrderedDict()
 
     def get(self, key: Key) -> Value | None:
-        if key in self._kept:
+        value = self._kept.get(key)
+        if value is not None:
             self._kept.move_to_end(key)
-            return self._kept[key]
-        return None
+        return value
 
     def put(self, key: Key, value: Value) -> Value:
         self._kept[key] = value
@@ -40,77 +48,128 @@ class Recent(Generic[Key, Value]):
         return value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wanting:
-    """A subscription with its filter made ready."""
+    """A subscription with its filter made ready. `wish` is the same for all who want the same."""
 
     subscription: Subscription
     compiled: CompiledFilter
+    wish: str
+    part: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Telling:
     """A report with its words made ready."""
 
     tagged: TaggedReport
     text: Text
 
-    def match(self, wanting: Wanting) -> Matched:
-        """Return why the report is wanted; by nothing, if a revision since then matches no more."""
-        return find_match(wanting.compiled, self.tagged, self.text) or Matched((), ())
+    matches: "Recent[str, tuple[Matched, bytes]]" = field(default_factory=lambda: Recent(MATCHES_KEPT))
+
+    @cached_property
+    def common(self) -> bytes:
+        """What every subscriber's webhook says of it."""
+        return common_part(self.tagged)
+
+    def match(self, wanting: Wanting) -> tuple[Matched, bytes]:
+        """Return why the report is wanted, and the same as a part of a webhook; by nothing, if a revision since
+        then matches no more. Many want the same: it is worked out once."""
+        known = self.matches.get(wanting.wish)
+        if known is None:
+            matched = find_match(wanting.compiled, self.tagged, self.text) or Matched((), ())
+            known = self.matches.put(wanting.wish, (matched, matched_part(matched)))
+        return known
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A delivery and all that is needed to perform it; None for what is gone."""
+    """A delivery and all that is needed to perform it, as it was at `at`; None for what is gone."""
 
     delivery: Delivery
     wanting: Wanting | None
     telling: Telling | None
+    at: float
 
 
 class Cases:
-    """Finds the case of a queue entry. What was just matched, or parsed before, is not read again."""
+    """Finds the cases of deliveries. What was just matched, or parsed before, is not read again."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._names = bus.names
+        self._log = DeliveryLog(bus)
         self._reports: Recent[str, Telling] = Recent(REPORTS_KEPT)
         self._wishes: Recent[bytes, Wanting] = Recent(SUBSCRIPTIONS_KEPT)
+        self._changed: Recent[str, float] = Recent(SUBSCRIPTIONS_KEPT)
+        self._current: Recent[str, tuple[float, Wanting | None]] = Recent(SUBSCRIPTIONS_KEPT)
 
     def remember(self, tagged: TaggedReport, text: Text) -> None:
         """Keep a report that was just matched: its deliveries come next."""
         self._reports.put(tagged.report.id, Telling(tagged, text))
 
-    async def find(self, entry: Entry) -> Case | None:
-        """Return the case, or None if the delivery is not there any more."""
-        delivery_id, report_id = entry.field("id").decode(), entry.fields.get(b"report", b"").decode()
-        known = self._reports.get(report_id)
+    async def find(self, ids: Sequence[str], at: float) -> list[Case | None]:
+        """Return the case of each delivery that is still pending. Two round trips, however many they are."""
+        deliveries = await self._log.many(ids)
+        pending = [each for each in deliveries if each and each.state == "pending"]
+        wishes = list(dict.fromkeys(each.subscription for each in pending))
+        reports = list(dict.fromkeys(each.report for each in pending if each.report))
+        unknown = [each for each in reports if self._reports.get(each) is None]
+        if not wishes:
+            return [None] * len(deliveries)
         pipe = self._bus.redis.pipeline(transaction=False)
-        pipe.hgetall(self._names.delivery(delivery_id))
-        pipe.hget(self._names.subscriptions, entry.field("subscription"))
-        if report_id and known is None:
-            pipe.hget(self._names.report(report_id), "event")
-        raw_delivery, raw_subscription, *raw_report = await pipe.execute()
-        delivery = read_delivery(raw_delivery)
-        if delivery is None:
-            return None
-        wanting = self._wanting(raw_subscription) if raw_subscription else None
-        if wanting and delivery.kind == "move_to" and (move := wanting.subscription.move):
-            # The one message that goes to an address before it is the subscription's.
-            moved = wanting.subscription.model_copy(update={"channel": move.channel})
-            wanting = Wanting(moved, wanting.compiled)
-        return Case(delivery, wanting, known or self._telling(raw_report))
+        pipe.hmget(self._names.subscriptions, wishes)
+        for report in unknown:
+            pipe.hget(self._names.report(report), "event")
+        raw_wishes, *raw_reports = await pipe.execute()
+        wanting = {each: self._wanting(raw) for each, raw in zip(wishes, raw_wishes, strict=True)}
+        for each, wish in wanting.items():
+            self._current.put(each, (at, wish))
+        telling = {each: self._telling(raw) for each, raw in zip(unknown, raw_reports, strict=True)}
+        return [
+            Case(
+                each,
+                wanting.get(each.subscription),
+                (telling.get(each.report) or self._reports.get(each.report)) if each.report else None,
+                at,
+            )
+            if each and each.state == "pending"
+            else None
+            for each in deliveries
+        ]
 
-    def _wanting(self, raw: bytes) -> Wanting:
-        known = self._wishes.get(raw)
-        if known is not None:
+    def changed(self, subscription_id: str) -> None:
+        """A subscription is not any more what it was."""
+        self._changed.put(subscription_id, time.monotonic())
+
+    def is_current(self, case: Case, now: float) -> bool:
+        """Return whether the case's subscription is known to be as it was found."""
+        changed = self._changed.get(case.delivery.subscription)
+        return now - case.at < FRESH_SECONDS and (changed is None or changed < case.at)
+
+    async def wanting(self, subscription_id: str, at: float) -> Wanting | None:
+        """Return a subscription as it is, or was a moment ago."""
+        known = self._current.get(subscription_id)
+        changed = self._changed.get(subscription_id) or 0.0
+        if known is None or at - known[0] > FRESH_SECONDS or changed >= known[0]:
+            raw = await self._bus.redis.hget(self._names.subscriptions, subscription_id)
+            known = self._current.put(subscription_id, (at, self._wanting(raw)))
+        return known[1]
+
+    def _wanting(self, raw: bytes | None) -> Wanting | None:
+        known = self._wishes.get(raw) if raw else None
+        if raw is None or known:
             return known
-        subscription = Subscription.model_validate_json(raw)
-        return self._wishes.put(raw, Wanting(subscription, CompiledFilter.of(subscription.filter)))
-
-    def _telling(self, raw: list[bytes | None]) -> Telling | None:
-        tagged = read_stored(raw[0]) if raw else None
-        if tagged is None:
+        try:
+            subscription = Subscription.model_validate_json(raw)
+        except ValidationError:
+            self._bus.counters.add("subscriptions_unreadable")
             return None
-        return self._reports.put(tagged.report.id, Telling(tagged, text_of(tagged)))
+        wanted = subscription.filter
+        return self._wishes.put(
+            raw, Wanting(subscription, CompiledFilter.of(wanted), wanted.model_dump_json())
+        )
+
+    def _telling(self, raw: bytes | None) -> Telling | None:
+        tagged = read_stored(raw)
+        return self._reports.put(tagged.report.id, Telling(tagged, text_of(tagged))) if tagged else None

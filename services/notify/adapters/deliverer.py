@@ -1,4 +1,4 @@
-"""Performs one delivery: look up -> decide -> render -> send -> write down how it went.
+"""Performs deliveries: look up -> wait for the endpoint's turn -> render -> send -> write down how it went.
 
 What follows an attempt (delivered, later, given up) is written in the script that acknowledges the queue entry.
 """
@@ -6,126 +6,167 @@ What follows an attempt (delivered, later, given up) is written in the script th
 import asyncio
 import random
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from redis.exceptions import RedisError
 
-from services.notify.adapters.cases import Case, Cases, Recent, Wanting
+from services.notify.adapters.cases import Case, Cases, Wanting
+from services.notify.adapters.endpoints import Endpoints
+from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer, Unsendable
 from services.notify.core.channel import DeliveryError, MailSender, Sent, WebhookSender
-from services.notify.core.outcome import after_failure, after_success
-from shared.bus import Bus, Entry, Outcome
+from services.notify.core.lanes import Held, Lane, Lanes
+from services.notify.core.outcome import (
+    after_failure,
+    after_success,
+    cancelled,
+    fallback_digest,
+    has_failed_long_enough,
+    is_for_fallback,
+)
+from shared.bus import Bus, Command, Consumer, Entry, Outcome, Rejected
 from shared.decision import silent_until
-from shared.deliveries import after_attempt, put_off
-from shared.delivery import Attempt, Delivery
+from shared.deliveries import DeliveryLog, after_attempt, hold, hold_for_digest, put_off
+from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery, owed_message
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Subscription, WebhookEndpoint
+from shared.subscriptions import EmailEndpoint, Subscription, WebhookEndpoint, as_fallback
 
 log = structlog.get_logger()
 
-BUSY_SECONDS = 0.2
-QUICK_SECONDS = 0.25
-PATIENCE_SECONDS = 1.0
-ENDPOINTS_KEPT = 10_000
-LONGEST_TURN = 60.0
 PAUSED_SECONDS = 300.0
 NEWS = ("report", "digest")
 """What is sent only to an active subscription, and never in its quiet hours."""
-
-
-class Traffic:
-    """What one endpoint is being sent: at most so many attempts at once.
-
-    At an endpoint that answers quickly the next one waits a moment for its turn. At a slow one it does not: it would
-    hold a worker that others need. It is put off instead, to a turn at the pace that the endpoint has shown.
-    """
-
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
-        self._slots = asyncio.Semaphore(at_once)
-        self._waiting = 0
-        self._seconds = 0.05
-        self._turn = 0.0
-
-    async def enter(self) -> bool:
-        """Take a slot, and return whether there was one to be had."""
-        if self._slots.locked() and (self._seconds > QUICK_SECONDS or self._waiting >= self._at_once):
-            return False
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._slots.acquire()
-        except TimeoutError:
-            self._seconds = max(self._seconds, PATIENCE_SECONDS)
-            return False
-        finally:
-            self._waiting -= 1
-        return True
-
-    def leave(self, seconds: float) -> None:
-        """Give the slot back after an attempt that took so long."""
-        self._slots.release()
-        self._seconds += (seconds - self._seconds) / 8
-
-    def next_turn(self, now: float) -> float:
-        """Return the seconds until one more may be tried."""
-        self._turn = max(self._turn, now) + self._seconds / self._at_once
-        return min(self._turn - now, LONGEST_TURN) + BUSY_SECONDS
+LOOK_SECONDS = 0.25
+RELEASED_EACH = 50
 
 
 class Cancelled(Exception):
     """Nobody wants this delivery any more; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A delivery in this process's hands."""
+
+    entry: Entry
+    case: Case
+    consumer: Consumer
+
+
 @dataclass
 class Deliverer:
-    """The handler of `deliveries.v1`. At most `per_endpoint` attempts at one endpoint at once, in this process."""
+    """The handler of `deliveries.v1`."""
 
     bus: Bus
     subscriptions: SubscriptionStore
+    deliveries: DeliveryLog
     cases: Cases
     renderer: Renderer
     webhooks: WebhookSender
     mails: MailSender
+    endpoints: Endpoints
+    lanes: Lanes[Job]
     schedule: tuple[float, ...]
-    per_endpoint: int
-    _endpoints: Recent[str, Traffic] = field(default_factory=lambda: Recent(ENDPOINTS_KEPT))
+    disable_after_days: float
+    mail_budget: MailBudget
+    _refilling: set[str] = field(default_factory=set)
+    _log: structlog.typing.FilteringBoundLogger = field(default_factory=lambda: log.bind())
 
-    async def on_delivery(self, entry: Entry) -> Outcome:
-        """Make one attempt, unless the delivery is done, unwanted, or its endpoint has all it may have."""
-        case = await self.cases.find(entry)
-        if case is None or case.delivery.state != "pending":
-            return Outcome()
-        subscription = case.wanting.subscription if case.wanting else None
-        if subscription and case.delivery.kind in NEWS:
-            if subscription.state == "paused":
-                return self._put_off(case.delivery, PAUSED_SECONDS)
-            if until := silent_until(subscription.schedule, _now()):
-                return self._put_off(case.delivery, (until - _now()).total_seconds())
-        traffic = self._traffic(_endpoint_name(subscription))
-        if not await traffic.enter():
-            return self._put_off(case.delivery, traffic.next_turn(time.monotonic()))
-        started = time.monotonic()
+    async def on_deliveries(self, consumer: Consumer, entries: list[Entry]) -> None:
+        """Look up what was read, and start what may be started; the rest waits for its endpoint's turn."""
+        readable = [(entry, entry.fields[b"id"].decode()) for entry in entries if b"id" in entry.fields]
+        for entry in entries:
+            if b"id" not in entry.fields:
+                consumer.handle(entry, _not_ours())
+        cases = await self.cases.find([delivery for _, delivery in readable], time.monotonic())
+        for (entry, _), case in zip(readable, cases, strict=True):
+            self._receive(consumer, entry, case)
+        self._start_what_may()
+
+    async def look_after_those_who_wait(self) -> None:
+        """Queue what is due, and let held deliveries go, for ever."""
+        while True:
+            now = _now()
+            moved = await self.deliveries.queue_due(now)
+            moved += await self.deliveries.release_due(now, RELEASED_EACH, LOOK_SECONDS)
+            await asyncio.sleep(0 if moved else LOOK_SECONDS)
+
+    def _receive(self, consumer: Consumer, entry: Entry, case: Case | None) -> None:
+        if case is None or _is_early(case.delivery):
+            consumer.finish(entry, Outcome())
+            return
+        job = Job(entry, case, consumer)
         try:
-            return await self._attempt(case, started)
-        finally:
-            traffic.leave(time.monotonic() - started)
+            wanting = _as_addressed(case.delivery, _still_wanted(case.delivery, case.wanting))
+        except Cancelled as e:
+            consumer.finish(entry, self._written(cancelled(case.delivery, str(e), _now())))
+            return
+        if until := _silent_until(case.delivery, wanting, _now()):
+            consumer.finish(entry, self._put_off(case.delivery, until))
+            return
+        held = self.lanes.put(self.endpoints.lane(wanting.subscription.channel), job, time.monotonic())
+        if held:
+            self._hold(held)
 
-    def _traffic(self, endpoint: str) -> Traffic:
-        return self._endpoints.get(endpoint) or self._endpoints.put(endpoint, Traffic(self.per_endpoint))
+    def _start_what_may(self) -> None:
+        for turn in self.lanes.take(time.monotonic()):
+            if isinstance(turn, Held):
+                self._hold(turn)
+            else:
+                lane, job = turn
+                job.consumer.handle(job.entry, self._perform(lane, job))
 
-    async def _attempt(self, case: Case, started: float) -> Outcome:
-        delivery = case.delivery
+    def _hold(self, held: Held[Job]) -> None:
+        until = time.time() + max(0.0, held.until - time.monotonic()) + LOOK_SECONDS
+        for job in held.items:
+            commands = hold(self.bus.names, held.lane.name, job.case.delivery.id, until)
+            job.consumer.finish(job.entry, Outcome(commands))
+
+    async def _perform(self, lane: Lane[Job], job: Job) -> Outcome:
+        started, case = time.monotonic(), job.case
         try:
-            wanting = _still_wanted(case)
+            wanting = _still_wanted(case.delivery, await self._now_wanting(case, started))
+            wanting = _as_addressed(case.delivery, wanting)
+            if until := _silent_until(case.delivery, wanting, _now()):
+                return self._put_off(case.delivery, until)
+            if until := await self._over_budget(wanting):
+                return self._put_off(case.delivery, until)
             sent = await self._send(case, wanting)
-        except (Cancelled, Unsendable) as e:
-            attempt = Attempt(at=_now(), outcome="cancelled", detail=str(e))
-            return self._written(delivery, "cancelled", attempt)
+            lane.succeeded()
         except DeliveryError as e:
-            return await self._failed(delivery, wanting.subscription, e, _milliseconds(started))
-        return await self._succeeded(delivery, wanting.subscription, sent, _milliseconds(started))
+            if e.only_this:
+                lane.succeeded()
+            else:
+                lane.failed(started, time.monotonic(), random.random(), e.overloaded, e.retry_after)
+            return await self._failed(lane, case, wanting.subscription, e, _milliseconds(started))
+        except (Cancelled, Unsendable) as e:
+            return self._written(cancelled(case.delivery, str(e), _now()))
+        finally:
+            self.lanes.done(lane)
+            if not job.consumer.stopping:
+                self._start_what_may()
+                self._refill(lane)
+        return await self._succeeded(lane, case, wanting.subscription, sent, _milliseconds(started))
+
+    def _put_off(self, delivery: Delivery, until: datetime) -> Outcome:
+        return Outcome(put_off(self.bus.names, delivery, until, _now()))
+
+    async def _over_budget(self, wanting: Wanting) -> datetime | None:
+        channel = wanting.subscription.channel
+        if not isinstance(channel, EmailEndpoint):
+            return None
+        seconds = await self.mail_budget.take(channel.address)
+        return _now() + timedelta(seconds=seconds) if seconds else None
+
+    async def _now_wanting(self, case: Case, now: float) -> Wanting | None:
+        """The subscription as it is now: it may have been removed while the delivery waited."""
+        if self.cases.is_current(case, now):
+            return case.wanting
+        return await self.cases.wanting(case.delivery.subscription, now)
 
     async def _send(self, case: Case, wanting: Wanting) -> Sent:
         channel = wanting.subscription.channel
@@ -134,52 +175,77 @@ class Deliverer:
         return await self.mails.send(await self.renderer.mail(case, wanting), channel)
 
     async def _succeeded(
-        self, delivery: Delivery, subscription: Subscription, sent: Sent, duration_ms: int
+        self, lane: Lane[Job], case: Case, subscription: Subscription, sent: Sent, duration_ms: int
     ) -> Outcome:
-        if delivery.kind == "confirm" and isinstance(subscription.channel, WebhookEndpoint):
-            await self._activate(subscription)
-        attempt = Attempt(
-            at=_now(), outcome="delivered", detail=sent.detail, status=sent.status, duration_ms=duration_ms
-        )
-        return self._written(after_success(delivery), subscription.channel.type, attempt)
+        if case.delivery.kind == "confirm" and isinstance(subscription.channel, WebhookEndpoint):
+            await (self._confirm_fallback if case.delivery.to_fallback else self._activate)(subscription)
+        if sent.enough:
+            await self._disable(
+                subscription, "the endpoint asked for nothing more (webhook-delivery: disable)"
+            )
+        delivered = after_success(case.delivery, sent, _now(), duration_ms)
+        return self._written(delivered, subscription.channel.type, self.endpoints.after_success(lane))
 
     async def _failed(
-        self, delivery: Delivery, subscription: Subscription, error: DeliveryError, duration_ms: int
+        self, lane: Lane[Job], case: Case, subscription: Subscription, error: DeliveryError, duration_ms: int
     ) -> Outcome:
         now = _now()
-        failed = after_failure(
-            delivery, self.schedule, now, random.random(), error.permanent, error.retry_after
-        )
-        attempt = Attempt(
-            at=now,
-            outcome="failed" if failed.next_attempt_at else "given_up",
-            detail=str(error),
-            status=error.status,
-            duration_ms=duration_ms,
-            next_attempt_at=failed.next_attempt_at,
-        )
-        if error.gone and delivery.kind != "move_to":
-            await self._disable(subscription.id, str(error))
-        elif delivery.kind == "confirm":
+        failed = after_failure(case.delivery, self.schedule, error, now, random.random(), duration_ms)
+        more: list[Command] = []
+        if error.gone and case.delivery.kind != "move_to":
+            await self._disable(subscription, f"the endpoint is gone: {error}")
+        elif case.delivery.kind == "confirm":
             await self._explain_pending(subscription.id, str(error))
-        return self._written(failed, subscription.channel.type, attempt)
+        elif not isinstance(subscription.channel, EmailEndpoint) and not case.delivery.to_fallback:
+            since = datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
+            if has_failed_long_enough(since, now, timedelta(days=self.disable_after_days)):
+                reason = f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
+                await self._disable(subscription, reason)
+            if is_for_fallback(failed, subscription, since, now):
+                failed, more = self._told_late(failed, subscription, now)
+        return self._written(failed, subscription.channel.type, more)
 
-    def _written(self, delivery: Delivery, channel: str, attempt: Attempt) -> Outcome:
+    def _told_late(
+        self, delivery: Delivery, subscription: Subscription, now: datetime
+    ) -> tuple[Delivery, list[Command]]:
+        """The delivery, noted, and what puts it into the next digest to the second channel."""
+        digest, due = fallback_digest(subscription, now)
+        commands = hold_for_digest(
+            self.bus.names, delivery.id, digest, due, f"{subscription.id} {TO_FALLBACK}"
+        )
+        return replace(delivery, note=TOLD_BY_FALLBACK), commands
+
+    def _written(self, delivery: Delivery, channel: str = "none", more: Sequence[Command] = ()) -> Outcome:
+        attempt = delivery.log[0]
         self.bus.counters.add("attempts", outcome=attempt.outcome, channel=channel)
-        log.info(
+        # A line for each of thousands a second is for whoever looks for one; what went wrong is for everybody.
+        say = self._log.debug if attempt.outcome == "delivered" else self._log.info
+        say(
             attempt.outcome,
             delivery=delivery.id,
             report=delivery.report,
             subscription=delivery.subscription,
             attempt=delivery.attempts,
-            detail=attempt.detail[:200],
+            detail=attempt.detail,
         )
-        if attempt.outcome == "cancelled":
-            delivery = delivery.model_copy(update={"state": "cancelled", "next_attempt_at": None})
-        return Outcome(after_attempt(self.bus.names, delivery, attempt))
+        return Outcome([*after_attempt(self.bus.names, delivery), *more])
 
-    def _put_off(self, delivery: Delivery, seconds: float) -> Outcome:
-        return Outcome(put_off(self.bus.names, delivery, _now() + timedelta(seconds=seconds)))
+    def _refill(self, lane: Lane[Job]) -> None:
+        """Let held deliveries of an endpoint go as soon as it has taken what waited here."""
+        room = self.lanes.room(lane)
+        if (
+            lane.held
+            and room > len(lane.queue)
+            and lane.opens_at(0) <= time.monotonic()
+            and lane.name not in self._refilling
+        ):
+            self._refilling.add(lane.name)
+            asyncio.create_task(self._let_go(lane, room))  # noqa: RUF006
+
+    async def _let_go(self, lane: Lane[Job], room: int) -> None:
+        with suppress(RedisError):
+            lane.held = await self.deliveries.release(lane.name, room) == room
+        self._refilling.discard(lane.name)
 
     async def _activate(self, asked: Subscription) -> None:
         def answered(subscription: Subscription) -> Subscription:
@@ -193,15 +259,27 @@ class Deliverer:
 
         await self.subscriptions.update(asked.id, answered)
 
-    async def _disable(self, subscription_id: str, reason: str) -> None:
+    async def _disable(self, asked: Subscription, reason: str) -> None:
+        def given_up(subscription: Subscription) -> Subscription:
+            if subscription.state == "disabled" or subscription.channel != asked.channel:
+                return subscription
+            return subscription.model_copy(
+                update={"state": "disabled", "reason": reason, "changed_at": _now()}
+            )
+
+        changed = await self.subscriptions.update(asked.id, given_up)
+        if changed and changed.state == "disabled" and as_fallback(changed) and changed.fallback_confirmed:
+            unique = f"{changed.changed_at:%Y-%m-%dT%H:%M}"
+            note = f"{TO_FALLBACK}: {reason}"
+            await self.deliveries.owe([owed_message("notice", changed.id, unique, _now(), note)])
+
+    async def _confirm_fallback(self, asked: Subscription) -> None:
         await self.subscriptions.update(
-            subscription_id,
-            lambda subscription: subscription.model_copy(
-                update={
-                    "state": "disabled",
-                    "reason": f"the endpoint is gone: {reason}",
-                    "changed_at": _now(),
-                }
+            asked.id,
+            lambda subscription: (
+                subscription.model_copy(update={"fallback_confirmed": True, "changed_at": _now()})
+                if subscription.fallback == asked.channel
+                else subscription
             ),
         )
 
@@ -216,22 +294,49 @@ class Deliverer:
         )
 
 
-def _still_wanted(case: Case) -> Wanting:
-    if case.wanting is None:
+async def _not_ours() -> Outcome:
+    raise Rejected("the entry has no field 'id': it is not ours")
+
+
+def _is_early(delivery: Delivery) -> bool:
+    """Whether it waits for another moment: it was queued twice."""
+    return bool(delivery.next_attempt_at and delivery.next_attempt_at > _now() + timedelta(seconds=1))
+
+
+def _silent_until(delivery: Delivery, wanting: Wanting, now: datetime) -> datetime | None:
+    """Until when news waits: its subscription is paused, or has its quiet hours."""
+    if delivery.kind not in NEWS:
+        return None
+    if wanting.subscription.state == "paused":
+        return now + timedelta(seconds=PAUSED_SECONDS)
+    return silent_until(wanting.subscription.schedule, now)
+
+
+def _still_wanted(delivery: Delivery, wanting: Wanting | None) -> Wanting:
+    if wanting is None:
         raise Cancelled("the subscription was removed")
-    state = case.wanting.subscription.state
-    if case.delivery.kind in NEWS and state != "active":
+    state = wanting.subscription.state
+    if delivery.to_fallback:
+        return wanting
+    if delivery.kind in NEWS and state not in ("active", "paused"):
         raise Cancelled(f"the subscription is {state}")
-    if case.delivery.kind == "confirm" and state != "pending":
+    if delivery.kind == "confirm" and state != "pending":
         raise Cancelled("the subscription is confirmed already")
-    return case.wanting
+    return wanting
 
 
-def _endpoint_name(subscription: Subscription | None) -> str:
-    if subscription is None:
-        return ""
-    channel = subscription.channel
-    return "mail" if isinstance(channel, EmailEndpoint) else channel.url
+def _as_addressed(delivery: Delivery, wanting: Wanting) -> Wanting:
+    """The subscription with the channel that this delivery goes to; raise Cancelled if there is none any more."""
+    if delivery.kind == "move_to" and (move := wanting.subscription.move):
+        # The one message that goes to an address before it is the subscription's.
+        moved = wanting.subscription.model_copy(update={"channel": move.channel})
+        return Wanting(moved, wanting.compiled, wanting.wish)
+    if not delivery.to_fallback:
+        return wanting
+    subscription = as_fallback(wanting.subscription)
+    if subscription is None or (delivery.kind == "confirm" and subscription.fallback_confirmed):
+        raise Cancelled("the second channel has answered already, or is gone")
+    return Wanting(subscription, wanting.compiled, wanting.wish)
 
 
 def _now() -> datetime:

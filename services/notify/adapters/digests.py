@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.notify.adapters.cases import Wanting
 from services.notify.core.digest import Held, build_digest
 from shared.bus import Bus
-from shared.deliveries import DIGEST_SECONDS, read_delivery
+from shared.deliveries import DIGEST_SECONDS, DeliveryLog
 from shared.delivery import Delivery
 from shared.digest import Digest
 from shared.report_store import read_stored
@@ -43,10 +43,7 @@ class Digests:
         return build_digest(delivery, due, held, wanted, await self._sources(stories))
 
     async def _deliveries(self, ids: Sequence[str]) -> list[Delivery | None]:
-        pipe = self._bus.redis.pipeline(transaction=False)
-        for each in ids:
-            pipe.hgetall(self._names.delivery(each))
-        return [read_delivery(raw) for raw in await pipe.execute()]
+        return await DeliveryLog(self._bus).many(ids)
 
     async def _held(self, waited: Sequence[Delivery], wanting: Wanting) -> list[Held]:
         pipe = self._bus.redis.pipeline(transaction=False)

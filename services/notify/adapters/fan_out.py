@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from shared.bus import Bus
 from shared.decision import NOTHING, SENT, Decision, Earlier, Memory, News, Terms, decide
-from shared.deliveries import KEPT_PER_SUBSCRIPTION, KEPT_SECONDS
+from shared.deliveries import KEPT_OFF_THE_LOG_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_SECONDS
 from shared.delivery import delivery_id, digest_id, update_id
 from shared.schedule import hour_of
 
@@ -67,15 +67,20 @@ class FanOut:
         if self._queue is None:
             self._queue = self._bus.redis.register_script((_SCRIPTS / "queue_digests.lua").read_text())
         prefixes = [names.delivery(""), names.deliveries_of(""), names.digest("")]
-        args = [now.timestamp(), limit, KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, *prefixes]
+        args = [
+            now.timestamp(),
+            limit,
+            KEPT_SECONDS,
+            KEPT_PER_SUBSCRIPTION,
+            *prefixes,
+            KEPT_OFF_THE_LOG_SECONDS,
+        ]
         return int(await self._queue(keys=[names.digests_due, names.deliveries], args=args))
 
     async def _settled(self, news: News, cases: Sequence[_Case], now: datetime) -> list[_Case]:
         """Write what can be written; return what has to be decided again."""
         decided = [case.decided(news, now) for case in cases]
-        items = [
-            _item(case, news, decision) for case, (decision, _) in zip(cases, decided, strict=True)
-        ]
+        items = [_item(case, news, decision) for case, (decision, _) in zip(cases, decided, strict=True)]
         answers = await self._written(news, items, now)
         for (decision, _), answer in zip(decided, answers, strict=True):
             if answer == 1:
@@ -91,11 +96,18 @@ class FanOut:
         if self._settle is None:
             self._settle = self._bus.redis.register_script((_SCRIPTS / "settle_matches.lua").read_text())
         hour = int(hour_of(now).timestamp()) // 3600
-        keys = [names.deliveries, names.told(news.story), names.sent_in(hour), names.digests_due]
+        keys = [
+            names.deliveries,
+            names.told(news.story),
+            names.sent_in(hour),
+            names.digests_due,
+            names.revised(news.report),
+        ]
         args = [
             KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, self._bus.retention_seconds,
             names.delivery(""), names.deliveries_of(""), names.digest(""),
-            news.report, news.revision, news.mark, news.story, f"{now.timestamp():.3f}", json.dumps(items),
+            news.report, news.revision, news.mark, f"{now.timestamp():.1f}",
+            KEPT_OFF_THE_LOG_SECONDS, news.story, json.dumps(items),
         ]  # fmt: skip
         answers: list[Any] = await self._settle(keys=keys, args=args)
         return answers

@@ -1,23 +1,30 @@
 """Turns a delivery into the message that its channel carries."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from jinja2 import Environment
 
-from services.notify.adapters.cases import Case, Wanting
+from services.notify.adapters.cases import Case, Telling, Wanting
 from services.notify.adapters.digests import Digests
 from services.notify.core.channel import MailMessage, WebhookMessage
 from services.notify.core.digest import digest_body
 from services.notify.core.mail import MOVE_KINDS, MailError, build_mail
-from services.notify.core.message import Reference, webhook_body, webhook_test_body
+from services.notify.core.message import (
+    Reference,
+    subscriber_part,
+    webhook_body,
+    webhook_notice_body,
+    webhook_test_body,
+)
 from shared.delivery import Delivery, delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.report_store import ReportStore
-from shared.subscriptions import Links, Matched, find_match, text_of
+from shared.subscriptions import Links, Matched, find_match, signing_secrets, text_of
 
 EXAMPLES_LOOKED_AT = 1000
+LATE_AFTER = timedelta(minutes=10)
 
 
 class Unsendable(Exception):
@@ -39,15 +46,33 @@ class Renderer:
         subscription, now = wanting.subscription, datetime.now(UTC)
         if subscription.secret is None:
             raise Unsendable("the subscription has no secret to sign with")
-        if case.delivery.kind == "digest":
+        if case.delivery.kind == "notice":
+            body = webhook_notice_body(subscription, self.links, now)
+        elif case.delivery.kind == "digest":
             body = digest_body(subscription, await self._digest(case, wanting), self.links, now)
         elif case.delivery.kind == "report":
+            telling = _told(case)
+            matched, part = telling.match(wanting)
+            ready = self._subscriber_part(wanting), telling.common, part
+            reference = _reference(case.delivery)
             body = webhook_body(
-                subscription, *_told(case, wanting), self.links, now, reference=_reference(case.delivery)
+                subscription,
+                telling.tagged,
+                matched,
+                self.links,
+                now,
+                ready,
+                reference=reference,
+                late=_is_late(case.delivery, now),
             )
         else:
             body = webhook_test_body(subscription, *await self._example(wanting), self.links, now)
-        return WebhookMessage(case.delivery.id, body, (subscription.secret,))
+        return WebhookMessage(case.delivery.id, body, signing_secrets(subscription, now))
+
+    def _subscriber_part(self, wanting: Wanting) -> bytes:
+        if wanting.part is None:
+            wanting.part = subscriber_part(wanting.subscription, self.links)
+        return wanting.part
 
     async def mail(self, case: Case, wanting: Wanting) -> MailMessage:
         """Return the mail; the same at every attempt. Raise Unsendable."""
@@ -57,7 +82,7 @@ class Renderer:
             raise Unsendable("the change of address was called off, or is done")
         shown: tuple[TaggedReport | None, Matched | None] = (None, None)
         if delivery.kind == "report":
-            shown = _told(case, wanting)
+            shown = _told(case).tagged, _told(case).match(wanting)[0]
         elif delivery.kind in ("confirm", "test"):
             shown = await self._example(wanting)
         try:
@@ -94,6 +119,10 @@ class Renderer:
         return None, None
 
 
+def _is_late(delivery: Delivery, now: datetime) -> bool:
+    return now - delivery.created_at > LATE_AFTER
+
+
 def _reference(delivery: Delivery) -> Reference | None:
     """What was told before, if this is not the first that is told of it."""
     if delivery.refers_to is None:
@@ -102,7 +131,7 @@ def _reference(delivery: Delivery) -> Reference | None:
     return Reference(first, delivery.refers_to, delivery.is_update)
 
 
-def _told(case: Case, wanting: Wanting) -> tuple[TaggedReport, Matched]:
+def _told(case: Case) -> Telling:
     if case.telling is None:
         raise Unsendable("the report is older than the retention")
-    return case.telling.tagged, case.telling.match(wanting)
+    return case.telling

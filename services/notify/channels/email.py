@@ -4,58 +4,30 @@ import asyncio
 import os
 import re
 import ssl
-from dataclasses import dataclass, field
-from email.message import EmailMessage
 from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from services.notify.channels.smtp_pool import Relay, RelayURLError, SmtpPool
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, one_line
 from shared.subscriptions import EmailEndpoint
 
 TIMEOUT_SECONDS = 20.0
 ACCEPTED = 250
 
-_PORTS = {"smtp": 25, "smtps": 465}
 _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 
-
-class RelayURLError(ValueError):
-    """TOCSIN_SMTP_URL cannot be read. The message says what would be right, and never holds the URL."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relay:
-    """The mail server that takes our mail."""
-
-    host: str
-    port: int
-    implicit_tls: bool
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-
-    @classmethod
-    def of(cls, url: str) -> "Relay":
-        """Read `smtp://user:pass@host:port` or `smtps://…`; raise RelayURLError."""
-        try:
-            parts = urlsplit(url.strip())
-            port = parts.port
-        except ValueError as e:
-            raise RelayURLError("the mail server's URL cannot be read; is its port a number?") from e
-        if parts.scheme not in _PORTS or not parts.hostname:
-            raise RelayURLError("the mail server's URL is like smtp://user:password@host:587 or smtps://host")
-        username = unquote(parts.username) if parts.username else None
-        password = unquote(parts.password) if parts.password else None
-        return cls(parts.hostname, port or _PORTS[parts.scheme], parts.scheme == "smtps", username, password)
+__all__ = ["OutboxChannel", "Relay", "RelayURLError", "SmtpChannel"]
 
 
 class SmtpChannel:
-    """Carries a mail to a relay: TLS from the start with smtps, STARTTLS if the relay offers it with smtp."""
+    """Carries a mail to a relay, over connections that are kept."""
 
-    def __init__(self, url: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        self._relay = Relay.of(url)
+    def __init__(
+        self, url: str, *, timeout: float = TIMEOUT_SECONDS, password_in_clear: bool = False
+    ) -> None:
+        self._pool = SmtpPool(Relay.of(url), timeout, password_in_clear=password_in_clear)
         self._timeout = timeout
 
     async def send(self, message: MailMessage, endpoint: EmailEndpoint) -> Sent:
@@ -64,28 +36,18 @@ class SmtpChannel:
         Final is only what the relay says for good of this recipient or this mail. A sender or a password that
         it refuses is for the operator to mend, so the mail is tried again.
         """
+        sender = parseaddr(str(message.mail["From"]))[1]
+        options = () if endpoint.address.isascii() else ("SMTPUTF8", "BODY=8BITMIME")
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._send(message.mail, endpoint.address)
+                answer = await self._pool.send(message.mail.as_bytes(), sender, endpoint.address, options)
         except (aiosmtplib.SMTPException, OSError, ValueError) as e:
             raise _delivery_error(e, self._timeout) from e
-
-    async def _send(self, mail: EmailMessage, address: str) -> Sent:
-        relay = self._relay
-        _, answer = await aiosmtplib.send(
-            mail.as_bytes(),
-            sender=parseaddr(str(mail["From"]))[1],
-            recipients=[address],
-            hostname=relay.host,
-            port=relay.port,
-            username=relay.username,
-            password=relay.password,
-            use_tls=relay.implicit_tls,
-            # Encryption that nobody asked for may be unproven; a password wants a server that proves itself.
-            validate_certs=relay.implicit_tls or relay.password is not None,
-            timeout=self._timeout,
-        )
         return Sent(ACCEPTED, one_line(answer))
+
+    async def close(self) -> None:
+        """Close the kept connections."""
+        await self._pool.close()
 
 
 class OutboxChannel:
@@ -121,7 +83,16 @@ def _delivery_error(error: Exception, timeout: float) -> DeliveryError:
     if isinstance(error, aiosmtplib.SMTPResponseException):
         about_this_mail = isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError)
         reason = f"the mail server answered {error.code}: {one_line(error.message)}"
-        return DeliveryError(reason, permanent=about_this_mail and error.code >= 500, status=error.code)
+        return DeliveryError(
+            reason,
+            permanent=about_this_mail and error.code >= 500,
+            status=error.code,
+            only_this=about_this_mail,
+        )
+    if isinstance(error, aiosmtplib.SMTPNotSupported):
+        return DeliveryError(
+            "the mail server does not take addresses with such letters", permanent=True, only_this=True
+        )
     if isinstance(error, TimeoutError):
         return DeliveryError(f"the mail server took longer than {timeout:g} s")
     if isinstance(error, ssl.SSLError):

@@ -1,24 +1,23 @@
 """Posts signed JSON (Standard Webhooks). Follows no redirect; waits for no answer past a deadline."""
 
-import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import lru_cache
 from types import TracebackType
-
-import aiohttp
-from aiohttp.abc import AbstractResolver
 
 from services.notify.core.channel import DeliveryError, Sent, WebhookMessage, one_line
 from services.notify.core.schedule import parse_retry_after
 from services.notify.core.signature import signed_headers
-from shared.address_guard import AddressGuard, ForbiddenURL, blocked_cause
+from shared.address_guard import AddressGuard, ForbiddenURL
+from shared.http_answer import Answer, HttpError
+from shared.http_client import CONNECTIONS, HttpClient
 from shared.subscriptions import WebhookEndpoint
 
 DEADLINE_SECONDS = 15.0
 ANSWER_LIMIT = 16_384
-KEEPALIVE_SECONDS = 45.0
+URLS_KEPT = 100_000
 GONE = 410
+OVERLOADED = (429, 502, 503, 504)
 
 
 class WebhookChannel:
@@ -31,107 +30,76 @@ class WebhookChannel:
         *,
         deadline: float = DEADLINE_SECONDS,
         user_agent: str = "Tocsin",
-        resolver: AbstractResolver | None = None,
+        connections: int = CONNECTIONS,
+        addresses: Iterable[str] = (),
     ) -> None:
-        self._guard = guard
         self._clock = clock
         self._deadline = deadline
-        self._user_agent = user_agent
-        self._resolver = resolver
+        self._checked = lru_cache(URLS_KEPT)(guard.check_url)
+        self._http = HttpClient(
+            guard,
+            user_agent=user_agent,
+            max_bytes=ANSWER_LIMIT,
+            # The receiver has it: a body that never ends changes nothing.
+            head_is_enough=True,
+            # An answer is read as it comes: a small one that unpacks to gigabytes costs nothing.
+            decompress=False,
+            connections=connections,
+            addresses=addresses,
+        )
 
     async def __aenter__(self) -> "WebhookChannel":
-        # No limit here: whoever calls decides how many are under way, and waiting would eat up the deadline.
-        connector = self._guard.connector(
-            limit=0, keepalive_timeout=KEEPALIVE_SECONDS, resolver=self._resolver
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            # An answer is read as it comes: a small one that unpacks to gigabytes costs nothing.
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None),
-            headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
-        )
+        await self._http.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.close()
+        await self._http.__aexit__(kind, error, trace)
 
     async def send(self, message: WebhookMessage, endpoint: WebhookEndpoint) -> Sent:
         """Return when the receiver answered 2xx; raise DeliveryError otherwise.
 
         The deadline covers everything from the name's look-up to the last byte that is read of the answer.
         """
-        end = asyncio.get_running_loop().time() + self._deadline
         try:
-            url = self._guard.check_url(endpoint.url)
-            async with asyncio.timeout_at(end):
-                answer = await self._post(url, message)
+            url = self._checked(endpoint.url)
+            answer = await self._http.send(
+                url, body=message.body, headers=self._headers(message, endpoint), timeout=self._deadline
+            )
         except ForbiddenURL as e:
             raise DeliveryError(str(e), permanent=True) from e
-        except TimeoutError as e:
-            raise DeliveryError(f"no answer within {self._deadline:g} s") from e
-        except aiohttp.ClientError as e:
-            raise _delivery_error(e) from e
-        async with answer:
-            words = await _first_words(answer, end)
-        if 200 <= answer.status < 300:
-            # The receiver has it: a body that never ended changes nothing.
-            return Sent(answer.status, words)
-        raise _refusal(answer, words, self._clock())
+        except HttpError as e:
+            raise self._delivery_error(e) from e
+        return self._judged(answer)
 
-    async def _post(self, url: str, message: WebhookMessage) -> aiohttp.ClientResponse:
+    def _headers(self, message: WebhookMessage, endpoint: WebhookEndpoint) -> dict[str, str]:
         timestamp = int(self._clock().timestamp())
-        headers = signed_headers(message.secrets, message.id, timestamp, message.body)
-        headers["Content-Type"] = "application/json"
-        return await self._session.post(url, data=message.body, headers=headers, allow_redirects=False)
+        signed = signed_headers(message.secrets, message.id, timestamp, message.body)
+        return {**endpoint.headers, "Content-Type": "application/json", **signed}
 
+    def _judged(self, answer: Answer) -> Sent:
+        words = one_line(answer.body[: 4 * ANSWER_LIMIT].decode("utf-8", "replace"))
+        wish = answer.headers.get("webhook-delivery", "") if b"ebhook-" in answer.head.lower() else ""
+        if 200 <= answer.status < 300:
+            return Sent(answer.status, words, enough=wish == "disable")
+        raise self._refusal(answer, words, wish)
 
-async def _first_words(answer: aiohttp.ClientResponse, end: float) -> str:
-    """The beginning of the answer as one line. Reads at most 16 KB and not past `end`, then hangs up."""
-    body = bytearray()
-    with suppress(aiohttp.ClientError, TimeoutError):
-        async with asyncio.timeout_at(end):
-            while len(body) < ANSWER_LIMIT:
-                piece = await answer.content.read(ANSWER_LIMIT - len(body))
-                if not piece:
-                    return one_line(body.decode("utf-8", "replace"))
-                body += piece
-    answer.close()
-    return one_line(body.decode("utf-8", "replace"))
-
-
-def _refusal(answer: aiohttp.ClientResponse, words: str, now: datetime) -> DeliveryError:
-    reason = f"answered {answer.status}" + (f": {words}" if words else "")
-    if 300 <= answer.status < 400:
-        reason = f"answered {answer.status}, a redirect; give the address that it leads to"
-    retry_after = parse_retry_after(answer.headers.get("Retry-After"), now)
-    return DeliveryError(reason, status=answer.status, retry_after=retry_after, gone=answer.status == GONE)
-
-
-def _delivery_error(error: aiohttp.ClientError) -> DeliveryError:
-    """What went wrong on the way, in words. Bytes of what answered are left out: it may be no web server."""
-    blocked = blocked_cause(error)
-    if blocked:
-        return DeliveryError(str(blocked), permanent=True)
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return DeliveryError(f"the name {error.host} cannot be looked up")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return DeliveryError(f"no secure connection to {error.host}: {_tls_reason(error)}")
-    if isinstance(error, aiohttp.ClientConnectorError):
+    def _refusal(self, answer: Answer, words: str, wish: str) -> DeliveryError:
+        reason = f"answered {answer.status}" + (f": {words}" if words else "")
+        if 300 <= answer.status < 400:
+            reason = f"answered {answer.status}, a redirect; give the address that it leads to"
         return DeliveryError(
-            f"cannot connect to {error.host}: {one_line(error.os_error.strerror or 'no address answers')}"
+            reason,
+            status=answer.status,
+            retry_after=parse_retry_after(answer.headers.get("Retry-After"), self._clock()),
+            permanent=wish == "abort-message",
+            gone=answer.status == GONE or wish == "disable",
+            overloaded=answer.status in OVERLOADED,
         )
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
-        return DeliveryError("the connection was closed before an answer came")
-    return DeliveryError("the answer is not HTTP")
 
-
-def _tls_reason(error: aiohttp.ClientError) -> str:
-    cause = error.__cause__
-    return one_line(
-        str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "no handshake")
-    )
+    def _delivery_error(self, error: HttpError) -> DeliveryError:
+        """What went wrong on the way, in words. Bytes of what answered are left out: it may be no web server."""
+        if error.kind == "timeout":
+            return DeliveryError(f"no answer within {self._deadline:g} s", overloaded=True)
+        return DeliveryError(str(error), permanent=error.kind == "refused")

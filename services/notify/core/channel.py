@@ -29,17 +29,19 @@ class MailMessage:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """How a delivery went well: the receiver's status, and a line for the log."""
+    """How a delivery went well: the receiver's status, a line for the log, and whether it wants no more."""
 
     status: int | None
     detail: str
+    enough: bool = False
 
 
 class DeliveryError(Exception):
     """An attempt failed; the message says why, for the subscriber's log.
 
-    permanent: no use in trying again. gone: the endpoint wants nothing any more.
+    permanent: no use in trying again. gone: the endpoint wants nothing any more. overloaded: it has too much to do.
     status: what the receiver answered, if it did. retry_after: seconds that it asked for.
+    only_this: the way is open, and only this message was not taken.
     """
 
     def __init__(
@@ -50,12 +52,16 @@ class DeliveryError(Exception):
         status: int | None = None,
         retry_after: float | None = None,
         gone: bool = False,
+        overloaded: bool = False,
+        only_this: bool = False,
     ) -> None:
         super().__init__(reason)
         self.permanent = permanent or gone
         self.status = status
         self.retry_after = retry_after
         self.gone = gone
+        self.overloaded = overloaded
+        self.only_this = only_this
 
 
 class Channel(Protocol[Message, Endpoint]):

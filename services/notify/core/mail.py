@@ -16,12 +16,14 @@ from typing import Any, Literal
 from jinja2 import Environment
 
 from services.notify.core.message import Reference
+from shared.countries import country_names
+from shared.delivery import delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
 from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription
 
-MailKind = Literal["report", "digest", "confirm", "test", "move_from", "move_to"]
+MailKind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
 
 MOVE_KINDS = ("move_from", "move_to")
 EXCERPT_WIDTH = 1_200
@@ -78,14 +80,13 @@ def build_mail(
     `templates` has `<kind>.txt` and `<kind>.html`.
     """
     sender, recipient = _sender(mail_from), _recipient(subscription)
-    mail = EmailMessage(policy=POLICY)
+    mail = EmailMessage(policy=POLICY if recipient.addr_spec.isascii() else POLICY.clone(utf8=True))
     mail["From"] = sender
     mail["To"] = recipient
     mail["Subject"] = subject_of(kind, subscription, tagged, digest, reference)
     mail["Date"] = format_datetime(date.astimezone(UTC))
     mail["Message-ID"] = f"<{message_id}@{sender.domain}>"
-    if reference:
-        mail["In-Reply-To"] = mail["References"] = f"<{reference.delivery}@{sender.domain}>"
+    _thread(mail, subscription, tagged, reference, sender.domain)
     _say_that_it_is_a_list(mail, subscription, links, sender.domain)
     words = {**_words(kind, subscription, tagged, matched, links), "reference": reference, "digest": digest}
     mail.set_content(templates.get_template(f"{kind}.txt").render(words), cte="quoted-printable")
@@ -94,6 +95,21 @@ def build_mail(
     # "=_" cannot stand in quoted-printable text; and the same mail has the same bytes at every try.
     mail.set_boundary(f"=_{message_id}")
     return mail
+
+
+def _thread(
+    mail: EmailMessage,
+    subscription: Subscription,
+    tagged: TaggedReport | None,
+    reference: Reference | None,
+    domain: str,
+) -> None:
+    """Make mails of one story a thread: they refer to one root, which is never sent itself, and to what was told."""
+    told = [f"<{reference.delivery}@{domain}>"] if reference else []
+    root = [f"<{delivery_id(subscription.id, f'story:{tagged.story.id}')}@{domain}>"] if tagged else []
+    if told or root:
+        mail["References"] = " ".join(root + told)
+        mail["In-Reply-To"] = (told or root)[0]
 
 
 def subject_of(
@@ -107,6 +123,8 @@ def subject_of(
     if digest:
         reports = "1 report" if digest.count == 1 else f"{digest.count} reports"
         return header_text(f"{subscription.name or 'Your alert'}: {reports}")
+    if kind == "notice":
+        return header_text(f"Switched off: {subscription.name or 'your alert'}")
     if kind == "confirm":
         # Without a word of the form's: nobody shall use us to write to strangers.
         return "Please confirm your alert"
@@ -114,15 +132,24 @@ def subject_of(
         return "Please agree to a change of address"
     if tagged is None:
         return header_text(f"[test] {subscription.name or 'Your alert'}")
-    topic = main_topic(subscription.filter, tagged)
+    about = " · ".join(
+        [main_topic(subscription.filter, tagged), *main_countries(subscription.filter, tagged)]
+    )
     mark = "test: " if kind == "test" else "update: " if reference and reference.is_update else ""
-    return header_text(f"[{mark}{topic}] {tagged.report.title or 'untitled report'}")
+    return header_text(f"[{mark}{about}] {tagged.report.title or 'untitled report'}")
 
 
 def main_topic(wanted: Filter, tagged: TaggedReport) -> str:
     """Return the topic that a reader would look for, in words; "report" if there is none."""
     topics = [topic for topic in tagged.topics if topic in wanted.topics] or list(tagged.topics) or ["report"]
     return topics[0].replace("_", " ")
+
+
+def main_countries(wanted: Filter, tagged: TaggedReport) -> list[str]:
+    """Return the names of the countries that a reader would look for, two at most."""
+    codes = [country.code for country in tagged.countries]
+    names = country_names()
+    return [names.get(code, code) for code in ([c for c in codes if c in wanted.countries] or codes)[:2]]
 
 
 def header_text(text: str) -> str:
@@ -180,9 +207,19 @@ def _recipient(subscription: Subscription) -> Address:
     if not isinstance(channel, EmailEndpoint):
         raise MailError(f"subscription {subscription.id} does not ask for mail")
     try:
-        return Address(addr_spec=_ascii(channel.address))
+        # Its letters may be any (RFC 6531); its domain was made ASCII when it was typed in.
+        local, _, domain = channel.address.rpartition("@")
+        if not local or not channel.address.isprintable() or any(each in channel.address for each in " ,;<>"):
+            raise ValueError("not a plain mail address")
+        return Address(username=local, domain=_ascii_domain(domain))
     except (ValueError, IndexError) as e:
         raise MailError(f"the mail address of subscription {subscription.id} is none") from e
+
+
+def _ascii_domain(domain: str) -> str:
+    if not domain or not domain.isascii():
+        raise ValueError("the domain of a mail address is written in ASCII (IDNA)")
+    return domain
 
 
 def _ascii(address: str) -> str:
@@ -209,13 +246,16 @@ def _words(
     links: Links,
 ) -> Mapping[str, Any]:
     """What the templates may say."""
+    to_fallback = subscription.channel == subscription.fallback
     return {
         "name": "" if kind in ("confirm", "move_to") else subscription.name,
         "wish": wish_in_words(subscription.filter),
         "report": _report(tagged, matched or Matched((), ()), subscription, links) if tagged else None,
         "manage": links.manage(subscription.id),
         "unsubscribe": links.unsubscribe(subscription.id),
-        "confirm": links.confirm(subscription.id),
+        "confirm": links.confirm_fallback(subscription) if to_fallback else links.confirm(subscription.id),
+        "to_fallback": to_fallback,
+        "reason": subscription.reason,
         "page_of": links.report,
         "move_link": links.move(subscription, kind.removeprefix("move_")) if kind in MOVE_KINDS else "",
         "new_address": subscription.move.channel.address if subscription.move else "",

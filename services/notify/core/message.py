@@ -17,6 +17,7 @@ from shared.subscriptions import Links, Matched, Subscription
 REPORT_MATCHED = "report.matched"
 REPORT_UPDATED = "report.updated"
 SUBSCRIPTION_TEST = "subscription.test"
+SUBSCRIPTION_DISABLED = "subscription.disabled"
 BODY_LIMIT = 20_000
 ADDRESS_LIMIT = 2_048
 
@@ -52,25 +53,77 @@ class Reference:
     is_update: bool
 
 
+def common_part(tagged: TaggedReport) -> bytes:
+    """Return what every subscriber is told of a report, whole: members of `data`, made once for all of them."""
+    content = tagged.model_dump(mode="json", exclude={"rulebook"})
+    return _json({**content, "report": {**content["report"], "text_is_excerpt": False}})[1:-1]
+
+
+def matched_part(matched: Matched) -> bytes:
+    """Return why a report is wanted, as a member of `data`: made once for all who want the same."""
+    return _json({"matched": _reasons(matched)})[1:-1]
+
+
+def subscriber_part(subscription: Subscription, links: Links) -> bytes:
+    """Return what is the same in all webhooks of a subscription: the beginning of `data`."""
+    about = {
+        "subscription": {"id": subscription.id, "name": subscription.name},
+        "links": {"manage": links.manage_with_token(subscription.id)},
+    }
+    return _json(about)[1:-2]
+
+
 def webhook_body(
     subscription: Subscription,
     tagged: TaggedReport,
     matched: Matched,
     links: Links,
     now: datetime,
+    ready: tuple[bytes, bytes, bytes] | None = None,
     *,
     reference: Reference | None = None,
+    late: bool = False,
 ) -> bytes:
     """Return the JSON that tells of a match, UTF-8, under 20 KB.
 
-    `data.refers_to` names what was told before of the same story; a revision of a report that was told is of the
-    type `report.updated`.
+    `data.late` is true in one that could not be delivered in time. `data.refers_to` names what was told before of the same story; a revision of a report that was told is of the
+    type `report.updated`. `ready` are the subscriber's part, the common and the matched one, if they are known:
+    then the body is only joined.
     """
-    data = _data(subscription, tagged, matched, links)
-    if reference:
-        data["refers_to"] = {"id": reference.delivery, "report": reference.report}
     kind = REPORT_UPDATED if reference and reference.is_update else REPORT_MATCHED
-    return _encoded(kind, data, tagged, matched, now)
+    before: dict[str, Any] = {"late": True} if late else {}
+    if reference:
+        before["refers_to"] = {"id": reference.delivery, "report": reference.report}
+    if ready and len(tagged.report.url or "") < ADDRESS_LIMIT:
+        body = _joined(kind, before, tagged, links, now, ready)
+        if len(body) < BODY_LIMIT:
+            return body
+    return _encoded(kind, _data(subscription, tagged, matched, links) | before, tagged, matched, now)
+
+
+def _joined(
+    kind: str,
+    before: Mapping[str, Any],
+    tagged: TaggedReport,
+    links: Links,
+    now: datetime,
+    ready: tuple[bytes, bytes, bytes],
+) -> bytes:
+    subscriber, common, why = ready
+    head = f'{{"type":"{kind}","timestamp":"{_rfc3339(now)}","data":{{'.encode()
+    link = _json(links.report(tagged.report.id))
+    last = b"," + _json(before)[1:-1] if before else b""
+    return b"".join((head, subscriber, b',"report":', link, b"},", common, b",", why, last, b"}}"))
+
+
+def webhook_notice_body(subscription: Subscription, links: Links, now: datetime) -> bytes:
+    """Return the JSON that tells a second channel that the first is switched off, and why."""
+    about = {"id": subscription.id, "name": subscription.name, "state": subscription.state}
+    data = {
+        "subscription": {**about, "reason": subscription.reason},
+        "links": {"manage": links.manage_with_token(subscription.id)},
+    }
+    return _json({"type": SUBSCRIPTION_DISABLED, "timestamp": _rfc3339(now), "data": data})
 
 
 def webhook_test_body(
@@ -109,7 +162,7 @@ def _data(
 def _reasons(matched: Matched | None) -> dict[str, Any]:
     if matched is None:
         return {"clauses": [], "evidence": []}
-    return {"clauses": list(matched.clauses), "evidence": [piece.model_dump() for piece in matched.evidence]}
+    return {"clauses": list(matched.clauses), "evidence": [vars(piece) for piece in matched.evidence]}
 
 
 def _encoded(
@@ -148,8 +201,11 @@ def _whole(value: Any) -> Any:
     return None if too_long else value
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(value).encode()
 
 
 def _rfc3339(moment: datetime) -> str:

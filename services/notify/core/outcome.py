@@ -1,29 +1,63 @@
 """Decide what a delivery is after an attempt. Knows no clock and no store."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
+from services.notify.core.channel import DeliveryError, Sent
 from services.notify.core.schedule import next_attempt
-from shared.delivery import Delivery
+from shared.delivery import Attempt, Delivery, delivery_id
+from shared.subscriptions import Subscription
 
 
-def after_success(delivery: Delivery) -> Delivery:
+def after_success(delivery: Delivery, sent: Sent, now: datetime, duration_ms: int) -> Delivery:
     """Return the delivery, done."""
-    return delivery.model_copy(
-        update={"state": "delivered", "attempts": delivery.attempts + 1, "next_attempt_at": None}
-    )
+    attempt = Attempt(now, "delivered", sent.detail, sent.status, duration_ms)
+    return delivery.after(attempt, "delivered")
 
 
 def after_failure(
     delivery: Delivery,
     schedule: Sequence[float],
+    error: DeliveryError,
     now: datetime,
     jitter: float,
-    permanent: bool,
-    retry_after: float | None,
+    duration_ms: int,
 ) -> Delivery:
     """Return the delivery with its next attempt, or given up if the failure is for good or the schedule ran out."""
-    attempts = delivery.attempts + 1
-    due = None if permanent else next_attempt(attempts, schedule, now, jitter, retry_after)
-    state = "pending" if due else "given_up"
-    return delivery.model_copy(update={"state": state, "attempts": attempts, "next_attempt_at": due})
+    due = None
+    if not error.permanent:
+        due = next_attempt(delivery.attempts + 1, schedule, now, jitter, error.retry_after)
+    attempt = Attempt(now, "failed" if due else "given_up", str(error), error.status, duration_ms)
+    return delivery.after(attempt, "pending" if due else "given_up", due)
+
+
+def cancelled(delivery: Delivery, reason: str, now: datetime) -> Delivery:
+    """Return the delivery that nobody wants any more; the reason is on its log."""
+    return delivery.after(Attempt(now, "cancelled", reason), "cancelled")
+
+
+def has_failed_long_enough(since: datetime, now: datetime, patience: timedelta) -> bool:
+    """Return whether an endpoint that never succeeded since then is to be given up."""
+    return now - since >= patience
+
+
+def is_for_fallback(delivery: Delivery, subscription: Subscription, since: datetime, now: datetime) -> bool:
+    """Return whether a failed delivery is to be told to the second channel, which tells of each once."""
+    patience = timedelta(minutes=subscription.fallback_after)
+    return (
+        delivery.kind == "report"
+        and delivery.note == ""
+        and subscription.fallback is not None
+        and subscription.fallback_confirmed
+        and has_failed_long_enough(since, now, patience)
+    )
+
+
+def fallback_digest(subscription: Subscription, now: datetime) -> tuple[str, datetime]:
+    """Return the id of the digest to the second channel that is open now, and when it is due.
+
+    There is one in every `fallback_after` minutes, counted from 1970: all processes put into the same.
+    """
+    window = subscription.fallback_after * 60
+    due = (int(now.timestamp()) // window + 1) * window
+    return delivery_id(subscription.id, f"fallback:{due}"), datetime.fromtimestamp(due, UTC)

@@ -1,36 +1,27 @@
-"""Standard Webhooks v1: HMAC-SHA256 over `id.timestamp.body`.
+"""Standard Webhooks over `id.timestamp.body`: v1 is HMAC-SHA256, v1a is ed25519.
 
 Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
 import base64
-import binascii
 import hmac
 
-PREFIX = "whsec_"
-SECRET_BYTES = 32
-
-
-class SecretError(ValueError):
-    """A webhook secret that cannot sign. The message never holds the secret."""
-
-
-def new_secret(random_bytes: bytes) -> str:
-    """Return the secret as its owner sees it, `whsec_` and base64; raise SecretError unless 24-64 bytes."""
-    if not 24 <= len(random_bytes) <= 64:
-        raise SecretError(f"a webhook secret has 24 to 64 bytes, not {len(random_bytes)}")
-    return PREFIX + base64.b64encode(random_bytes).decode()
+from shared.webhook_keys import key_bytes, private_key, scheme_of
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """Return one signature, `v1,` and base64. `timestamp` is in whole seconds, of this attempt.
+    """Return one signature, `v1,` or `v1a,` and base64. `timestamp` is in whole seconds, of this attempt.
 
     Raise ValueError if the id holds a full stop: it would make the signed content ambiguous.
     """
     if "." in message_id:
         raise ValueError(f"message id {message_id!r} holds a full stop")
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(_key(secret), signed, "sha256")).decode()
+    signed = b"%b.%d.%b" % (message_id.encode(), timestamp, body)
+    if scheme_of(secret) == "v1a":
+        signature = private_key(secret).sign(signed)
+    else:
+        signature = hmac.digest(key_bytes(secret), signed, "sha256")
+    return f"{scheme_of(secret)},{base64.b64encode(signature).decode()}"
 
 
 def signed_headers(secrets: tuple[str, ...], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
@@ -38,15 +29,5 @@ def signed_headers(secrets: tuple[str, ...], message_id: str, timestamp: int, bo
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(sign(secret, message_id, timestamp, body) for secret in secrets),
+        "webhook-signature": " ".join([sign(secret, message_id, timestamp, body) for secret in secrets]),
     }
-
-
-def _key(secret: str) -> bytes:
-    try:
-        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except (binascii.Error, ValueError) as e:
-        raise SecretError("a webhook secret is not base64") from e
-    if not key:
-        raise SecretError("a webhook secret is empty")
-    return key

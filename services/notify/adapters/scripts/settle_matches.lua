@@ -1,29 +1,44 @@
 -- Write down what becomes of a report for each of some subscriptions, and queue what is sent; each once.
 -- A decision counts only if what it was made on is still so. Else nothing of that item is written, and the answer says
 -- what is so now: whoever asked decides again.
--- KEYS: queue of deliveries, hash of what was told of the story, hash of what was sent this hour, digests due
+-- KEYS: queue of deliveries, hash of what was told of the story, hash of what was sent this hour, digests due,
+--   hash of later revisions of the report
 -- ARGV: seconds a delivery is kept, how many a subscription keeps, seconds the story is kept, prefix of deliveries,
---   prefix of their indexes, prefix of digests, report, revision, mark, story, created (s), JSON of the items
+--   prefix of subscriptions' logs, prefix of digests, report, revision, mark, created (s), seconds for what falls off a
+--   log, story, JSON of the items
 -- An item: subscription, id of the report's delivery, expected: told, earlier, sent ('' = any);
 --   then: told from now on, id of what is written ('' = nothing), its state, decision, due (s), digest, refers to,
 --   whether it is an update, mark told from now on ('' = as before)
 -- Answers for each: 1 done, or {told, earlier, sent, whether its digest is closed}.
-local queue, told_key, sent_key, due_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local kept, most, story_kept = ARGV[1], -1 - tonumber(ARGV[2]), ARGV[3]
-local deliveries, indexes, digests = ARGV[4], ARGV[5], ARGV[6]
-local report, revision, mark, story, created = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local queue, told_key, sent_key, due_key, revised_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local kept, most, story_kept = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local deliveries, logs, digests = ARGV[4], ARGV[5], ARGV[6]
+local report, revision, mark, created = ARGV[7], tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
+local story = ARGV[12]
+
+-- What became of the report before: state, due, revision and mark; a revision after the first is kept apart, because
+-- whoever sends a delivery writes it whole.
+local function earlier_row(key, subscription)
+  local raw = redis.call('GET', key)
+  if not raw then return nil end
+  local row = cjson.decode(raw)
+  local later = redis.call('HGET', revised_key, subscription)
+  local latest, its_mark = row[9], row[10]
+  if later then latest, its_mark = string.match(later, '^(%S+) (%S*)$') end
+  return {state = row[4], due = row[7], revision = tonumber(latest), mark = its_mark}
+end
 
 local function earlier_of(row)
-  if not row[1] then return '' end
-  local told = row[1] == 'not_sent' and '0' or '1'
-  return (row[2] or '1') .. ' ' .. (row[3] or '') .. ' ' .. told .. ' ' .. (row[1] == 'held' and row[4] or '')
+  if not row then return '' end
+  local told = row.state == 'not_sent' and '0' or '1'
+  return row.revision .. ' ' .. row.mark .. ' ' .. told .. ' ' .. (row.state == 'held' and string.format('%d', row.due) or '')
 end
 
 local answers = {}
-for n, item in ipairs(cjson.decode(ARGV[12])) do
+for n, item in ipairs(cjson.decode(ARGV[13])) do
   local subscription, main = item[1], deliveries .. item[2]
-  local row = redis.call('HMGET', main, 'state', 'revision', 'mark', 'next')
-  if row[1] and tonumber(row[2] or '1') >= tonumber(revision) then
+  local row = earlier_row(main, subscription)
+  if row and row.revision >= revision then
     answers[n] = 1
   else
     local told = redis.call('HGET', told_key, subscription) or ''
@@ -40,24 +55,26 @@ for n, item in ipairs(cjson.decode(ARGV[12])) do
         redis.call('EXPIRE', sent_key, 7200)
       end
       if id ~= '' then
-        local key, index = deliveries .. id, indexes .. subscription
-        redis.call('HSET', key, 'kind', 'report', 'subscription', subscription, 'report', report, 'state', state,
-          'attempts', 0, 'created', created, 'next', item[10], 'id', id, 'decision', item[9], 'digest', digest,
-          'refers_to', item[12], 'is_update', item[13], 'revision', revision, 'mark', mark, 'story', story)
-        redis.call('EXPIRE', key, kept)
-        redis.call('ZADD', index, created, id)
-        redis.call('ZREMRANGEBYRANK', index, 0, most)
-        redis.call('EXPIRE', index, kept)
+        local log = logs .. subscription
+        local delivery = {'report', subscription, report, state, 0, created, tonumber(item[10]) or 0, {}, revision, mark, story ~= report and story or ''}
+        if item[9] ~= 'now' or digest ~= '' or item[12] ~= '' or item[13] ~= '' then
+          for _, rare in ipairs({item[9], digest, item[12], item[13], ''}) do delivery[#delivery + 1] = rare end
+        end
+        redis.call('SET', deliveries .. id, cjson.encode(delivery), 'EX', kept)
+        if redis.call('LPUSH', log, id) > most then
+          redis.call('EXPIRE', deliveries .. redis.call('RPOP', log), ARGV[11])
+        end
+        redis.call('EXPIRE', log, kept)
         if state == 'pending' then
-          redis.call('XADD', queue, '*', 'id', id, 'subscription', subscription, 'report', report)
+          redis.call('XADD', queue, '*', 'id', id)
         elseif state == 'held' then
           redis.call('RPUSH', digests .. digest, id)
           redis.call('ZADD', due_key, item[10], digest .. ' ' .. subscription)
         end
       end
-      if row[1] then
-        redis.call('HSET', main, 'revision', revision)
-        if item[14] ~= '' then redis.call('HSET', main, 'mark', item[14]) end
+      if row then
+        redis.call('HSET', revised_key, subscription, revision .. ' ' .. (item[14] ~= '' and item[14] or row.mark))
+        redis.call('EXPIRE', revised_key, kept)
       end
       answers[n] = 1
     end

@@ -1,0 +1,58 @@
+"""A webhook receiver that behaves as its path says: /ok answers, /hang never does, /500 refuses.
+
+python -m benchmarks.bad_sink PORT. GET /times gives what /ok was sent: [[report, monotonic seconds], ...].
+"""
+
+import asyncio
+import json
+import re
+import sys
+import time
+
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+REPORT = re.compile(rb"/reports/([0-9a-f]{24})")
+OK = b"HTTP/1.1 204 No Content\r\n\r\n"
+REFUSAL = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
+
+times: list[tuple[str, float]] = []
+
+
+class Sink(asyncio.Protocol):
+    """Answers over connections that stay open."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport, self._pending = transport, b""
+
+    def data_received(self, data: bytes) -> None:
+        self._pending += data
+        while (end := self._pending.find(b"\r\n\r\n")) >= 0:
+            found = LENGTH.search(self._pending, 0, end + 2)
+            size = end + 4 + (int(found[1]) if found else 0)
+            if len(self._pending) < size:
+                return
+            request, self._pending = self._pending[:size], self._pending[size:]
+            self._answer(request)
+
+    def _answer(self, request: bytes) -> None:
+        path = request.split(b" ", 2)[1]
+        if path.startswith(b"/ok"):
+            found = REPORT.search(request)
+            times.append((found[1].decode() if found else "", time.monotonic()))
+            self._transport.write(OK)
+        elif path.startswith(b"/500"):
+            self._transport.write(REFUSAL)
+        elif path == b"/times":
+            body = json.dumps(times).encode()
+            times.clear()
+            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+
+async def main(port: int) -> None:
+    """Serve until ended."""
+    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", port, backlog=2000)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))

@@ -1,0 +1,68 @@
+"""Stops mails to addresses that bounce or complain: at once if it is for good, after three in a week otherwise."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from services.api.core.bounces import SOFT_DAYS, SOFT_LIMIT, Bounce
+from shared.bus import Bus
+from shared.subscription_store import SubscriptionStore
+from shared.subscriptions import EmailEndpoint, State, Subscription
+
+log = structlog.get_logger()
+
+_WORDS = {
+    "hard": "mail to this address does not arrive",
+    "complaint": "a mail to this address was reported as spam",
+    "soft": f"mail to this address did not arrive {SOFT_LIMIT} times within {SOFT_DAYS} days",
+}
+
+
+class BounceDesk:
+    """Applies bounces to all subscriptions of their addresses."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._store = SubscriptionStore(bus)
+
+    async def take(self, bounces: Sequence[Bounce]) -> int:
+        """Return how many subscriptions were stopped or paused."""
+        stopped = 0
+        for bounce in bounces:
+            self._bus.counters.add("bounces", kind=bounce.kind)
+            if bounce.kind != "soft" or await self._is_too_many(bounce.address):
+                stopped += await self._stop(bounce)
+        return stopped
+
+    async def _is_too_many(self, address: str) -> bool:
+        who = hashlib.sha256(address.encode()).hexdigest()[:24]
+        key, now = self._bus.names.limit("bounced", who), datetime.now(UTC).timestamp()
+        pipe = self._bus.redis.pipeline(transaction=True)
+        pipe.zremrangebyscore(key, "-inf", now - SOFT_DAYS * 86400)
+        pipe.zadd(key, {f"{now:.6f}": now})
+        pipe.zcard(key)
+        pipe.expire(key, SOFT_DAYS * 86400)
+        return bool((await pipe.execute())[2] >= SOFT_LIMIT)
+
+    async def _stop(self, bounce: Bounce) -> int:
+        state: State = "paused" if bounce.kind == "soft" else "disabled"
+        reason = _WORDS[bounce.kind] + (f": {bounce.reason}" if bounce.reason else "")
+
+        def stopped(subscription: Subscription) -> Subscription:
+            if subscription.state not in ("pending", "active", "paused") or subscription.state == state:
+                return subscription
+            changes = {"state": state, "reason": reason, "changed_at": datetime.now(UTC)}
+            return subscription.model_copy(update=changes)
+
+        hit = [each for each in await self._store.all() if _goes_to(each, bounce.address)]
+        for subscription in hit:
+            await self._store.update(subscription.id, stopped)
+        log.info("bounce", kind=bounce.kind, subscriptions=len(hit))
+        return len(hit)
+
+
+def _goes_to(subscription: Subscription, address: str) -> bool:
+    channel = subscription.channel
+    return isinstance(channel, EmailEndpoint) and channel.address.lower() == address

@@ -1,0 +1,72 @@
+"""Sends again what a subscription did not get: what failed, or all that was missed, since a moment."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Literal
+
+from services.api.core.problem import Conflict
+from shared.bus import Bus
+from shared.deliveries import DeliveryLog
+from shared.delivery import Delivery, owed_report
+from shared.report_store import ReportStore
+from shared.subscriptions import CompiledFilter, Subscription, find_match, text_of
+
+What = Literal["failed", "missed"]
+
+REPORTS_LOOKED_AT = 10_000
+CHUNK = 200
+
+
+class Replays:
+    """Queues deliveries again; each keeps its id, so that a receiver knows what it has."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._log = DeliveryLog(bus)
+        self._reports = ReportStore(bus.redis, bus.names)
+
+    async def replay(self, subscription: Subscription, what: What, since: datetime) -> int:
+        """Return how many are sent again: all that failed, or also what came while nothing was sent at all.
+
+        What was held back by a decision (a story told already, a limit) is not missed, and neither is what waits.
+        """
+        if subscription.state != "active":
+            raise Conflict(f"the subscription is {subscription.state}: nothing is sent")
+        failed = [
+            each
+            for each in await self._log.newest(subscription.id, -1)
+            if each.created_at >= since and each.kind in ("report", "digest") and _has_failed(each)
+        ]
+        await self._log.retry_now(failed)
+        if what == "failed":
+            return len(failed)
+        return len(failed) + await self._owe_missed(subscription, since)
+
+    async def _owe_missed(self, subscription: Subscription, since: datetime) -> int:
+        now, owed = datetime.now(UTC), 0
+        missed: list[Delivery] = []
+        async for report in self._matching(subscription, since):
+            missed.append(owed_report(subscription.id, report, now))
+            if len(missed) == CHUNK:
+                owed += await self._log.owe(missed)
+                missed = []
+        return owed + await self._log.owe(missed)
+
+    async def _matching(self, subscription: Subscription, since: datetime) -> AsyncIterator[str]:
+        """The ids of the reports that were tagged since then and match, the newest first."""
+        compiled = CompiledFilter.of(subscription.filter)
+        topics = subscription.filter.topics
+        after, looked = None, 0
+        while looked < REPORTS_LOOKED_AT:
+            page = await self._reports.page(topics[0] if len(topics) == 1 else None, after, limit=100)
+            for stored in page:
+                if stored.place.moment < since.timestamp() * 1_000_000:
+                    return
+                if stored.tagged and find_match(compiled, stored.tagged, text_of(stored.tagged)):
+                    yield stored.tagged.report.id
+            if not page:
+                return
+            after, looked = page[-1].place, looked + len(page)
+
+
+def _has_failed(delivery: Delivery) -> bool:
+    return delivery.state in ("given_up", "cancelled")

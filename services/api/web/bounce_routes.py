@@ -1,0 +1,53 @@
+"""/v1/bounces: mail services tell of mails that did not arrive. Each is let in by TOCSIN_BOUNCE_TOKEN."""
+
+import hmac
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Body, Depends, Query
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+
+from services.api.adapters.bounce_desk import BounceDesk
+from services.api.core.bounces import BounceError, Sender, read_bounces
+from services.api.core.problem import FieldError, Forbidden, Invalid
+from services.api.web.parts import PartsOf
+
+log = structlog.get_logger()
+
+router = APIRouter(prefix="/v1/bounces", tags=["bounces"])
+
+_bearer = HTTPBearer(
+    auto_error=False, description="TOCSIN_BOUNCE_TOKEN; or ?token= where a service sends no header."
+)
+
+
+class Taken(BaseModel):
+    """How many subscriptions were stopped or paused."""
+
+    stopped: int
+
+
+@router.post("/{sender}")
+async def take_bounce(
+    sender: Sender,
+    parts: PartsOf,
+    message: Annotated[Any, Body()],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    token: Annotated[str, Query()] = "",
+) -> Taken:
+    """Take a bounce or complaint: generic is {"address", "kind": "hard", "soft" or "complaint", "reason"?}."""
+    expected = parts.settings.bounce_token
+    given = credentials.credentials if credentials else token
+    if expected is None or not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
+        raise Forbidden("the token is not TOCSIN_BOUNCE_TOKEN")
+    if sender == "ses" and isinstance(message, dict) and message.get("Type") == "SubscriptionConfirmation":
+        # Whoever set the topic up is looking at the log; we fetch nothing that somebody names.
+        log.warning(
+            "confirm the SNS subscription by opening this address", url=str(message.get("SubscribeURL"))
+        )
+        return Taken(stopped=0)
+    try:
+        return Taken(stopped=await BounceDesk(parts.bus).take(read_bounces(sender, message)))
+    except BounceError as e:
+        raise Invalid([FieldError("body", str(e))]) from e

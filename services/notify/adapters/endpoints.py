@@ -1,0 +1,53 @@
+"""The lanes of the endpoints that this process sends to, and since when each has failed, which all processes share."""
+
+import time
+from typing import Any
+
+from services.notify.adapters.cases import Recent
+from services.notify.core.lanes import Lane
+from shared.bus import Bus, Command
+from shared.deliveries import endpoint_id
+from shared.subscriptions import EmailEndpoint, Endpoint
+
+ENDPOINTS_KEPT = 100_000
+# A row of failures ends when nothing was tried for so long: one failure now and one next week are no row.
+ROW_SECONDS = 2 * 86400
+SAID_AGAIN_SECONDS = 60.0
+
+
+class Endpoints:
+    """Lanes by address. A process that dies forgets how fast an endpoint was, not how long it has failed."""
+
+    def __init__(self, bus: Bus, *, at_once: int, rate: float, mails_at_once: int, mail_rate: float) -> None:
+        self._bus = bus
+        self._webhooks, self._mails = (at_once, rate), (mails_at_once, mail_rate)
+        self._lanes: Recent[str, Lane[Any]] = Recent(ENDPOINTS_KEPT)
+
+    def lane(self, channel: Endpoint) -> Lane[Any]:
+        """Return the lane of an endpoint. All mails share one: that of the relay."""
+        is_mail = isinstance(channel, EmailEndpoint)
+        address = "mail" if isinstance(channel, EmailEndpoint) else channel.url
+        known = self._lanes.get(address)
+        if known is not None:
+            return known
+        most, rate = self._mails if is_mail else self._webhooks
+        return self._lanes.put(address, Lane(endpoint_id(address), most, rate))
+
+    def after_success(self, lane: Lane[Any]) -> list[Command]:
+        """Return what ends a row of failures. Said now and then to an endpoint that is well: another may know more."""
+        now = time.monotonic()
+        if not lane.failing_since and now - lane.said_well_at < SAID_AGAIN_SECONDS:
+            return []
+        lane.failing_since, lane.said_well_at = 0.0, now
+        return [("DEL", self._bus.names.failing(lane.name))]
+
+    async def failing_since(self, lane: Lane[Any], now: float) -> float:
+        """Return since when (s) an endpoint that has just failed does so, for all processes."""
+        lane.said_well_at = -SAID_AGAIN_SECONDS
+        key = self._bus.names.failing(lane.name)
+        pipe = self._bus.redis.pipeline(transaction=True)
+        pipe.set(key, round(now, 1), nx=True)
+        pipe.expire(key, ROW_SECONDS)
+        pipe.get(key)
+        lane.failing_since = float((await pipe.execute())[2])
+        return lane.failing_since

@@ -1,0 +1,25 @@
+"""How many mails one address gets in an hour, counted by all processes together."""
+
+import hashlib
+
+from shared.bus import Bus
+
+HOUR = 3600
+
+
+class MailBudget:
+    """Counts mails by address; the address is kept only as a hash, and for the hour."""
+
+    def __init__(self, bus: Bus, per_hour: int) -> None:
+        self._bus, self._per_hour = bus, per_hour
+
+    async def take(self, address: str) -> int:
+        """Count one mail; return 0, or the seconds to wait if the address has had its share of the hour."""
+        who = hashlib.sha256(address.lower().encode()).hexdigest()[:24]
+        key = self._bus.names.limit("mail-to", who)
+        pipe = self._bus.redis.pipeline(transaction=True)
+        pipe.set(key, 0, ex=HOUR, nx=True)
+        pipe.incr(key)
+        pipe.ttl(key)
+        _, count, left = await pipe.execute()
+        return max(1, int(left)) if count > self._per_hour else 0

@@ -1,0 +1,170 @@
+"""Who may be sent something now: each endpoint has a lane of its own. Knows no clock: `now` comes in, in seconds.
+
+A lane begins with one attempt at once and earns more by succeeding. One that says it is overloaded, or answers too
+late, has its share halved; after some failures in a row it is closed for a while, then let one attempt through,
+and closed for longer if that fails too. What a closed or overfull lane cannot take is held outside.
+
+Lanes take turns, one attempt each, so that a deep queue does not delay a shallow one. Lanes that did not succeed last
+time share a part of the connections; the rest is always there for those that did.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+CLOSED_AFTER = 5
+CLOSED_SECONDS = 10.0
+LONGEST_CLOSED = 300.0
+LONGEST_ASKED = 3600.0
+BURST_SECONDS = 1.0
+SMALL_SHARE = 16
+FORGOTTEN_SECONDS = 30.0
+UNPROVEN_PART = 0.8
+
+
+@dataclass(slots=True)
+class Lane(Generic[Item]):
+    """What one endpoint may be sent: `most` attempts at once, a `rate` of attempts a second."""
+
+    name: str
+    most: int
+    rate: float
+    allowed: float = 1.0
+    under_way: int = 0
+    unproven_under_way: int = 0
+    failures: int = 0
+    closed_at: float = 0.0
+    open_from: float = 0.0
+    proven: bool = False
+    failing_since: float = 0.0
+    """When the unbroken row of failures began; 0 if this process has seen none."""
+    said_well_at: float = -1e9
+    held: bool = False
+    queue: deque[Item] = field(default_factory=deque)
+    waits: bool = False
+    _paid_until: float = 0.0
+
+    def opens_at(self, now: float) -> float:
+        """Return when the next attempt may start, as far as time decides."""
+        return max(now, self.open_from, self._paid_until - BURST_SECONDS)
+
+    def has_room(self) -> bool:
+        return self.under_way < int(self.allowed)
+
+    def start(self, now: float) -> None:
+        self.under_way += 1
+        self._paid_until = max(self._paid_until, now) + 1 / self.rate
+
+    def succeeded(self) -> None:
+        self.failures, self.proven, self.closed_at, self.open_from = 0, True, 0.0, 0.0
+        self.allowed = min(self.allowed + 1, self.most)
+
+    def failed(
+        self, started: float, now: float, jitter: float, overloaded: bool, retry_after: float | None
+    ) -> None:
+        """Count a failure; `overloaded` if it means too much at once, `retry_after` what was asked for.
+
+        Attempts that were under way when the lane was closed say nothing new. `jitter` is from [0, 1).
+        """
+        self.proven = False
+        if overloaded:
+            self.allowed = max(1.0, self.allowed / 2)
+        if retry_after:
+            self.open_from = max(self.open_from, now + min(retry_after, LONGEST_ASKED))
+        if started < self.closed_at:
+            return
+        self.failures += 1
+        if self.failures >= CLOSED_AFTER:
+            seconds = min(CLOSED_SECONDS * 2 ** min(self.failures - CLOSED_AFTER, 10), LONGEST_CLOSED)
+            self.allowed, self.closed_at = 1.0, now
+            self.open_from = max(self.open_from, now + seconds * (0.8 + 0.4 * jitter))
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[Item]):
+    """What a lane cannot take for now, and when to look again."""
+
+    lane: Lane[Item]
+    items: tuple[Item, ...]
+    until: float
+
+
+@dataclass
+class Lanes(Generic[Item]):
+    """The lanes of one process. `at_once` attempts in all; `share` items wait in memory before others are held."""
+
+    at_once: int
+    share: int = 5000
+    under_way: int = 0
+    _waiting: int = 0
+    _proven: deque[Lane[Item]] = field(default_factory=deque)
+    _unproven: deque[Lane[Item]] = field(default_factory=deque)
+    _unproven_under_way: int = 0
+    _unproven_next: bool = False
+
+    def put(self, lane: Lane[Item], item: Item, now: float) -> Held[Item] | None:
+        """Queue an item; return it as held if the lane is closed or has its share of what may wait here."""
+        until = lane.opens_at(now)
+        if until <= now and self.room(lane) > 0:
+            self._waiting += not lane.queue
+            lane.queue.append(item)
+            self._turn(lane)
+            return None
+        lane.held = True
+        # A full lane lets held ones go as it empties; the moment is for those of a process that has died.
+        return Held(lane, (item,), until if until > now else now + FORGOTTEN_SECONDS)
+
+    def room(self, lane: Lane[Item]) -> int:
+        """Return how many more items may wait here for a lane."""
+        waiting = self._waiting + (not lane.queue)
+        return max(SMALL_SHARE, self.share // waiting) - len(lane.queue)
+
+    def take(self, now: float) -> Iterator[tuple[Lane[Item], Item] | Held[Item]]:
+        """Yield what is to be started now, and what is to be held because its lane was closed."""
+        while lane := self._next():
+            lane.waits = False
+            until = lane.opens_at(now)
+            if until > now:
+                held = Held(lane, tuple(lane.queue), until)
+                lane.queue.clear()
+                self._waiting -= 1
+                lane.held = True
+                yield held
+                continue
+            if not lane.has_room():
+                continue
+            item = lane.queue.popleft()
+            self._waiting -= not lane.queue
+            lane.start(now)
+            self.under_way += 1
+            if not lane.proven:
+                lane.unproven_under_way += 1
+                self._unproven_under_way += 1
+            self._turn(lane)
+            yield lane, item
+
+    def done(self, lane: Lane[Item]) -> None:
+        """Take note that an attempt has ended, after the lane was told how."""
+        lane.under_way -= 1
+        self.under_way -= 1
+        if lane.unproven_under_way:
+            lane.unproven_under_way -= 1
+            self._unproven_under_way -= 1
+        self._turn(lane)
+
+    def _turn(self, lane: Lane[Item]) -> None:
+        if lane.queue and not lane.waits and lane.has_room():
+            lane.waits = True
+            (self._proven if lane.proven else self._unproven).append(lane)
+
+    def _next(self) -> Lane[Item] | None:
+        if self.under_way >= self.at_once:
+            return None
+        may_try = self._unproven_under_way < max(1, int(self.at_once * UNPROVEN_PART))
+        self._unproven_next = not self._unproven_next
+        if self._unproven and may_try and (self._unproven_next or not self._proven):
+            return self._unproven.popleft()
+        return self._proven.popleft() if self._proven else None

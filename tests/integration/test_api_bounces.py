@@ -1,0 +1,62 @@
+"""Bounces by HTTP, on a real Redis: the subscriptions of an address are stopped or paused."""
+
+import pytest
+
+pytest_plugins = ("tests.api_fixtures",)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+TOKEN = {"Authorization": "Bearer bounce-token"}
+
+
+@pytest.fixture
+def open_api(api, api_bus, tmp_path):
+    api.configure(api_bus, tmp_path, bounce_token="bounce-token")
+    return api
+
+
+async def mail_alert(api) -> str:
+    channel = {"type": "email", "address": "duty@example.org"}
+    wish = {"filter": {"topics": ["aid"]}, "channel": channel}
+    made = await api.json_of("POST", "/v1/subscriptions", 201, json=wish)
+    await api.stored_with(made["id"], state="active")
+    return made["id"]
+
+
+async def bounced(api, kind: str, address: str = "Duty@Example.org") -> int:
+    body = {"address": address, "kind": kind, "reason": "no such user"}
+    return (await api.json_of("POST", "/v1/bounces/generic", json=body, headers=TOKEN))["stopped"]
+
+
+@pytest.mark.parametrize(("kind", "words"), [("hard", "does not arrive"), ("complaint", "spam")])
+async def test_a_hard_bounce_or_a_complaint_stops_at_once(open_api, kind, words):
+    made = await mail_alert(open_api)
+    assert await bounced(open_api, kind) == 1
+    found = await open_api.stored(made)
+    assert (found.state, words in found.reason) == ("disabled", True)
+
+
+async def test_the_third_soft_bounce_of_a_week_pauses(open_api):
+    made = await mail_alert(open_api)
+    assert [await bounced(open_api, "soft") for _ in range(2)] == [0, 0]
+    assert (await open_api.stored(made)).state == "active"
+    assert await bounced(open_api, "soft") == 1
+    assert (await open_api.stored(made)).state == "paused"
+
+
+async def test_an_address_that_nobody_has_changes_nothing(open_api):
+    made = await mail_alert(open_api)
+    assert await bounced(open_api, "hard", "other@example.org") == 0
+    assert (await open_api.stored(made)).state == "active"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer other"}])
+async def test_nobody_without_the_token_reports_bounces(open_api, headers):
+    body = {"address": "duty@example.org", "kind": "hard"}
+    await open_api.json_of("POST", "/v1/bounces/generic", 403, json=body, headers=headers)
+
+
+async def test_without_a_token_set_nobody_does(api):
+    await api.json_of("POST", "/v1/bounces/generic", 403, json={}, headers={"Authorization": "Bearer "})
+
+
+async def test_what_is_no_bounce_is_answered_in_words(open_api):
+    await open_api.json_of("POST", "/v1/bounces/ses", 422, json={"Message": "x"}, headers=TOKEN)
