@@ -4,6 +4,7 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
+from typer.models import CommandInfo
 
 from shared.service import configure_logging, run_app
 from shared.settings import ServiceSettings, SettingsError, load
@@ -114,6 +115,10 @@ def _add_groups() -> None:
     app.add_typer(operator.dead_letters, name="dead-letters")
 
 
+def _name(command: CommandInfo) -> str:
+    return command.callback.__name__ if command.callback else ""
+
+
 def _cannot_start(error: Exception) -> NoReturn:
     print(f"tocsin: {error}", file=sys.stderr)
     raise typer.Exit(CANNOT_START)
@@ -121,7 +126,9 @@ def _cannot_start(error: Exception) -> NoReturn:
 
 def main() -> None:
     """Run the command; a wrong setting is one clear message and exit status 2."""
-    _add_groups()
+    # The groups import what they manage; a service does without.
+    if not any(_name(command) in sys.argv[1:2] for command in app.registered_commands):
+        _add_groups()
     try:
         app()
     except SettingsError as e:
