@@ -32,7 +32,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.counters import Counters
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import RedisClient, write_quickly
 
 if TYPE_CHECKING:
     from faststream.redis import RedisBroker
@@ -185,6 +185,7 @@ class Bus:
             self._note_reads()
         else:
             self._client = Redis.from_url(self._url, **self._options)
+        write_quickly(self.redis)
         started = time.monotonic()
         async with Redis.from_url(self._url, retry=Retry(NoBackoff(), 0), socket_timeout=5) as probe:
             while True:

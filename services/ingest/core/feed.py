@@ -4,6 +4,7 @@ import base64
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -133,7 +134,7 @@ class Feed(BaseModel):
         return self
 
     @computed_field  # type: ignore[prop-decorator]
-    @property
+    @cached_property
     def id(self) -> str:
         """sha256(url), 12 hex digits: a feed keeps its state when its title or place in the list changes."""
         return feed_id(self.url)
@@ -159,7 +160,7 @@ class Feed(BaseModel):
     def is_file(self) -> bool:
         return "://" not in self.url
 
-    @property
+    @cached_property
     def host(self) -> str:
         """The host's name, in lower case; empty for a file."""
         return "" if self.is_file else urlsplit(self.url).hostname or ""

@@ -21,6 +21,8 @@ SUMMARY_LIMIT = 500
 AUTHOR_LIMIT = 200
 LEAD_LIMIT = 120
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 class _Body(NamedTuple):
     title: str
@@ -88,7 +90,7 @@ def _event(report: dict[str, Any]) -> str:
         "dataschema": f"/schemas/{PUBLISHED}.json",
         "data": {"report": report},
     }
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    return _encode(event)
 
 
 def _rfc3339(moment: datetime) -> str:
