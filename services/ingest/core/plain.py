@@ -121,9 +121,13 @@ def _fold_paragraphs(value: str) -> str:
 def _from_markup(value: str) -> str:
     clean = _without_harmful(value)
     pieces = _plain_pieces(clean)
-    text = "".join(_parsed_pieces(clean) if pieces is None else pieces)
+    text = _joined(_parsed_pieces(clean) if pieces is None else pieces)
     # Entities may have hidden what was removed above.
-    text = _without_harmful(text) if "&" in clean else text
+    return _joined([_without_harmful(text)]) if "&" in clean else text
+
+
+def _joined(pieces: list[str]) -> str:
+    text = "".join(pieces)
     while "  " in text:
         text = text.replace("  ", " ")
     return text.replace(" \n", "\n").replace("\n ", "\n").strip()
