@@ -1,39 +1,23 @@
-"""The `tocsin` command. Each subcommand imports what it needs when it runs, so that a service starts quickly."""
+"""The `tocsin` command: a service is run at once, anything else is for `cli.commands`.
+
+A service needs nothing of what makes a command line comfortable, and would carry it in memory for as long as it runs.
+"""
 
 import sys
-from pathlib import Path
-from typing import Annotated, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
-import typer
+from shared.settings import SettingsError, load
 
-from shared.service import configure_logging, run_app
-from shared.settings import ServiceSettings, SettingsError, load
-
-app = typer.Typer(
-    name="tocsin",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Watches feeds and tells people, with the reason, when a report touches what they follow.\n\n"
-    "Start with: tocsin run",
-)
 CANNOT_START = 2
 
 
-@app.command()
-def run() -> None:
-    """Run everything here: all services, pages on 127.0.0.1:8000, and a Redis unless TOCSIN_REDIS_URL names one."""
-    from cli import supervisor
-
-    raise typer.Exit(supervisor.run(load(ServiceSettings)))
-
-
-@app.command()
 def ingest() -> None:
     """Run ingest: feeds -> reports.published.v1."""
     from services.ingest.adapters.feed_list import FeedFileError
     from services.ingest.app import make_app
     from services.ingest.settings import IngestSettings
+    from shared.service import configure_logging, run_app
 
     settings = load(IngestSettings)
     configure_logging(settings, "ingest")
@@ -44,12 +28,12 @@ def ingest() -> None:
     run_app(service)
 
 
-@app.command()
 def classify() -> None:
     """Run classify: reports.published.v1 -> reports.tagged.v1."""
     from services.classify.adapters.rulebook_files import RulebookError
     from services.classify.app import make_app
     from services.classify.settings import ClassifySettings
+    from shared.service import configure_logging, run_app
 
     settings = load(ClassifySettings)
     configure_logging(settings, "classify")
@@ -60,95 +44,52 @@ def classify() -> None:
     run_app(service)
 
 
-@app.command()
 def notify() -> None:
     """Run notify: reports.tagged.v1 -> webhooks and mails."""
     from services.notify.app import make_app
     from services.notify.settings import NotifySettings
+    from shared.service import configure_logging, run_app
 
     settings = load(NotifySettings)
     configure_logging(settings, "notify")
     run_app(make_app(settings))
 
 
-@app.command()
 def api() -> None:
     """Run the HTTP service: pages, subscriptions, reports."""
     from services.api.app import make_app
     from services.api.settings import ApiSettings
+    from shared.service import configure_logging, run_app
 
     settings = load(ApiSettings)
     configure_logging(settings, "api")
     run_app(make_app(settings))
 
 
-@app.command()
-def parse(target: Annotated[str, typer.Argument(help="A feed: a file, or an http(s) address.")]) -> None:
-    """Print the reports of a feed, one JSON object a line, as ingest would publish them. Needs no Redis."""
-    from cli.offline import parse_feed
-
-    raise typer.Exit(parse_feed(target))
-
-
-@app.command()
-def tag() -> None:
-    """Tag reports: JSON lines {id, title, text, language?} in, {id, topics, tags, countries} out. Needs no Redis."""
-    from cli.offline import tag_lines
-
-    raise typer.Exit(tag_lines(sys.stdin, sys.stdout))
-
-
-@app.command()
-def check() -> None:
-    """Name every configuration error at once, and show what can be reached. No secret is printed."""
-    from cli.check import check_everything
-
-    raise typer.Exit(check_everything())
-
-
-@app.command()
-def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write, e.g. tocsin-2026-11-22.backup")],
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
-) -> None:
-    """Write all that the installation holds to one file, as of one moment. Services may keep running."""
-    from cli.backup import make_backup
-
-    make_backup(file, force)
-
-
-@app.command()
-def restore(
-    file: Annotated[Path, typer.Argument(help="A file that `tocsin backup` wrote.")],
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Only read the file to its end; write nothing.")
-    ] = False,
-) -> None:
-    """Put a backup into an empty Redis, of any version. Stop the services first."""
-    from cli.backup import restore as restore_file
-
-    restore_file(file, verify)
-
-
-def _add_groups() -> None:
-    from cli import feeds, operator, subscriptions
-
-    app.add_typer(operator.topics, name="topics")
-    app.add_typer(feeds.feeds, name="feeds")
-    app.add_typer(subscriptions.subscriptions, name="subscriptions")
-    app.add_typer(operator.dead_letters, name="dead-letters")
+SERVICES: dict[str, Callable[[], None]] = {
+    "ingest": ingest,
+    "classify": classify,
+    "notify": notify,
+    "api": api,
+}
 
 
 def _cannot_start(error: Exception) -> NoReturn:
     print(f"tocsin: {error}", file=sys.stderr)
-    raise typer.Exit(CANNOT_START)
+    raise SystemExit(CANNOT_START)
 
 
 def main() -> None:
     """Run the command; a wrong setting is one clear message and exit status 2."""
-    _add_groups()
     try:
-        app()
+        if len(sys.argv) == 2 and sys.argv[1] in SERVICES:
+            # structlog would take four megabytes of rich along, to colour what a service never prints.
+            sys.modules["rich"] = None  # type: ignore[assignment]
+            SERVICES[sys.argv[1]]()
+        else:
+            from cli.commands import app
+
+            app()
     except SettingsError as e:
         print(f"tocsin: {e}", file=sys.stderr)
         raise SystemExit(CANNOT_START) from e

@@ -11,13 +11,15 @@ import socket
 import unicodedata
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import aiohttp
 import idna
 
 from shared.public_addresses import Address, Network, is_opened, refusal_of
+
+if TYPE_CHECKING:
+    import aiohttp
 
 URL_LIMIT = 2048
 
@@ -107,15 +109,17 @@ class AddressGuard:
         """Return the URL normalised; raise ForbiddenURL. As the function, with this guard's networks."""
         return check_url(url, self._allow)
 
-    def connector(self, **options: Any) -> aiohttp.TCPConnector:
+    def connector(self, **options: Any) -> "aiohttp.TCPConnector":
         """Return a connector that raises BlockedAddress (inside aiohttp.ClientConnectorError).
 
         Takes the options of aiohttp.TCPConnector. Give the session `trust_env=False`: a proxy would
         resolve names by itself.
         """
+        import aiohttp
+
         return aiohttp.TCPConnector(socket_factory=self._open_socket, **options)
 
-    def _open_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
+    def _open_socket(self, info: "aiohttp.AddrInfoType") -> socket.socket:
         family, kind, protocol, _, address = info
         refusal = self.refusal(str(address[0]))
         if refusal:

@@ -16,14 +16,12 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import resources
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import structlog
-from faststream import AckPolicy
-from faststream.redis import RedisBroker, StreamSub
-from faststream.redis.message import RedisBatchStreamMessage
 from pydantic import BaseModel, ValidationError
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -37,6 +35,8 @@ from shared.names import Names
 from shared.redis_client import RedisClient, write_quickly
 
 if TYPE_CHECKING:
+    from faststream.redis import RedisBroker
+    from faststream.redis.message import RedisBatchStreamMessage
     from redis.commands.core import AsyncScript
 
 log = structlog.get_logger()
@@ -149,30 +149,46 @@ class Bus:
         self.counters = Counters(names.counters)
         self.consumers: list[Consumer] = []
         self.read_at: dict[str, float] = {}
-        self.broker = RedisBroker(
-            url,
+        self._client: RedisClient | None = None
+        self._options: dict[str, Any] = {
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+            "max_connections": 200,
+            # Every script here may safely run twice, so a lost answer is simply asked for again.
+            "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), redis_tries),
+            "retry_on_error": [RedisConnectionError, RedisTimeoutError, ConnectionResetError],
+        }
+        self._scripts: dict[str, AsyncScript] = {}
+
+    @cached_property
+    def broker(self) -> "RedisBroker":
+        """FastStream. Imported when first needed: it costs ten megabytes, and who only writes does without."""
+        from faststream.redis import RedisBroker
+
+        return RedisBroker(
+            self._url,
             logger=None,  # type: ignore[arg-type]
             apply_types=False,
-            graceful_timeout=patience,
-            socket_timeout=10,
-            socket_connect_timeout=5,
-            max_connections=200,
-            # Every script here may safely run twice, so a lost answer is simply asked for again.
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), redis_tries),
-            retry_on_error=[RedisConnectionError, RedisTimeoutError, ConnectionResetError],
+            graceful_timeout=self.patience,
+            **self._options,
         )
-        self._scripts: dict[str, AsyncScript] = {}
 
     @property
     def redis(self) -> RedisClient:
         """The redis-py client; answers are bytes. Only after `connect`."""
-        return self.broker.config.connection.client
+        return self._client or self.broker.config.connection.client
 
-    async def connect(self) -> None:
-        """Connect, and wait for as long as Redis is down or still loading, saying so now and then."""
-        await self.broker.connect()
+    async def connect(self, *, reads: bool = True) -> None:
+        """Connect, and wait for as long as Redis is down or still loading, saying so now and then.
+
+        `reads` says whether streams are to be read; else there is no broker.
+        """
+        if reads:
+            await self.broker.connect()
+            self._note_reads()
+        else:
+            self._client = Redis.from_url(self._url, **self._options)
         write_quickly(self.redis)
-        self._note_reads()
         started = time.monotonic()
         async with Redis.from_url(self._url, retry=Retry(NoBackoff(), 0), socket_timeout=5) as probe:
             while True:
@@ -204,7 +220,7 @@ class Bus:
         with suppress(RedisError, TimeoutError):
             async with asyncio.timeout(self.patience):
                 await self.counters.flush(self.redis)
-        await self.broker.stop()
+        await (self._client.aclose() if self._client else self.broker.stop())
 
     def subscribe(
         self, stream: str, group: str, handler: Handler, *, batch: int = 100, concurrency: int = 1
@@ -305,6 +321,9 @@ class Consumer:
     _subscriber: Any = field(init=False)
 
     def __post_init__(self) -> None:
+        from faststream import AckPolicy
+        from faststream.redis import StreamSub
+
         self._slots = asyncio.Semaphore(self.concurrency)
         self._subscriber = self.bus.broker.subscriber(
             stream=StreamSub(
@@ -509,7 +528,9 @@ async def _never(entry: Entry) -> Outcome:
     raise AssertionError(f"{entry.id} is for the batch handler")
 
 
-async def _parse(message: Any) -> RedisBatchStreamMessage:
+async def _parse(message: Any) -> "RedisBatchStreamMessage":
+    from faststream.redis.message import RedisBatchStreamMessage
+
     # FastStream's own parser expects its binary envelope, and mistakes some plain JSON for it.
     return RedisBatchStreamMessage(raw_message=message, body=b"", consumer=None, group=None)  # type: ignore[arg-type]
 

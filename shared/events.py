@@ -5,13 +5,13 @@ few flat fields for cheap filtering. These models are the source of docs/schemas
 optional fields.
 """
 
-import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-PUBLISHED: Final = "report.published.v1"
+from shared.feeds import PUBLISHED
+
 TAGGED: Final = "report.tagged.v1"
 FEED_HEALTH: Final = "feed.health.v1"
 
@@ -59,11 +59,6 @@ class Report(_Frozen):
         default=(),
         description='What was mended, e.g. "date: none given" or "text: cut at 200000 characters".',
     )
-
-
-def report_id(feed_id: str, entry_id: str) -> str:
-    """sha256(feed, entry): the same entry is the same report however often it is fetched. 24 hex digits."""
-    return hashlib.sha256(f"{feed_id}\n{entry_id}".encode()).hexdigest()[:24]
 
 
 class Evidence(_Frozen):

@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from shared.events import (
     FEED_HEALTH,
-    PUBLISHED,
     TAGGED,
     FeedHealthChanged,
     ReportPublished,
     ReportTagged,
 )
+from shared.feeds import PUBLISHED
 
 MODELS: dict[str, type[BaseModel]] = {
     PUBLISHED: ReportPublished,

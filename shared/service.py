@@ -92,7 +92,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        connecting = asyncio.create_task(self.bus.connect())
+        connecting = asyncio.create_task(self.bus.connect(reads=bool(self.bus.consumers)))
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
@@ -109,7 +109,8 @@ class App:
     async def _run_parts(self, stopped: "asyncio.Task[Any]") -> None:
         for consumer in self.bus.consumers:
             await consumer.ensure_group()
-        await self.bus.broker.start()
+        if self.bus.consumers:
+            await self.bus.broker.start()
         parts: set[asyncio.Future[None]] = {asyncio.ensure_future(work()) for work in self._background}
         parts.add(asyncio.ensure_future(self._beat()))
         parts.add(asyncio.ensure_future(self._housekeeping()))

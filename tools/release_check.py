@@ -78,10 +78,9 @@ def _fields(schema: dict[str, object], prefix: str = "") -> dict[str, str]:
 
 def _commands() -> Iterator[str]:
     """`tocsin …` and `make …` in the documents, against those that exist."""
-    from cli import main as command
+    from cli.commands import app
 
-    command._add_groups()
-    group = typer.main.get_command(command.app)
+    group = typer.main.get_command(app)
     known = {name: set(getattr(each, "commands", {})) for name, each in group.commands.items()}  # type: ignore[attr-defined]
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for path in DOCS:

@@ -135,7 +135,8 @@ def make_app(settings: IngestSettings) -> App:
     app.background(poll_what_is_due)
     app.background(follow_the_lists)
     app.background(trim_health)
-    app.consume(settings.names.pushed, on_pushed, batch=10, concurrency=4)
+    if settings.takes_pushes:
+        app.consume(settings.names.pushed, on_pushed, batch=10, concurrency=4)
     return app
 
 

@@ -1,6 +1,5 @@
 """Every document of the folder, good and broken, through the limits of the parse workers."""
 
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -10,6 +9,7 @@ import pytest
 from services.ingest.adapters.parser import ParseError, Parser
 from services.ingest.core.feed import Feed
 from tests.feed_folder import documents
+from tests.integration.test_ingest_parser import workers_of
 
 NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)
 FEED = Feed(url="https://example.org/rss")
@@ -21,10 +21,14 @@ async def parser() -> AsyncIterator[Parser]:
         yield parser
 
 
+def processor_seconds(worker: psutil.Process) -> float:
+    return sum(worker.cpu_times()[:2])
+
+
 async def test_every_document_ends_with_reports_or_a_named_error_in_time_and_memory(parser: Parser) -> None:
     count, odd, slowest, largest = 0, [], 0.0, 0
     for name, body in documents():
-        started = time.perf_counter()
+        workers = {worker: processor_seconds(worker) for worker in workers_of(psutil.Process())}
         try:
             reading = await parser.read(body, None, FEED.url, FEED, NOW)
             assert all(report.title or report.url for report in reading.reports), name
@@ -32,9 +36,11 @@ async def test_every_document_ends_with_reports_or_a_named_error_in_time_and_mem
             if not e.reason or "broke the parser" in e.reason or "Error" in e.reason:
                 odd.append((name, e.reason))
         count += 1
-        slowest = max(slowest, time.perf_counter() - started)
-        largest = max(largest, *(worker.memory_info().rss for worker in psutil.Process().children()))
+        for worker in workers_of(psutil.Process()):
+            # Not by the clock on the wall: the machine may be busy with something else.
+            slowest = max(slowest, processor_seconds(worker) - workers.get(worker, 0))
+            largest = max(largest, worker.memory_info().rss)
     assert count > 200
     assert odd == []
-    assert slowest < 6
-    assert largest < 300e6
+    assert 0 < slowest < 5
+    assert 0 < largest < 300e6

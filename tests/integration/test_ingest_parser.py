@@ -14,8 +14,8 @@ import pytest
 from services.ingest.adapters.fetcher import FetchError
 from services.ingest.adapters.one_feed import read_reports
 from services.ingest.adapters.parser import ParseError, Parser
+from services.ingest.core.draft import Reading
 from services.ingest.core.feed import Feed
-from services.ingest.core.reading import Reading
 from services.ingest.settings import IngestSettings
 
 NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)

@@ -13,12 +13,14 @@ from services.ingest.core.change import (
     find_pages,
     find_renamed,
     find_renewals,
+    fingerprint,
+    page_name,
     page_names,
     read_mark,
     sweep,
 )
-from services.ingest.core.draft import Draft, draft
-from shared.events import Report, Source
+from services.ingest.core.draft import Draft
+from shared.events import Report, Source, published
 
 NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)
 TODAY = day_of(NOW)
@@ -34,7 +36,9 @@ def report(**fields: object) -> Draft:
         "fetched_at": NOW,
         "source": source,
     }
-    return draft(Report.model_validate(usual | fields), NOW)
+    made = Report.model_validate(usual | fields)
+    said, event = fingerprint(made.title, made.text, made.url), published(made, NOW).model_dump_json()
+    return Draft(made.id, said, page_name(made.url), made.published_at, True, event)
 
 
 def mark(revision: int = 1, said: str = "abc", day: int = TODAY) -> bytes:

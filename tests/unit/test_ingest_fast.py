@@ -9,7 +9,7 @@ from services.ingest.core.feed import Feed
 from services.ingest.core.formats.fast import read_fast
 from services.ingest.core.formats.tolerant import read_tolerantly
 from services.ingest.core.identity import with_keys
-from services.ingest.core.report import source_of, to_report
+from services.ingest.core.report import source_of, to_draft
 from tests.feed_folder import atom, documents, entry, item, rss
 
 NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)
@@ -18,8 +18,8 @@ DOCUMENTS = {name: body for name, body in documents() if not name.startswith("ho
 
 
 def reports_of(parsed: ParsedFeed) -> list[object]:
-    reports = [to_report(entry, FEED, parsed, NOW) for entry in with_keys(parsed.entries)]
-    return [source_of(FEED, parsed), parsed.language, parsed.hints, parsed.left_out, *reports]
+    reports = [to_draft(entry, FEED.origin, parsed, NOW) for entry in with_keys(parsed.entries)]
+    return [source_of(FEED.origin, parsed), parsed.language, parsed.hints, parsed.left_out, *reports]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

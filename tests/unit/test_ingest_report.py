@@ -11,9 +11,9 @@ from services.ingest.core.entry import Date, Entry, ParsedFeed, Words
 from services.ingest.core.feed import Feed
 from services.ingest.core.language import detect_language, language_tag
 from services.ingest.core.reading import read_document
-from services.ingest.core.report import to_report
+from services.ingest.core.report import to_draft
 from services.ingest.core.sample import as_of_today
-from shared.events import Report
+from shared.events import Report, published
 
 NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)
 FEED = Feed(url="https://example.org/rss")
@@ -29,7 +29,9 @@ def entry(**fields: object) -> Entry:
 
 
 def report(parsed: ParsedFeed = ParsedFeed(), **fields: object) -> Report:
-    return to_report(entry(**fields), FEED, parsed, NOW)
+    made = to_draft(entry(**fields), FEED.origin, parsed, NOW)
+    assert made
+    return made.report
 
 
 def test_a_plain_entry_becomes_a_report_without_notes() -> None:
@@ -37,6 +39,24 @@ def test_a_plain_entry_becomes_a_report_without_notes() -> None:
     assert (made.title, made.text, made.url) == ("Talks", "Both sides met.", "https://example.org/1")
     assert (made.authors, made.language, made.revision) == (("A. Writer",), "en-gb", 1)
     assert (made.published_at, made.fetched_at, made.notes) == (NOW, NOW, ())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"link": "https://example.org/2026/8/1?a=1&b=2", "authors": ("A", "Б"), "updated": date(NOW)},
+        {
+            "title": Words('"Quotes" \\ and\ttabs'),
+            "content": Words("one\n\ntwo \u2028 \x85 🌊"),
+            "published": None,
+        },
+    ],
+)
+def test_the_event_of_a_draft_is_what_the_models_make_of_it(fields: dict[str, object]) -> None:
+    made = to_draft(entry(**fields), FEED.origin, ParsedFeed(), NOW)
+    assert made
+    assert made.event == published(made.report, NOW).model_dump_json()
 
 
 def test_the_same_entry_is_the_same_report_however_often_it_is_fetched() -> None:
@@ -79,8 +99,9 @@ def test_what_was_mended_in_the_feed_is_said_on_the_report() -> None:
 
 def test_the_source_is_called_by_our_title_then_its_own_then_its_host() -> None:
     parsed = ParsedFeed(title="Their <b>title</b>", home_url="javascript:x")
-    titled = to_report(entry(), Feed(url=FEED.url, title="Ours"), parsed, NOW)
-    assert titled.source.title == "Ours"
+    titled = to_draft(entry(), Feed(url=FEED.url, title="Ours").origin, parsed, NOW)
+    assert titled
+    assert titled.report.source.title == "Ours"
     assert report(parsed).source.title == "Their title"
     assert report().source.title == "example.org"
     assert report(parsed).source.home_url is None
@@ -186,7 +207,7 @@ def test_a_sample_is_new_each_day_and_the_same_within_one() -> None:
 
 def test_the_sample_that_ships_is_clean_recent_and_says_what_it_is() -> None:
     feed = Feed(url="samples/reports.xml", sample=True)
-    reading = read_document(Path(feed.url).read_bytes(), None, feed.url, feed, NOW)
+    reading = read_document(Path(feed.url).read_bytes(), None, feed.url, feed.origin, NOW)
     assert len(reading.reports) >= 20
     assert max(report.published_at for report in reading.reports) == NOW
     assert all("This is a sample report that ships with Tocsin" in report.text for report in reading.reports)
@@ -197,7 +218,7 @@ def test_the_sample_that_ships_is_clean_recent_and_says_what_it_is() -> None:
 def test_a_reading_says_what_was_left_out() -> None:
     items = "<item><guid>x</guid></item>" + "".join(f"<item><title>{n}</title></item>" for n in range(501))
     body = f"<rss version='2.0'><channel><title>News</title>{items}</channel></rss>".encode()
-    reading = read_document(body, None, FEED.url, FEED, NOW)
+    reading = read_document(body, None, FEED.url, FEED.origin, NOW)
     assert len(reading.reports) == 499
     assert reading.notes == (
         "2 entries beyond the first 500 left out",

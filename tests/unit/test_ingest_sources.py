@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from services.ingest.core.entry import Entry, UnreadableDocument
-from services.ingest.core.feed import Feed
+from services.ingest.core.feed import Feed, Selectors
 from services.ingest.core.parse import find_announced, parse_source
 from services.ingest.core.reading import read_document
-from services.ingest.core.sources.page import Selectors, read_page
+from services.ingest.core.sources.page import read_page
 from services.ingest.core.sources.reliefweb import read_reliefweb
 from services.ingest.core.sources.sitemap import read_sitemap
 
@@ -37,7 +37,7 @@ def test_a_page_gives_its_entries() -> None:
 
 def test_an_entry_of_a_page_becomes_a_report() -> None:
     feed = Feed(url=URL, kind="page", select=SELECT)
-    [report, _] = read_document(PAGE, "text/html", URL, feed, NOW).reports
+    [report, _] = read_document(PAGE, "text/html", URL, feed.origin, NOW).reports
     assert (report.title, report.text, report.language) == ("Bridge reopens", "After two days.", "en")
     assert report.source.title == "Valley news"
 

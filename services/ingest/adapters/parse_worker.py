@@ -1,21 +1,23 @@
-"""The life of a parse worker: `python -c … FD CPU_SECONDS MEMORY_BYTES`, started by parser.py.
+"""The life of a parse worker: `python -S -c …`, started by parser.py, which is at the other end of its socket.
 
-It imports no more than parsing needs: this is what starting one costs, in time and memory.
+It imports no more than parsing needs, and no pydantic: this is what starting one costs, in time and memory.
 """
 
 import contextlib
 import math
+import pickle
 import resource
 import signal
+import socket
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from services.ingest.core.entry import UnreadableDocument
 
 # A process that has come to this much is ended after it has answered: it would not give back what it took.
 WORN_BYTES = 150_000_000
+LENGTH_BYTES = 8
 
 
 class Refusal(NamedTuple):
@@ -27,27 +29,48 @@ class Refusal(NamedTuple):
 
 
 class Limits(NamedTuple):
+    """Processor time for a document, and memory that the process may write to."""
+
     cpu_seconds: float
     memory_bytes: int
 
 
 class Task(NamedTuple):
-    """A function of the core and what it is called with."""
+    """What is to be read, and what is known of it."""
 
-    read: Callable[..., Any]
+    kind: Literal["document", "article"]
     arguments: tuple[Any, ...]
 
 
-def work(pipe: Connection, limits: Limits) -> None:
-    """The life of a worker process: it ends when its parent closes the pipe, also by dying."""
+def framed(value: object) -> bytes:
+    """Return a value as it goes over the socket: its length in eight bytes, then its pickle."""
+    data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    return len(data).to_bytes(LENGTH_BYTES) + data
+
+
+def work(door: socket.socket, limits: Limits) -> None:
+    """The life of a worker process: it ends when its parent closes the socket, also by dying."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _reader("document")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError, ValueError):  # macOS has no such limit
         resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            answer = _read_within_limits(pipe.recv(), limits.cpu_seconds)
-            pipe.send((answer, _resident_bytes() > WORN_BYTES))
+    with contextlib.suppress(EOFError, OSError), door.makefile("rb") as tasks:
+        while head := tasks.read(LENGTH_BYTES):
+            task = pickle.loads(tasks.read(int.from_bytes(head)))  # noqa: S301
+            answer = _read_within_limits(task, limits.cpu_seconds)
+            door.sendall(framed((answer, _resident_bytes() > WORN_BYTES)))
+
+
+def _reader(kind: str) -> Callable[..., Any]:
+    # Here, for the process that polls imports this module too, and none of what parsing needs.
+    if kind == "article":
+        from services.ingest.core.article import read_article
+
+        return read_article
+    from services.ingest.core.reading import read_document
+
+    return read_document
 
 
 def _resident_bytes() -> int:
@@ -65,7 +88,7 @@ def _read_within_limits(task: Task, cpu_seconds: float) -> Any:
     # signals: the kernel ends the process, and the next document gets a new one.
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + cpu_seconds), hard))
     try:
-        return task.read(*task.arguments)
+        return _reader(task.kind)(*task.arguments)
     except UnreadableDocument as e:
         return Refusal(str(e), e.announced, e.is_page)
     except MemoryError:

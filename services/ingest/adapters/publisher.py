@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.core.change import (
+    PAGE,
     Change,
     Horizon,
     day_of,
@@ -17,10 +18,11 @@ from services.ingest.core.change import (
     read_mark,
     sweep,
 )
-from services.ingest.core.draft import PAGE, Draft
+from services.ingest.core.draft import Draft
 from services.ingest.core.feed import Feed
 from shared.bus import Bus, Marked
-from shared.events import PUBLISHED, Report
+from shared.events import Report
+from shared.feeds import PUBLISHED
 
 BATCH_REPORTS = 50
 BATCH_CHARACTERS = 1_000_000

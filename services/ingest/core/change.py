@@ -11,8 +11,11 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from services.ingest.core.draft import Draft
+from services.ingest.core.identity import is_own_page
+from services.ingest.core.meaning import digest, meaning_of, same_page
 
 KEPT_DAYS = 30
+PAGE = "page:"
 
 Field = Literal["title", "text", "url"]
 _FIELDS: tuple[Field, ...] = ("title", "text", "url")
@@ -34,6 +37,16 @@ class Sweep(NamedTuple):
 
     forget: list[str]
     renew: list[str]
+
+
+def fingerprint(title: str, text: str, url: str | None) -> str:
+    """Return digests of what title, text and link mean. Dates do not count: some feeds touch them daily."""
+    return ".".join(map(digest, (meaning_of(title), meaning_of(text), same_page(url or ""))))
+
+
+def page_name(url: str | None) -> str:
+    """Return the name of the mark of a report's page; empty for the address of a site or of a list."""
+    return PAGE + digest(same_page(url)) if url and is_own_page(url) else ""
 
 
 def changed_fields(before: str, after: str) -> tuple[Field, ...]:

@@ -1,16 +1,30 @@
 """A report as it leaves the parse worker: ready to be told, with what decides whether it is.
 
 Nearly all that is told is told as it was drafted: the process that polls passes the event on, and never reads it.
+A worker needs no models for that, which would be half of its memory.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from services.ingest.core.identity import is_own_page
-from services.ingest.core.meaning import digest, meaning_of, same_page
-from shared.events import Report, ReportPublished, published
+from services.ingest.core.entry import Hints
 
-PAGE = "page:"
+if TYPE_CHECKING:
+    from services.ingest.core.feed import Selectors
+    from shared.events import Report, ReportPublished
+
+
+class Origin(NamedTuple):
+    """What its documents need to know of a feed, by the names that Feed has for it."""
+
+    id: str
+    url: str
+    title: str | None = None
+    host: str = ""
+    kind: str = "feed"
+    select: "Selectors | None" = None
+    sample: bool = False
 
 
 class Draft(NamedTuple):
@@ -27,32 +41,33 @@ class Draft(NamedTuple):
     event: str
 
     @property
-    def report(self) -> Report:
+    def report(self) -> "Report":
         return self._published().data.report
 
     def changed(self, **fields: Any) -> "Draft":
         """Return it with other fields in its report; what it was told by stays."""
+        from shared.events import published
+
         event = self._published()
         report = event.data.report.model_copy(update=fields)
         return self._replace(id=report.id, event=published(report, event.time).model_dump_json())
 
-    def _published(self) -> ReportPublished:
+    def _published(self) -> "ReportPublished":
+        from shared.events import ReportPublished
+
         return ReportPublished.model_validate_json(self.event)
 
 
-def draft(report: Report, now: datetime) -> Draft:
-    """Return the draft of a report that was read now."""
-    return Draft(
-        id=report.id,
-        said=fingerprint(report),
-        page=PAGE + digest(same_page(report.url)) if report.url and is_own_page(report.url) else "",
-        published_at=report.published_at,
-        dated=not any(note.startswith("date:") for note in report.notes),
-        event=published(report, now).model_dump_json(),
-    )
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The reports of a document, the feed's own title, notes on what was mended or left out, and its hints."""
 
+    title: str
+    drafts: tuple[Draft, ...]
+    notes: tuple[str, ...] = ()
+    hints: Hints = Hints()  # noqa: RUF009
 
-def fingerprint(report: Report) -> str:
-    """Return digests of what title, text and link mean. Dates do not count: some feeds touch them daily."""
-    meanings = (meaning_of(report.title), meaning_of(report.text), same_page(report.url or ""))
-    return ".".join(map(digest, meanings))
+    @property
+    def reports(self) -> "tuple[Report, ...]":
+        """As they would be published."""
+        return tuple(draft.report for draft in self.drafts)

@@ -4,6 +4,7 @@ import base64
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from services.ingest.core.sources.page import Selectors
+from services.ingest.core.draft import Origin
 from services.ingest.core.sources.reliefweb import api_address
 from shared.feeds import feed_id
 
@@ -70,6 +71,31 @@ _HeaderName = Annotated[str, AfterValidator(_is_header)]
 _HeaderValue = Annotated[SecretStr, AfterValidator(_is_header_value)]
 
 
+def _is_selector(selector: str) -> str:
+    from selectolax.lexbor import LexborHTMLParser  # here, for few lists have any
+
+    try:
+        LexborHTMLParser("<p></p>").css_first(selector)
+    except Exception as e:  # selectolax has no error of its own for this
+        raise ValueError(f"{selector!r} is no CSS selector") from e
+    return selector
+
+
+Selector = Annotated[str, AfterValidator(_is_selector)]
+
+
+class Selectors(BaseModel):
+    """Where things stand on a page: `entry` from its root, the others inside an entry."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    entry: Selector
+    link: Selector = "a[href]"
+    title: Selector | None = None
+    date: Selector | None = None
+    summary: Selector | None = None
+
+
 class Feed(BaseModel):
     """One feed. `url` is http(s), or a file path relative to the feed list; `interval` is in seconds.
 
@@ -108,7 +134,7 @@ class Feed(BaseModel):
         return self
 
     @computed_field  # type: ignore[prop-decorator]
-    @property
+    @cached_property
     def id(self) -> str:
         """sha256(url), 12 hex digits: a feed keeps its state when its title or place in the list changes."""
         return feed_id(self.url)
@@ -117,6 +143,10 @@ class Feed(BaseModel):
     def address(self) -> str:
         """What is asked for: the url, for an API with what it needs beside."""
         return api_address(self.url, self.appname) if self.kind == "reliefweb" and self.appname else self.url
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.id, self.url, self.title, self.host, self.kind, self.select, self.sample)
 
     def request_headers(self) -> dict[str, str]:
         """Return what is sent to the feed's own host on top of our headers; secrets in clear."""
@@ -130,7 +160,7 @@ class Feed(BaseModel):
     def is_file(self) -> bool:
         return "://" not in self.url
 
-    @property
+    @cached_property
     def host(self) -> str:
         """The host's name, in lower case; empty for a file."""
         return "" if self.is_file else urlsplit(self.url).hostname or ""

@@ -10,8 +10,8 @@ from urllib.parse import urljoin
 
 from selectolax.lexbor import LexborHTMLParser
 
+from services.ingest.core.draft import Origin
 from services.ingest.core.entry import ParsedFeed, UnreadableDocument
-from services.ingest.core.feed import Feed
 from services.ingest.core.formats.fast import read_fast
 from services.ingest.core.formats.json_feed import read_json_feed
 from services.ingest.core.identity import with_keys
@@ -30,7 +30,7 @@ _FEED_TYPES = (
 _PAGE_LIMIT = 1_000_000
 
 
-def parse_source(body: bytes, content_type: str | None, url: str, feed: Feed) -> ParsedFeed:
+def parse_source(body: bytes, content_type: str | None, url: str, feed: Origin) -> ParsedFeed:
     """Return what a source of any kind says, each entry with its key; raise UnreadableDocument."""
     if feed.kind == "page" and feed.select:
         parsed = read_page(body, url, feed.select)

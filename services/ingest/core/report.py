@@ -1,21 +1,27 @@
 """An entry made ours. Knows no clock and no store."""
 
+import json
 from collections.abc import Iterator
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
+from services.ingest.core.change import fingerprint, page_name
 from services.ingest.core.dates import pick_dates
+from services.ingest.core.draft import Draft, Origin
 from services.ingest.core.entry import Entry, ParsedFeed, Words
-from services.ingest.core.feed import Feed
 from services.ingest.core.language import detect_language, language_tag
 from services.ingest.core.plain import cut, plain_line, plain_text, web_address
-from shared.events import Report, Source, report_id
+from shared.feeds import PUBLISHED, report_id
+
+Source = dict[str, str | None]
 
 TEXT_LIMIT = 200_000
 TITLE_LIMIT = 500
 SUMMARY_LIMIT = 500
 AUTHOR_LIMIT = 200
 LEAD_LIMIT = 120
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class _Body(NamedTuple):
@@ -25,16 +31,18 @@ class _Body(NamedTuple):
     notes: tuple[str, ...]
 
 
-def to_report(
-    entry: Entry, feed: Feed, parsed: ParsedFeed, now: datetime, source: Source | None = None
-) -> Report:
-    """Return the entry as a report of revision 1; `notes` on it say what was mended.
+def to_draft(
+    entry: Entry, feed: Origin, parsed: ParsedFeed, now: datetime, source: Source | None = None
+) -> Draft | None:
+    """Return the entry as a report of revision 1, None if it says nothing; `notes` on it say what was mended.
 
     `source` is what source_of returns, for who has it already.
     """
     body = _body(entry)
     dated = pick_dates(entry.published, entry.updated, now)
     url = web_address(entry.link)
+    if not body.title and not url:
+        return None
     notes = [*body.notes, dated.note]
     language = language_tag(entry.language or parsed.language)
     if not language and (language := detect_language(body.title, body.text)):
@@ -43,31 +51,61 @@ def to_report(
         notes.append("link: left out, for it is no http or https address")
     if parsed.mended:
         notes.append(f"feed: {parsed.mended}")
-    return Report(
-        id=report_id(feed.id, entry.key),
-        url=url,
-        title=body.title,
-        summary=body.summary,
-        text=body.text,
-        language=language,
-        authors=tuple(_authors(entry)),
+    report = {
+        "id": report_id(feed.id, entry.key),
+        "revision": 1,
+        "changed": [],
+        "url": url,
+        "title": body.title,
+        "summary": body.summary,
+        "text": body.text,
+        "language": language,
+        "authors": list(_authors(entry)),
+        "published_at": _rfc3339(dated.published),
+        "updated_at": _rfc3339(dated.updated) if dated.updated else None,
+        "fetched_at": _rfc3339(now),
+        "source": source or source_of(feed, parsed),
+        "notes": [note for note in notes if note],
+    }
+    return Draft(
+        id=str(report["id"]),
+        said=fingerprint(body.title, body.text, url),
+        page=page_name(url),
         published_at=dated.published,
-        updated_at=dated.updated,
-        fetched_at=now,
-        source=source or source_of(feed, parsed),
-        notes=tuple(note for note in notes if note),
+        dated=not (dated.note or "").startswith("date:"),
+        event=_event(report),
     )
 
 
-def source_of(feed: Feed, parsed: ParsedFeed) -> Source:
+def _event(report: dict[str, Any]) -> str:
+    """The event report.published.v1, as shared.events makes it: a test holds the two together."""
+    event = {
+        "specversion": "1.0",
+        "id": f"{report['id']}.1",
+        "source": "/tocsin/ingest",
+        "time": report["fetched_at"],
+        "subject": report["id"],
+        "datacontenttype": "application/json",
+        "type": PUBLISHED,
+        "dataschema": f"/schemas/{PUBLISHED}.json",
+        "data": {"report": report},
+    }
+    return _encode(event)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def source_of(feed: Origin, parsed: ParsedFeed) -> Source:
     """Return the feed as its reports name it: by our title, else its own, else its host or file."""
     own_title = cut(plain_line(Words(parsed.title)), TITLE_LIMIT)
-    return Source(
-        id=feed.id,
-        title=feed.title or own_title or feed.host or feed.url,
-        feed_url=feed.url,
-        home_url=web_address(parsed.home_url),
-    )
+    return {
+        "id": feed.id,
+        "title": feed.title or own_title or feed.host or feed.url,
+        "feed_url": feed.url,
+        "home_url": web_address(parsed.home_url),
+    }
 
 
 def _body(entry: Entry) -> _Body:

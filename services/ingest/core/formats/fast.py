@@ -8,11 +8,11 @@ What looks odd here is how feedparser does it: the last of several dates counts 
 guid is a link unless there is one, a second description is content.
 """
 
+import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, ParseError, XMLParser
-from xml.sax.saxutils import escape
 
 from services.ingest.core.dates import read_date
 from services.ingest.core.entry import MAX_AUTHORS, MAX_ENTRIES, Entry, Hints, ParsedFeed, Words
@@ -473,7 +473,7 @@ def _person(text: str) -> str:
 
 def _markup(element: Element) -> str:
     """The inside of an element as HTML, as far as it matters for its text."""
-    pieces: list[str] = [escape(element.text or "")]
+    pieces: list[str] = [html.escape(element.text or "", quote=False)]
     _write(element, pieces, 0)
     return "".join(pieces)
 
@@ -483,6 +483,6 @@ def _write(element: Iterable[Element], pieces: list[str], depth: int) -> None:
         raise _Doubt
     for child in element:
         tag = child.tag.rpartition("}")[2]
-        pieces.append(f"<{tag}>{escape(child.text or '')}")
+        pieces.append(f"<{tag}>{html.escape(child.text or '', quote=False)}")
         _write(child, pieces, depth + 1)
-        pieces.append(f"</{tag}>{escape(child.tail or '')}")
+        pieces.append(f"</{tag}>{html.escape(child.tail or '', quote=False)}")

@@ -1,39 +1,18 @@
 """Entries from a web page that lists them, by CSS selectors from feeds.toml."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from services.ingest.core.dates import read_date
 from services.ingest.core.entry import MAX_ENTRIES, Date, Entry, ParsedFeed, UnreadableDocument, Words
 
-
-def _is_selector(selector: str) -> str:
-    try:
-        LexborHTMLParser("<p></p>").css_first(selector)
-    except Exception as e:  # selectolax has no error of its own for this
-        raise ValueError(f"{selector!r} is no CSS selector") from e
-    return selector
+if TYPE_CHECKING:
+    from services.ingest.core.feed import Selectors
 
 
-Selector = Annotated[str, AfterValidator(_is_selector)]
-
-
-class Selectors(BaseModel):
-    """Where things stand on a page: `entry` from its root, the others inside an entry."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-    entry: Selector
-    link: Selector = "a[href]"
-    title: Selector | None = None
-    date: Selector | None = None
-    summary: Selector | None = None
-
-
-def read_page(body: bytes, url: str, select: Selectors) -> ParsedFeed:
+def read_page(body: bytes, url: str, select: "Selectors") -> ParsedFeed:
     """Return a page's entries; raise UnreadableDocument if there are none, for then the page has changed.
 
     An entry's identity is its link. Its title is that of `title`, else the link's own text.
@@ -55,7 +34,7 @@ def read_page(body: bytes, url: str, select: Selectors) -> ParsedFeed:
     )
 
 
-def _entry(node: LexborNode, place: str, select: Selectors) -> Entry | None:
+def _entry(node: LexborNode, place: str, select: "Selectors") -> Entry | None:
     anchor = node if node.tag == "a" and _attribute(node, "href") else node.css_first(select.link)
     href = _attribute(anchor, "href")
     if not href or anchor is None:
