@@ -243,7 +243,7 @@ def _hyperscan(wanted: list[str], texts: list[str]) -> float | None:
 
     def find(text: str) -> set[int]:
         found: set[int] = set()
-        base.scan(cut(text).line.encode(), match_event_handler=lambda number, *_: found.add(number) or 0)
+        base.scan(cut(text).line, match_event_handler=lambda number, *_: found.add(number) or 0)
         return found
 
     return rate(find, texts)

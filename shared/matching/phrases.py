@@ -120,7 +120,7 @@ class Automaton:
         """Every place of every phrase in the line of a field."""
         if not words.line:
             return []
-        places = self._find(words.encoded, overlapping=True)
+        places = self._find(words.line, overlapping=True)
         if not self._chunked:
             return places
         more = [
@@ -128,7 +128,7 @@ class Automaton:
             for atom, start, end in places
             if atom in self._chunked
             for number, chunks in self._chunked[atom]
-            if _continues(words.encoded, end, chunks)
+            if _continues(words.line, end, chunks)
         ]
         if self._only_chunks:
             places = [place for place in places if place[0] not in self._only_chunks]
@@ -136,7 +136,7 @@ class Automaton:
 
     def spans(self, words: Words, places: list[Place]) -> Iterable[Place]:
         """The places as numbers of words: phrase, first word, last word; by first word."""
-        line, lengths = words.encoded, self._lengths
+        line, lengths = words.line, self._lengths
         here = word = 0
         for number, start, _ in sorted(places, key=itemgetter(1)):
             # A sentence's end is a newline with a space of its own.

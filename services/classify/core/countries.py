@@ -280,12 +280,12 @@ def _is_name_like(
 
 
 def _stand_together(words: Words, first: int, last: int) -> bool:
-    start, end = words.where(first, last)
+    start, end = words.place(first, last)
     return words.original[start:end].count(" ") == last - first == len(words.original[start:end].split()) - 1
 
 
 def _word(words: Words, number: int) -> str:
-    start, end = words.where(number, number)
+    start, end = words.place(number, number)
     return words.original[start:end]
 
 
