@@ -11,7 +11,7 @@ from operator import itemgetter
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-from shared.matching.text import Span, Text, Words, cut
+from shared.matching.text import Words, cut
 
 SHORTEST_PREFIX = 3
 
@@ -66,28 +66,6 @@ def normal_form(phrase: str) -> str:
     return " ".join(map(str, parts_of(phrase)))
 
 
-class PhraseIndex:
-    """Phrases made ready to be found. Whole words, any case; no phrase crosses a sentence's end."""
-
-    def __init__(self, phrases: Iterable[str]) -> None:
-        """Raise PhraseError for a phrase that cannot be looked for."""
-        written: dict[str, list[str]] = {}
-        for phrase in dict.fromkeys(phrases):
-            written.setdefault(normal_form(phrase), []).append(phrase)
-        self._automaton = Automaton(written)
-        self._written = {self._automaton.numbers[form]: phrases for form, phrases in written.items()}
-
-    def find(self, text: Text) -> list[tuple[str, Span]]:
-        """Every place of every phrase, overlapping ones too: title, then text; by first word."""
-        written, automaton = self._written, self._automaton
-        return [
-            (phrase, Span(field, first, last))
-            for field, words in text.fields()
-            for number, first, last in automaton.spans(words, automaton.places(words))
-            for phrase in written[number]
-        ]
-
-
 class Automaton:
     """Different phrases in normal form, and the number of each."""
 
@@ -110,39 +88,28 @@ class Automaton:
             )
         self._plain = frozenset(self.numbers.values())
         self._only_chunks = set(atoms.values()) - self._plain
-        self._lengths = {number: form.count(" ") for form, number in self.numbers.items()}
         # Bytes: with strings, the engine would count code points along every line.
         self._find = BytesAhoCorasick(
             [atom.encode() for atom in atoms], implementation=Implementation.ContiguousNFA
         ).find_matches_as_indexes
 
     def places(self, words: Words) -> list[Place]:
-        """Every place of every phrase in the line of a field."""
+        """Every place of every phrase in the line of a field, sentence by sentence."""
         if not words.line:
             return []
         places = self._find(words.line, overlapping=True)
         if not self._chunked:
             return places
         more = [
-            (number, start, end)
+            (number, start, last)
             for atom, start, end in places
             if atom in self._chunked
             for number, chunks in self._chunked[atom]
-            if _continues(words.line, end, chunks)
+            if (last := _end(words.line, end, chunks))
         ]
         if self._only_chunks:
             places = [place for place in places if place[0] not in self._only_chunks]
-        return places + more
-
-    def spans(self, words: Words, places: list[Place]) -> Iterable[Place]:
-        """The places as numbers of words: phrase, first word, last word; by first word."""
-        line, lengths = words.line, self._lengths
-        here = word = 0
-        for number, start, _ in sorted(places, key=itemgetter(1)):
-            # A sentence's end is a newline with a space of its own.
-            word += line.count(b" ", here, start) - line.count(b"\n", here, start)
-            here = start
-            yield number, word, word + lengths[number]
+        return sorted(places + more, key=itemgetter(1)) if more else places
 
 
 def _atom(form: str, number: int) -> tuple[str, int]:
@@ -155,11 +122,11 @@ def _chunks(form: str) -> list[str]:
     return [*(f" {head}" for head in heads), _atom(last, 0)[0]]
 
 
-def _continues(line: bytes, end: int, chunks: list[bytes]) -> bool:
-    """Whether the chunks follow, each right after the word in which the one before ends."""
+def _end(line: bytes, end: int, chunks: list[bytes]) -> int:
+    """Where the last chunk ends, if each follows right after the word in which the one before ends; 0 if not."""
     for chunk in chunks:
         end = line.find(b" ", end)
         if not line.startswith(chunk, end):
-            return False
+            return 0
         end += len(chunk)
-    return True
+    return end

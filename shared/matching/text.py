@@ -111,7 +111,7 @@ class Words:
         """" form form \\n form ": what is searched. Empty if there is no word."""
         self._bounds = bounds
         self._spread = spread
-        self._offsets: dict[int, tuple[list[int], list[int]]] = {}
+        self._offsets: dict[int, list[tuple[int, int]]] = {}
 
     @cached_property
     def forms(self) -> list[str]:
@@ -123,6 +123,10 @@ class Words:
         return self.line.split(maxsplit=count)[:count]
 
     def __len__(self) -> int:
+        return self._count
+
+    @cached_property
+    def _count(self) -> int:
         return self.line.count(b" ") - self.line.count(b"\n") - 1 if self.line else 0
 
     @cached_property
@@ -163,9 +167,8 @@ class Words:
         return bisect_right(self.sentences, word)
 
     def place(self, first: int, last: int) -> tuple[int, int]:
-        """Where a run of words begins and ends in the original."""
-        start, end = self._positions[first], self._positions[last]
-        return self.where(start, start + 2)[0], self.where(end, self.end_of_word(end + 1))[1]
+        """Where a run of words begins, with its space, and ends in the line."""
+        return self._positions[first], self.end_of_word(self._positions[last] + 1)
 
     def end_of_word(self, position: int) -> int:
         """Where in the line the word ends that has a letter there."""
@@ -173,16 +176,23 @@ class Words:
 
     def where(self, start: int, end: int) -> tuple[int, int]:
         """Where a run of words of the line, from the space before it to its end, stands in the original."""
-        number = bisect_right(self.breaks, start)
         if self._spread is None:
-            starts, ends = self._sentence(number)
-            sentence = self.breaks[number - 1] if number else 0
-            first = self.line.count(b" ", sentence, start)
-            return starts[first], ends[first + self.line.count(b" ", start + 1, end)]
-        # One more before the line than before the original, and two more for each sentence's end.
-        start, last, more = start + 1, end - 1, 1 + 2 * number
-        gone = self._gone
-        return start + bisect_right(gone, start) - more, last + bisect_right(gone, last) - more + 1
+            return self._word_at(start)[0], self._word_at(self.line.rindex(b" ", 0, end))[1]
+        first, last, gone, breaks = start + 1, end - 1, self._gone, self.breaks
+        # The line has one character more at its beginning, and two more at each sentence's end.
+        return (
+            first + bisect_right(gone, first) - 2 * bisect_right(breaks, first) - 1,
+            last + bisect_right(gone, last) - 2 * bisect_right(breaks, last),
+        )
+
+    def _word_at(self, start: int) -> tuple[int, int]:
+        """The word in the original that begins, with its space, there in the line."""
+        number = bisect_right(self.breaks, start)
+        if number not in self._offsets:
+            end = self._bounds[number + 1] if number + 1 < len(self._bounds) else len(self.original)
+            matches = _WORD.finditer(_plain(self.original), self._bounds[number], end)
+            self._offsets[number] = [(match.start(), match.end(1)) for match in matches]
+        return self._offsets[number][self.line.count(b" ", self.breaks[number - 1] if number else 0, start)]
 
     def written(self, start: int, end: int) -> str:
         """A run of words with its capitals; accents and what stands between the words may be missing."""
@@ -216,13 +226,6 @@ class Words:
         assert self._spread is not None
         return list(accumulate(map(len, self._spread.split(_GONE.encode()))))[:-1]
 
-    def _sentence(self, number: int) -> tuple[list[int], list[int]]:
-        if number not in self._offsets:
-            end = self._bounds[number + 1] if number + 1 < len(self._bounds) else len(self.original)
-            matches = list(_WORD.finditer(_plain(self.original), self._bounds[number], end))
-            self._offsets[number] = [match.start() for match in matches], [match.end(1) for match in matches]
-        return self._offsets[number]
-
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -250,14 +253,13 @@ class Text:
 
     def evidence(self, span: Span) -> Evidence:
         """The span as the original has it: `evidence.text == original[start:end]`."""
-        return self._quote(span.field, *self.words(span.field).place(span.first, span.last))
+        return self.quote(span.field, *self.words(span.field).place(span.first, span.last))
 
     def quote(self, field: FieldName, start: int, end: int) -> Evidence:
         """A run of words of a line, from the space before it to its end, as the original has it."""
-        return self._quote(field, *self.words(field).where(start, end))
-
-    def _quote(self, field: FieldName, start: int, end: int) -> Evidence:
-        return Evidence(field=field, start=start, end=end, text=self.words(field).original[start:end])
+        words = self.title if field == "title" else self.text
+        first, last = words.where(start, end)
+        return Evidence(field=field, start=first, end=last, text=words.original[first:last])
 
 
 def cut(original: str, *, one_sentence: bool = False) -> Words:
