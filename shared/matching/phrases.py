@@ -98,12 +98,12 @@ class Automaton:
         if not words.line:
             return []
         places = self._find(words.line, overlapping=True)
-        if not self._chunked:
+        heads = [place for place in places if place[0] in self._chunked]
+        if not heads:
             return places
         more = [
             (number, start, last)
-            for atom, start, end in places
-            if atom in self._chunked
+            for atom, start, end in heads
             for number, chunks in self._chunked[atom]
             if (last := _end(words.line, end, chunks))
         ]

@@ -215,6 +215,13 @@ class Words:
         """Whether the word that begins, with its space, there is the first of its sentence."""
         return start == 0 or self.line[start - 1 : start] == b"\n"
 
+    def begins_small(self, start: int) -> bool:
+        """Whether the word that begins, with its space, there begins with a small letter."""
+        if self._spread is not None:
+            return self._cased[start + 1 : start + 2].islower()
+        first = self._word_at(start)[0]
+        return self.original[first : first + 1].islower()
+
     @cached_property
     def _cased(self) -> bytes:
         assert self._spread is not None
@@ -411,12 +418,10 @@ def _breaks(plain: str) -> list[int]:
         for match in stop.finditer(plain)
         if not match[1].islower()
     }
-    if "\n" not in plain:
-        return sorted(ends)
-    ends.update(match.end() for match in _BLANK_LINE.finditer(plain))
-    # Before a blank line there often is a stop: between the two is no sentence.
-    pieces = pairwise([*sorted(ends), len(plain)])
-    return [start for start, end in pieces if not plain[start:end].isspace()]
+    if "\n" in plain:
+        # Before a blank line there often is a stop: between the two is no sentence.
+        ends.update(match.end() for match in _BLANK_LINE.finditer(plain) if match.start() not in ends)
+    return sorted(ends)
 
 
 _BASE_LETTERS = bytes(

@@ -147,15 +147,17 @@ def _as_written(found: Places, report: Text, meanings: Mapping[int, tuple[Meanin
     mentions, meanings_of = [], meanings.get
     for field_name, words in report.fields():
         for number, start, end in found[field_name]:
-            if meant := meanings_of(number):
+            for code, capitals, sense in meanings_of(number, ()):
+                if capitals[0] and words.begins_small(start):
+                    continue
                 spot = Spot(field_name, start, words.end_of_word(end - 1))
-                each = _words_of(words, spot)
-                mentions += [
-                    Mention(spot, each, code, sense)
-                    for code, capitals, sense in meant
-                    if _is_written(capitals, each, spot.end, words)
-                ]
+                each = _words_of(words, spot) if len(capitals) > 1 else (start,)
+                if capitals in _COMMON or _is_written(capitals, each, spot.end, words):
+                    mentions.append(Mention(spot, each, code, sense))
     return mentions
+
+
+_COMMON = {("",), ("A",)}
 
 
 def _words_of(words: Words, spot: Spot) -> tuple[int, ...]:

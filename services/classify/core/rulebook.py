@@ -100,7 +100,8 @@ class Step(NamedTuple):
 
     together: int
     without: int
-    context: int
+    needed: int
+    """Anywhere in the report, the groups that stand together among them."""
     no_context: int
     score: float
 
@@ -165,7 +166,11 @@ def _plan(rule: Rule, bits: Bits) -> Plan:
 
     steps = (
         Step(
-            union(each.together), union(each.without), union(each.context), union(each.no_context), each.score
+            union(each.together),
+            union(each.without),
+            union({*each.together, *each.context}),
+            union(each.no_context),
+            each.score,
         )
         for each in rule.conditions
     )

@@ -87,9 +87,9 @@ def find_all(title: str, text: str, language: str | None, rulebook: Rulebook) ->
     if not any(found.values()):
         return Findings((), ())
     lexicon = rulebook.lexicons[foreign_languages(report, language)]
-    passages = _passages(found, report, lexicon)
-    tags = tuple(tag for topic in rulebook.topics for tag in _tags(topic, passages, report, rulebook))
-    return Findings(tags, find_countries(found, report, lexicon.meanings))
+    return Findings(
+        tuple(_find_tags(found, report, lexicon, rulebook)), find_countries(found, report, lexicon.meanings)
+    )
 
 
 def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -> tuple[Tag, ...]:
@@ -115,6 +115,23 @@ def holds(rule: Rule, title: str, text: str, rulebook: Rulebook) -> bool:
     lexicon = rulebook.lexicons[foreign_languages(report, None)]
     passages = _passages(find_places(rulebook.automaton, report), report, lexicon)
     return find_match(rulebook.plans[rule.id], passages, report) is not None
+
+
+def _find_tags(found: Places, report: Text, lexicon: Lexicon, rulebook: Rulebook) -> Iterator[Tag]:
+    groups_of, present = lexicon.groups.get, 0
+    for places in found.values():
+        for number, _, _ in places:
+            present |= groups_of(number, 0)
+    # Most reports have no rule's words all: their sentences need not be looked at.
+    topics = [topic for topic in rulebook.topics if _may_be_about(topic, present, rulebook)]
+    passages = _passages(found, report, lexicon) if topics else []
+    for topic in topics:
+        yield from _tags(topic, passages, report, rulebook)
+
+
+def _may_be_about(topic: Topic, present: int, rulebook: Rulebook) -> bool:
+    steps = (step for rule in topic.rules for step in rulebook.plans[rule.id].steps)
+    return any(not step.needed & ~present for step in steps)
 
 
 def find_match(plan: Plan, passages: list[Passage], report: Text) -> Match | None:
@@ -149,9 +166,7 @@ def _possible(steps: tuple[Step, ...], present: int) -> list[Step]:
     return [
         step
         for step in steps
-        if present & step.together == step.together
-        and present & step.context == step.context
-        and not present & step.no_context
+        if not step.needed & ~present and not present & step.no_context
     ]
 
 
