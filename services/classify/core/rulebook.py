@@ -210,7 +210,9 @@ def _lexicon(
                 groups[number] |= bit
         meanings[number] += gazetteer.meanings(phrase, foreign)
     # Spellings of one name with one form mean it once.
-    return Lexicon(dict(groups), {number: tuple(dict.fromkeys(each)) for number, each in meanings.items() if each})
+    return Lexicon(
+        dict(groups), {number: tuple(dict.fromkeys(each)) for number, each in meanings.items() if each}
+    )
 
 
 def _languages(phrases: Phrases) -> dict[str, set[str]]:

@@ -163,11 +163,7 @@ def _union(passages: Iterable[Passage]) -> int:
 
 def _possible(steps: tuple[Step, ...], present: int) -> list[Step]:
     """The conditions that the report as a whole leaves open, the best first."""
-    return [
-        step
-        for step in steps
-        if not step.needed & ~present and not present & step.no_context
-    ]
+    return [step for step in steps if not step.needed & ~present and not present & step.no_context]
 
 
 def required(threshold: float, words: int) -> float:
