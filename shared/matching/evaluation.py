@@ -80,7 +80,7 @@ class Found:
         """The places of a phrase, the title's first."""
         words = phrase.words
         if words not in self._spans:
-            starts = self._starts.get(self._automaton.numbers[words], ())
+            starts = self._starts.get(self._automaton.number_of(words), ())
             length, text = words.count(" "), self.document.text
             numbers = [(field, text.words(field).number_at(start)) for field, start in starts]
             self._spans[words] = [Span(field, first, first + length) for field, first in numbers]

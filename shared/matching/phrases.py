@@ -5,8 +5,10 @@ All phrases are one Aho-Corasick automaton over the line of a field: the phrase 
 prefix, and the rest is compared where it was found.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from operator import itemgetter
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
@@ -67,31 +69,36 @@ def normal_form(phrase: str) -> str:
 
 
 class Automaton:
-    """Different phrases in normal form, and the number of each."""
+    """Phrases in normal form, and a number for each."""
 
     def __init__(self, forms: Iterable[str]) -> None:
-        self.numbers: dict[str, int] = {}
-        atoms: dict[str, int] = {}
-        chunked: dict[str, list[str]] = {}
-        for form in forms:
-            if "* " in form:
-                chunked[form] = _chunks(form)
-            else:
-                self.numbers[form] = atoms.setdefault(*_atom(form, len(atoms)))
-        for chunks in chunked.values():
-            atoms.setdefault(chunks[0], len(atoms))
+        different = [form for form, _ in groupby(sorted(forms))]
+        # Numbers are places in this list: half the memory of a dictionary beside the automaton.
+        self._plain = [form for form in different if "* " not in form]
+        chunked = [form for form in different if "* " in form]
+        heads = sorted({form for form in map(_head, chunked) if not self._is_plain(form)})
+        self._only_heads = range(len(self._plain), len(self._plain) + len(heads))
+        self._numbers = {form: number for number, form in enumerate(heads, start=len(self._plain))}
         self._chunked: dict[int, list[tuple[int, list[bytes]]]] = {}
-        for number, (form, chunks) in enumerate(chunked.items(), start=len(atoms)):
-            self.numbers[form] = number
-            self._chunked.setdefault(atoms[chunks[0]], []).append(
-                (number, [chunk.encode() for chunk in chunks[1:]])
-            )
-        self._plain = frozenset(self.numbers.values())
-        self._only_chunks = set(atoms.values()) - self._plain
+        for number, form in enumerate(chunked, start=self._only_heads.stop):
+            rest = [chunk.encode() for chunk in _chunks(form)[1:]]
+            self._chunked.setdefault(self.number_of(_head(form)), []).append((number, rest))
+            self._numbers[form] = number
+        self.size = self._only_heads.stop + len(chunked)
+        """All numbers are below it."""
         # Bytes: with strings, the engine would count code points along every line.
         self._find = BytesAhoCorasick(
-            [atom.encode() for atom in atoms], implementation=Implementation.ContiguousNFA
+            (_atom(form).encode() for form in (*self._plain, *heads)),
+            implementation=Implementation.ContiguousNFA,
         ).find_matches_as_indexes
+
+    def number_of(self, form: str) -> int:
+        """The number of a phrase that it was made with."""
+        return bisect_left(self._plain, form) if self._is_plain(form) else self._numbers[form]
+
+    def _is_plain(self, form: str) -> bool:
+        place = bisect_left(self._plain, form)
+        return place < len(self._plain) and self._plain[place] == form
 
     def places(self, words: Words) -> list[Place]:
         """Every place of every phrase in the line of a field, sentence by sentence."""
@@ -107,19 +114,24 @@ class Automaton:
             for number, chunks in self._chunked[atom]
             if (last := _end(words.line, end, chunks))
         ]
-        if self._only_chunks:
-            places = [place for place in places if place[0] not in self._only_chunks]
+        if self._only_heads:
+            places = [place for place in places if place[0] not in self._only_heads]
         return sorted(places + more, key=itemgetter(1)) if more else places
 
 
-def _atom(form: str, number: int) -> tuple[str, int]:
-    return (f" {form[:-1]}" if form.endswith("*") else f" {form} "), number
+def _atom(form: str) -> str:
+    return f" {form[:-1]}" if form.endswith("*") else f" {form} "
+
+
+def _head(form: str) -> str:
+    """The phrase by which one with a prefix inside is found: of `a b* c*` it is `a b*`."""
+    return form.partition("* ")[0] + "*"
 
 
 def _chunks(form: str) -> list[str]:
     """`a b* c d*` is " a b", " c d"; `a* b` is " a", " b "."""
     *heads, last = form.split("* ")
-    return [*(f" {head}" for head in heads), _atom(last, 0)[0]]
+    return [*(f" {head}" for head in heads), _atom(last)]
 
 
 def _end(line: bytes, end: int, chunks: list[bytes]) -> int:

@@ -80,7 +80,7 @@ def parse_query(text: str) -> Query:
         required_terms(root, lambda _: 1)
     except ExpressionError as e:
         raise QueryError(e.problem, parser.first_negative, e.remedy) from e
-    return Query(text, root, Automaton(dict.fromkeys(phrase.words for phrase in phrases_of(root))))
+    return Query(text, root, Automaton(phrase.words for phrase in phrases_of(root)))
 
 
 class _Parser:

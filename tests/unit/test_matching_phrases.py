@@ -16,7 +16,7 @@ from shared.matching.text import Span, Text
 def find(phrases: Iterable[str], text: Text) -> list[tuple[str, Span]]:
     """Every place of every phrase: title, then text; by first word."""
     forms = {phrase: normal_form(phrase) for phrase in phrases}
-    found = find_phrases(Automaton(dict.fromkeys(forms.values())), Document(text))
+    found = find_phrases(Automaton(forms.values()), Document(text))
     hits = [(phrase, span) for phrase, form in forms.items() for span in found.spans(Phrase(form))]
     return sorted(hits, key=lambda hit: (hit[1].field != "title", hit[1].first))
 

@@ -51,7 +51,7 @@ class Sense:
     """When a name stands for something else."""
 
     unless: frozenset[bytes] = frozenset()
-    """Forms of words (UTF-8) that speak against it, anywhere in the report, unless something surer speaks for the country."""
+    """Forms (UTF-8) that speak against it, anywhere in the report, unless something surer speaks for the country."""
     instead: str = NOTHING
     """The country that it means where only that one is surely there."""
     is_person: bool = False

@@ -148,8 +148,8 @@ def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None
     bits = {(owner, group): 1 << number for number, (owner, group, _) in enumerate(groups)}
     phrases = _phrases(groups, bits)
     forms = {phrase: normal_form(phrase) for phrase in dict.fromkeys([*sorted(phrases), *names.names])}
-    automaton = Automaton(dict.fromkeys(forms.values()))
-    numbers = {phrase: automaton.numbers[form] for phrase, form in forms.items()}
+    automaton = Automaton(forms.values())
+    numbers = {phrase: automaton.number_of(form) for phrase, form in forms.items()}
     return Rulebook(
         kept,
         _version(kept, names),
