@@ -335,6 +335,7 @@ def _spread(joined: str) -> bytes | None:
     return spread.replace(b"  ", b" \x7f").replace(b"\x7f ", b"\x7f\x7f")
 
 
+@lru_cache(maxsize=_MOST_REMEMBERED)
 def _form_of_letter(letter: str) -> str:
     """One ASCII character, as large as the letter; NUL if its form is not one."""
     form = form_of(letter) if _RUNS.match(letter) else " "
