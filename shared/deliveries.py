@@ -14,6 +14,8 @@ from shared.names import Names
 
 KEPT_SECONDS = 30 * 86400
 KEPT_PER_SUBSCRIPTION = 1000
+DIGEST_SECONDS = 7 * 86400
+"""How long a digest that was built is kept for further attempts."""
 ATTEMPTS_KEPT = 50
 CHUNK = 200
 
@@ -86,6 +88,8 @@ def after_attempt(names: Names, delivery: Delivery, attempt: Attempt) -> list[Co
         ("LTRIM", attempts, 0, ATTEMPTS_KEPT - 1),
         ("EXPIRE", attempts, KEPT_SECONDS),
     ]
+    if delivery.kind == "digest" and delivery.state == "delivered":
+        commands.append(("DEL", names.digest_content(delivery.id)))
     if delivery.next_attempt_at:
         commands.append(("ZADD", names.deliveries_later, delivery.next_attempt_at.timestamp(), delivery.id))
     return commands
@@ -135,6 +139,11 @@ def read_delivery(raw: Mapping[bytes, bytes]) -> Delivery | None:
             "attempts": int(row["attempts"]),
             "created_at": _moment(row["created"]),
             "next_attempt_at": _moment(row["next"]) if row["next"] else None,
+            "decision": row.get("decision", "now"),
+            "digest": row.get("digest") or None,
+            "refers_to": row.get("refers_to") or None,
+            "story": row.get("story"),
+            "is_update": row.get("is_update") == "1",
         }
     )
 

@@ -4,12 +4,13 @@ import hashlib
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events import Moment
 
-Kind = Literal["report", "confirm", "test"]
-DeliveryState = Literal["pending", "delivered", "given_up", "cancelled"]
+Kind = Literal["report", "digest", "confirm", "test", "move_from", "move_to"]
+DeliveryState = Literal["pending", "held", "not_sent", "delivered", "given_up", "cancelled"]
+"""held: waits for its digest; not_sent: it matched, and is not sent for the reason in `decision`."""
 
 
 class Delivery(BaseModel):
@@ -25,6 +26,13 @@ class Delivery(BaseModel):
     attempts: int = 0
     created_at: Moment
     next_attempt_at: Moment | None = None
+    decision: str = Field(default="now", description="A verdict of `shared.decision`.")
+    digest: str | None = Field(default=None, description="The delivery that carries it, if that is a digest.")
+    refers_to: str | None = Field(
+        default=None, description="The report told before: of the same story, or this one's earlier revision."
+    )
+    is_update: bool = False
+    story: str | None = None
 
 
 class Attempt(BaseModel):
@@ -64,3 +72,13 @@ def owed_message(kind: Kind, subscription_id: str, unique: str, now: datetime) -
         subscription=subscription_id,
         created_at=now,
     )
+
+
+def digest_id(subscription_id: str, due: datetime) -> str:
+    """sha256(subscription, the moment it is due): whatever is held until then goes into one digest."""
+    return delivery_id(subscription_id, f"digest:{due.timestamp():.0f}")
+
+
+def update_id(subscription_id: str, report_id: str, revision: int) -> str:
+    """sha256(subscription, report, revision): a revision is an update once."""
+    return delivery_id(subscription_id, f"{report_id}:{revision}")

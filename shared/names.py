@@ -150,6 +150,27 @@ class Names:
         """Sorted set of delivery ids by the next attempt, in seconds."""
         return f"{self.prefix}deliveries:later"
 
+    def told(self, story_id: str) -> str:
+        """Hash subscription id -> what its owner was told of a story."""
+        return f"{self.prefix}told:{story_id}"
+
+    def sent_in(self, hour: int) -> str:
+        """Hash subscription id -> how many of its matches were sent at once in a clock hour since 1970."""
+        return f"{self.prefix}sent:{hour}"
+
+    def digest(self, delivery_id: str) -> str:
+        """List of delivery ids that wait for one digest; the digest is a delivery of that id once it is due."""
+        return f"{self.prefix}digest:{delivery_id}"
+
+    def digest_content(self, delivery_id: str) -> str:
+        """JSON: a digest as it was built, until it is delivered."""
+        return f"{self.prefix}digest-content:{delivery_id}"
+
+    @property
+    def digests_due(self) -> str:
+        """Sorted set "digest's delivery id, space, subscription id" by the moment it is due, in seconds."""
+        return f"{self.prefix}digests:due"
+
     # The installation itself -------------------------------------------------------------------
 
     @property

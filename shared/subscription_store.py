@@ -1,11 +1,13 @@
 """Where subscriptions are kept: one Redis hash, each change told on a stream in the same script."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from pydantic import ValidationError
 
 from shared.bus import Bus, Marked
 from shared.subscriptions import Subscription
+
+PAGE = 1000
 
 
 class SubscriptionConflict(Exception):
@@ -25,14 +27,15 @@ class SubscriptionStore:
 
     async def all(self) -> list[Subscription]:
         """Return every subscription that can be read; one that cannot is counted and left alone."""
-        rows = await self._bus.redis.hgetall(self._names.subscriptions)
-        found = []
-        for raw in rows.values():
+        return list({subscription.id: subscription async for subscription in self.each()}.values())
+
+    async def each(self) -> AsyncIterator[Subscription]:
+        """Yield every subscription that can be read, a few at a time; one that changes meanwhile maybe twice."""
+        async for _, raw in self._bus.redis.hscan_iter(self._names.subscriptions, count=PAGE):
             try:
-                found.append(Subscription.model_validate_json(raw))
+                yield Subscription.model_validate_json(raw)
             except ValidationError:
                 self._bus.counters.add("subscriptions_unreadable")
-        return found
 
     async def add(self, subscription: Subscription) -> None:
         await self._change(subscription.id, None, subscription)

@@ -16,6 +16,7 @@ from shared.matching.document import Document, country_key, language_key, source
 from shared.matching.expression import AllOf, AnyOf, Expression, Fact
 from shared.matching.query import Query, QueryError, parse_query
 from shared.matching.text import Text
+from shared.schedule import Schedule
 
 State = Literal["pending", "active", "paused", "disabled"]
 
@@ -89,12 +90,6 @@ class EmailEndpoint(_Strict):
 Endpoint = Annotated[WebhookEndpoint | EmailEndpoint, Field(discriminator="type")]
 
 
-class Schedule(_Strict):
-    """When matches are sent. Only at once, so far."""
-
-    mode: Literal["instant"] = "instant"
-
-
 class Wish(_Strict):
     """What a subscriber asks for."""
 
@@ -102,12 +97,27 @@ class Wish(_Strict):
     filter: Filter
     channel: Endpoint
     schedule: Schedule = Schedule()
-    one_per_story: bool = True
+    one_per_story: bool = Field(
+        default=True,
+        description="Tell a story once, and again only when a topic or country is in it that was asked for and not told.",
+    )
+    updates: bool = Field(
+        default=True,
+        description="Tell of a new revision of a report that was told, if its headline or a figure changed.",
+    )
 
     @field_validator("name")
     @classmethod
     def _one_line(cls, value: str) -> str:
         return " ".join(value.split())
+
+
+class Move(_Strict):
+    """A change of mail address that both addresses have to agree to."""
+
+    channel: EmailEndpoint
+    asked_at: Moment
+    agreed: tuple[Literal["from", "to"], ...] = Field(default=(), description="The old address, the new one.")
 
 
 class Subscription(Wish):
@@ -120,6 +130,11 @@ class Subscription(Wish):
     secret: str | None = Field(default=None, description="whsec_…: signs the webhooks.")
     created_at: Moment
     changed_at: Moment
+    move: Move | None = Field(default=None, description="The change of mail address that is asked for.")
+    since: Moment | None = Field(
+        default=None,
+        description="Reports seen before are not told: when it was switched on last, or its filter was changed.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +234,23 @@ def owns(token: str, subscription: Subscription) -> bool:
     return hmac.compare_digest(hash_token(token), subscription.token_hash)
 
 
-Purpose = Literal["confirm", "manage", "unsubscribe"]
+Purpose = Literal["confirm", "manage", "unsubscribe", "move_from", "move_to"]
+MOVES: Mapping[str, Purpose] = {"from": "move_from", "to": "move_to"}
 
 
 def sign_link(server_key: bytes, purpose: Purpose, subscription_id: str) -> str:
-    """Return the key of a capability link: whoever has the mail may do this one thing. 32 hex digits."""
+    """Return the key of a capability link: whoever has the mail may do this one thing. 32 hex digits.
+
+    For a move the id is what `move_subject` says, so that the key is good for this address and this once.
+    """
     message = f"{purpose}:{subscription_id}".encode()
     return hmac.new(server_key, message, hashlib.sha256).hexdigest()[:32]
+
+
+def move_subject(subscription: Subscription) -> str:
+    """Return what the keys of a move are good for; "" without one, which no key opens."""
+    move = subscription.move
+    return f"{subscription.id}:{move.channel.address}:{move.asked_at.timestamp():.0f}" if move else ""
 
 
 def opens(server_key: bytes, purpose: Purpose, subscription_id: str, key: str) -> bool:
@@ -252,6 +277,11 @@ class Links:
 
     def unsubscribe(self, subscription_id: str) -> str:
         return self._signed("unsubscribe", subscription_id)
+
+    def move(self, subscription: Subscription, side: str) -> str:
+        """The page that agrees to a change of address, for the old address ("from") or the new one ("to")."""
+        key = sign_link(self.server_key, MOVES[side], move_subject(subscription))
+        return f"{self.base}/move/{subscription.id}?side={side}&key={key}"
 
     def manage_with_token(self, subscription_id: str) -> str:
         """The same page without a key: it asks for the manage token. For webhook bodies."""

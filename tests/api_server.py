@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 from fastapi import FastAPI
 
+from services.api.adapters.recent_reports import RecentReports
 from services.api.settings import ApiSettings
 from services.api.web.http import make_http
 from services.api.web.parts import make_parts
@@ -34,6 +35,10 @@ class ApiClient:
     @property
     def bus(self) -> Bus:
         return self._http.state.parts.bus
+
+    @property
+    def recent(self) -> RecentReports:
+        return self._http.state.parts.recent
 
     def configure(self, bus: Bus, folder: Path, **settings: object) -> None:
         """Let the server work on this bus, with these settings."""

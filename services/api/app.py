@@ -2,6 +2,7 @@
 
 import structlog
 
+from services.api.adapters.recent_reports import RecentReports
 from services.api.settings import ApiSettings
 from services.api.web.http import make_http
 from services.api.web.server import open_port, serve
@@ -13,12 +14,14 @@ log = structlog.get_logger()
 def make_app(settings: ApiSettings) -> App:
     """Return the service; running it raises PortTaken if somebody else listens on its port."""
     app = App("api", settings)
+    recent = RecentReports(app.bus, days=settings.preview_days)
 
     async def serve_http() -> None:
         listener = open_port(settings.http_host, settings.http_port)
         host, port = listener.getsockname()[:2]
         log.info("listening", address=f"http://{host}:{port}", outbox=str(settings.outbox or ""))
-        await serve(make_http(app.bus, settings), listener)
+        await serve(make_http(app.bus, settings, recent), listener)
 
     app.background(serve_http)
+    app.background(recent.follow)
     return app

@@ -1,8 +1,9 @@
 """Settings of api."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from shared.settings import ServiceSettings
 
@@ -18,6 +19,23 @@ class ApiSettings(ServiceSettings):
     )
     mail_from: str = "Tocsin <tocsin@localhost>"
     signups_per_hour: int = Field(default=20, ge=1, description="From one source address.")
+    signup: Literal["open", "token"] = Field(
+        default="open", description="Who may subscribe: anybody, or whoever has the admin token."
+    )
+    preview_days: int = Field(default=7, ge=1, le=90, description="How far back a preview looks.")
+
+    @model_validator(mode="after")
+    def _somebody_may_sign_up(self) -> "ApiSettings":
+        if self.signup == "token" and not self.sign_up_token:
+            raise ValueError("TOCSIN_SIGNUP=token needs TOCSIN_ADMIN_TOKEN: else nobody could subscribe")
+        return self
+
+    @property
+    def sign_up_token(self) -> str | None:
+        """What has to be shown to subscribe; None if anybody may."""
+        if self.signup == "open":
+            return None
+        return self.admin_token.get_secret_value() if self.admin_token else ""
 
     @property
     def outbox(self) -> Path | None:

@@ -1,6 +1,6 @@
 """notify: reports.tagged.v1 -> deliveries.v1 -> webhook, email
 
-tagged report -> find subscriptions -> owe deliveries -> attempt -> delivered, or later, or given up.
+tagged report -> find subscriptions -> decide -> owe deliveries, now or in a digest -> attempt -> delivered, or later, or given up.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ import structlog
 from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.cases import Cases
 from services.notify.adapters.deliverer import Deliverer
+from services.notify.adapters.digests import Digests
+from services.notify.adapters.fan_out import FanOut
 from services.notify.adapters.renderer import Renderer
 from services.notify.channels.email import OutboxChannel, SmtpChannel
 from services.notify.channels.mail_templates import load_templates
@@ -23,14 +25,14 @@ from services.notify.core.channel import MailSender
 from services.notify.settings import NotifySettings
 from shared.address_guard import AddressGuard
 from shared.bus import Entry, Outcome
+from shared.decision import news_of
 from shared.deliveries import DeliveryLog
-from shared.delivery import owed_report
 from shared.events import ReportTagged
 from shared.report_store import ReportStore
 from shared.server_key import server_key
 from shared.service import App
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Links, text_of
+from shared.subscriptions import Links, document_of
 
 log = structlog.get_logger()
 
@@ -42,7 +44,7 @@ def make_app(settings: NotifySettings) -> App:
     app = App("notify", settings)
     bus, names = app.bus, settings.names
     store, deliveries = SubscriptionStore(bus), DeliveryLog(bus)
-    active, cases = ActiveSubscriptions(bus, store), Cases(bus)
+    active, cases, fan_out = ActiveSubscriptions(bus, store), Cases(bus), FanOut(bus)
     webhooks = WebhookChannel(
         AddressGuard(settings.allow_hosts),
         lambda: datetime.now(UTC),
@@ -54,12 +56,11 @@ def make_app(settings: NotifySettings) -> App:
 
     async def on_tagged_report(entry: Entry) -> Outcome:
         tagged = entry.event(ReportTagged).data
-        text, now = text_of(tagged), datetime.now(UTC)
-        wanting = [subscription for subscription, _ in active.wanted.find(tagged, text)]
-        owed = [owed_report(subscription, tagged.report.id, now) for subscription in wanting]
-        if owed:
-            cases.remember(tagged, text)
-            await deliveries.owe(owed)
+        document = document_of(tagged)
+        wanting = active.wanted.find(document)
+        if wanting:
+            cases.remember(tagged, document.text)
+            await fan_out.tell(news_of(tagged, document), wanting)
         return Outcome()
 
     async def on_delivery(entry: Entry) -> Outcome:
@@ -68,12 +69,16 @@ def make_app(settings: NotifySettings) -> App:
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
         nonlocal deliverer
-        await active.load()
         # Thousands of conditions that live for ever: the collector need not look at them again and again.
+        gc.disable()
+        await active.load()
+        gc.enable()
         gc.collect()
         gc.freeze()
         links = Links(settings.public_url, await server_key(bus.redis, names))
-        renderer = Renderer(ReportStore(bus.redis, names), links, settings.mail_from, load_templates())
+        renderer = Renderer(
+            ReportStore(bus.redis, names), links, settings.mail_from, load_templates(), Digests(bus)
+        )
         async with webhooks:
             deliverer = Deliverer(
                 bus,
@@ -89,7 +94,8 @@ def make_app(settings: NotifySettings) -> App:
 
     async def queue_due() -> None:
         while True:
-            moved = await deliveries.queue_due(datetime.now(UTC))
+            now = datetime.now(UTC)
+            moved = await deliveries.queue_due(now) + await fan_out.queue_digests(now)
             await asyncio.sleep(0 if moved else QUEUE_SECONDS)
 
     app.consume(names.tagged, on_tagged_report)

@@ -87,6 +87,12 @@ class Found:
         spans = self._spans[words]
         return spans if phrase.field is None else [span for span in spans if span.field == phrase.field]
 
+    def has(self, phrase: Phrase) -> bool:
+        """Whether the phrase is anywhere; cheaper than to say where."""
+        if phrase.field is None:
+            return self._automaton.number_of(phrase.words) in self._starts
+        return bool(self.spans(phrase))
+
     def clause(self, phrase: Phrase) -> Clause:
         """What a phrase found. Remembered: conditions by the hundred may hold by the same phrase."""
         key = phrase, phrase.typed
@@ -123,6 +129,9 @@ class Unmasked(Found):
         spans = self._all.spans(phrase)
         return [span for span in spans if not self._hides(span)] if self.hidden else spans
 
+    def has(self, phrase: Phrase) -> bool:
+        return bool(self.spans(phrase)) if self.hidden else self._all.has(phrase)
+
     def _hides(self, span: Span) -> bool:
         return any((span.field, word) in self.hidden for word in range(span.first, span.last + 1))
 
@@ -131,7 +140,7 @@ def holds(expression: Expression, found: Found) -> bool:
     """Whether the condition holds."""
     match expression:
         case Phrase():
-            return bool(found.spans(expression))
+            return found.has(expression)
         case Fact(key):
             return key in found.document.facts
         case AllOf(parts):

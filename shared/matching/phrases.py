@@ -8,6 +8,7 @@ prefix, and the rest is compared where it was found.
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 
@@ -44,6 +45,7 @@ class Part:
         return form.startswith(self.form) if self.is_prefix else form == self.form
 
 
+@lru_cache(maxsize=10_000)
 def parts_of(phrase: str) -> tuple[Part, ...]:
     """The words of a phrase, `*` after a word's first letters read as a prefix; raise PhraseError."""
     words = cut(phrase, one_sentence=True)

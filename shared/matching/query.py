@@ -11,7 +11,8 @@ sentence. They join words, phrases, and words joined by OR in parentheses. `2 OF
 Operators are upper-case only, so that `and` is a word.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from shared.matching.document import Document
 from shared.matching.evaluation import Clause, Found, clauses, find_phrases, holds
@@ -42,13 +43,12 @@ MOST_TERMS = 200
 DEEPEST = 50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Query:
     """A query that has been read and can hold for a report."""
 
     text: str
     root: Expression
-    _automaton: Automaton = field(repr=False, compare=False)
 
     def match(self, report: Text | Document) -> tuple[Clause, ...] | None:
         """The positive terms that held, with their words; None if the query does not hold.
@@ -63,12 +63,18 @@ class Query:
         document = Document(report) if isinstance(report, Text) else report
         return find_phrases(self._automaton, document)
 
+    @cached_property
+    def _automaton(self) -> Automaton:
+        return Automaton(phrase.words for phrase in phrases_of(self.root))
+
     @property
     def facts(self) -> tuple[str, ...]:
         """What it asks of a report beside its words, e.g. topic:aid."""
         return tuple(dict.fromkeys(fact.key for fact in facts_of(self.root)))
 
 
+# A subscription that is read is checked, and then made ready: twice the same query.
+@lru_cache(maxsize=256)
 def parse_query(text: str) -> Query:
     """The query; raise QueryError for anything that cannot be read, or would match nearly everything."""
     if len(text) > LONGEST:
@@ -80,7 +86,7 @@ def parse_query(text: str) -> Query:
         required_terms(root, lambda _: 1)
     except ExpressionError as e:
         raise QueryError(e.problem, parser.first_negative, e.remedy) from e
-    return Query(text, root, Automaton(phrase.words for phrase in phrases_of(root)))
+    return Query(text, root)
 
 
 class _Parser:

@@ -73,6 +73,9 @@ _STOPS["."] = re.compile(
     rf"\.(?=[\s.!?\"'»)\]\[])(?<![.!?]\.)(?:(?=[.!?])|(?<!\b[^\W\d]\.){_not_after(_ABBREVIATIONS)}){_AFTER_STOP}"
 )
 
+_SHORT = 8_000
+"""Bytes of a line in which counting spaces is quicker than to remember where words begin."""
+
 _MARK = "\n"
 # Stands for a sentence's end while a line is made.
 _CUT = "\x1e"
@@ -138,6 +141,9 @@ class Words:
 
     def number_at(self, position: int) -> int:
         """The number of the word that begins, with its space, there in the line."""
+        if len(self.line) < _SHORT:
+            # A sentence's end is a newline with a space of its own.
+            return self.line.count(b" ", 0, position) - self.line.count(b"\n", 0, position)
         return bisect_left(self._positions, position)
 
     @cached_property

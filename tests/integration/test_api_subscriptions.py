@@ -1,14 +1,22 @@
 """/v1/subscriptions over HTTP, with a real Redis."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
+from services.api.settings import ApiSettings
+from services.notify.adapters.fan_out import FanOut
+from shared.decision import news_of, terms_of
 from shared.deliveries import DeliveryLog
 from shared.delivery import owed_report
+from shared.events import Story
+from shared.server_key import server_key
 from shared.subscription_store import SubscriptionStore
-from tests.builders import store_topics
+from shared.subscriptions import Links, document_of
+from tests.api_server import NO_ENV
+from tests.builders import make_report, make_tagged, store_reports, store_topics
 
 pytest_plugins = ("tests.api_fixtures",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -251,8 +259,188 @@ async def test_moving_from_mail_to_a_webhook_gives_a_secret_once(api):
 async def test_a_subscription_is_not_moved_to_somebody_elses_mailbox(api):
     path, _, owner = await sign_up(api, channel=MAIL)
     other = {"type": "email", "address": "other@example.org"}
-    problem = await api.json_of("PATCH", path, 422, headers=owner, json={"channel": other})
-    assert "make a new one" in problem["detail"]
+    problem = await api.json_of("PATCH", path, 409, headers=owner, json={"channel": other})
+    assert "confirm it first" in problem["detail"]
+
+
+async def test_a_change_of_address_is_asked_of_both_and_done_when_both_agree(api):
+    path, made, owner = await sign_up(api, channel=MAIL)
+    await set_state(api, made["id"], "active")
+    other = {"type": "email", "address": "other@example.org"}
+    view = await api.json_of("PATCH", path, headers=owner, json={"channel": other, "name": "Duty"})
+    assert (view["channel"], view["move"]["channel"], view["name"]) == (MAIL, other, "Duty")
+    assert set(await kinds_owed(api, made["id"])) == {"confirm", "move_from", "move_to"}
+    links = Links("", await server_key(api.bus.redis, api.bus.names))
+    subscription = await api.stored(made["id"])
+    for side in ("to", "from"):
+        link = links.move(subscription, side)
+        assert "Yes, I agree" in await api.text(link)
+        wrong = {"side": "from" if side == "to" else "to", "key": link.split("key=")[1]}
+        async with api.post(f"/move/{made['id']}", data=wrong) as response:
+            assert response.status == 403
+        async with api.post(f"/move/{made['id']}", data={"side": side, "key": wrong["key"]}) as response:
+            assert response.status == 200
+    assert (await api.json_of("GET", path, headers=owner))["channel"] == other
+
+
+async def test_a_key_for_one_change_of_address_is_no_good_for_another(api):
+    path, made, owner = await sign_up(api, channel=MAIL)
+    await set_state(api, made["id"], "active")
+    links = Links("", await server_key(api.bus.redis, api.bus.names))
+    await api.json_of("PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "a@example.org"}})
+    earlier = links.move(await api.stored(made["id"]), "to")
+    await api.json_of("PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "b@example.org"}})
+    await api.text(earlier, 403)
+
+
+async def test_sign_up_can_be_closed_to_all_but_the_operator(api, tmp_path):
+    api.configure(api.bus, tmp_path, signup="token", admin_token="s3cret")
+    problem = await problem_of(api, WISH, 403)
+    assert "ask whoever runs it" in problem["detail"]
+    assert "takes no sign-ups" in await api.text("/subscribe")
+    async with api.post("/subscribe", data={"topics": "aid", "address": "a@example.org"}) as response:
+        assert response.status == 403
+    headers = {"Authorization": "Bearer s3cret"}
+    await api.json_of("POST", "/v1/subscriptions", 201, json=WISH, headers=headers)
+
+
+async def test_closed_sign_up_without_a_token_is_no_setting():
+    with pytest.raises(ValidationError, match="nobody could subscribe"):
+        ApiSettings(signup="token", **NO_ENV)
+
+
+async def test_everything_that_is_held_is_exported_and_erased(api):
+    path, made, owner = await sign_up(api, schedule={"mode": "daily", "timezone": "Europe/Kyiv"})
+    await set_state(api, made["id"], "active")
+    await told(api, made["id"], make_tagged(fresh_report(), aid=("fled",)))
+    held = await api.json_of("GET", f"{path}/export", headers=owner)
+    assert held["subscription"]["channel"] == HOOK
+    assert {each["state"] for each in held["deliveries"]} == {"held", "pending"}
+    assert len(held["stories_told"]) == 1
+    assert made["secret"] not in str(held)
+    async with api.delete(path, headers=owner) as response:
+        assert response.status == 204
+    names = api.bus.names
+    for key in [key async for key in api.bus.redis.scan_iter(f"{names.prefix}*")]:
+        kind = await api.bus.redis.type(key)
+        if kind == b"hash":
+            assert made["id"].encode() not in await api.bus.redis.hkeys(key)
+        assert b"deliver" not in key or kind == b"stream"
+    assert await api.bus.redis.zcard(names.digests_due) == 0
+
+
+# Explanations -----------------------------------------------------------------------------------
+
+
+def fresh_report(**more):
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    return make_report(published_at=now, fetched_at=now, **more)
+
+
+async def told(api, subscription_id, tagged):
+    """Do what notify does with a tagged report."""
+    await store_reports(api.bus, [tagged], moment=datetime.now(UTC))
+    document, subscription = document_of(tagged), await api.stored(subscription_id)
+    await FanOut(api.bus).tell(news_of(tagged, document), [terms_of(subscription)])
+
+
+async def explained(api, made, report):
+    return await api.json_of(
+        "GET",
+        f"/v1/reports/{report.id}/explain?subscription={made['id']}",
+        headers={"Authorization": f"Bearer {made['manage_token']}"},
+    )
+
+
+async def test_what_is_written_down_is_what_is_explained(api):
+    schedule = {"quiet_hours": {"from": "00:00", "to": "23:59"}, "timezone": "Asia/Kathmandu"}
+    path, made, owner = await sign_up(api, schedule=schedule)
+    await set_state(api, made["id"], "active")
+    first, second = fresh_report(), fresh_report()
+    await told(api, made["id"], make_tagged(first, aid=("fled",)))
+    story = Story(id=first.id, position=2, sources=2)
+    await told(api, made["id"], make_tagged(second, aid=("fled",)).model_copy(update={"story": story}))
+    answer = await explained(api, made, first)
+    assert answer["outcome"] in ("held_by_quiet_hours", "on_its_way")  # one minute a day is not quiet
+    assert answer["filter"]["held"]
+    again = await explained(api, made, second)
+    assert (again["outcome"], again["refers_to"]) == ("same_story", first.id)
+
+
+async def test_of_a_report_that_nothing_is_written_of_it_says_what_is_in_the_way(api):
+    path, made, owner = await sign_up(api, filter={"topics": ["aid"], "query": "river AND border"})
+    old, other = make_report(), fresh_report()
+    await store_reports(api.bus, [make_tagged(old, aid=("fled",)), make_tagged(other)])
+    assert (await explained(api, made, other))["outcome"] == "pending"
+    await set_state(api, made["id"], "active")
+    assert (await explained(api, made, old))["outcome"] == "older_than_subscription"
+    answer = await explained(api, made, other)
+    assert answer["outcome"] == "not_matched"
+    query = answer["filter"]["parts"][-1]
+    assert {part["text"]: part["note"] for part in query["parts"]}["border"] == "not found"
+    await api.json_of("POST", f"{path}/pause", headers=owner)
+    assert (await explained(api, made, other))["outcome"] == "paused"
+
+
+async def test_only_the_owner_is_told_why(api):
+    _, made, _ = await sign_up(api)
+    report = make_report()
+    await store_reports(api.bus, [make_tagged(report, aid=("fled",))])
+    await api.json_of("GET", f"/v1/reports/{report.id}/explain?subscription={made['id']}", 401)
+    await api.text(f"/reports/{report.id}?subscription={made['id']}&key=wrong", 403)
+    key = (await api.link("manage", made["id"])).split("key=")[1]
+    page = await api.text(f"/reports/{report.id}?subscription={made['id']}&key={key}")
+    assert "Your alert and this report" in page
+
+
+# Previews ---------------------------------------------------------------------------------------
+
+
+async def preview_of(api, **wish):
+    await api.recent.load()
+    return await api.json_of("POST", "/v1/preview", json=wish)
+
+
+async def test_a_preview_counts_what_would_have_been_told(api):
+    reports = [fresh_report() for _ in range(3)]
+    stories = [Story(id="s", position=1, sources=1), Story(id="s", position=2, sources=2)]
+    tagged = [make_tagged(each, aid=("fled",)) for each in reports]
+    tagged[:2] = [each.model_copy(update={"story": story}) for each, story in zip(tagged, stories, strict=False)]
+    await store_reports(api.bus, [*tagged, make_tagged(fresh_report())], moment=datetime.now(UTC))
+    preview = await preview_of(api, filter={"topics": ["aid"]})
+    assert (preview["reports"], preview["matched"], preview["told"], preview["messages"]) == (4, 3, 2, 2)
+    assert sum(day["told"] for day in preview["per_day"]) == 2
+    assert [piece["text"] for piece in preview["newest"][0]["evidence"]] == ["fled"]
+    every = await preview_of(api, filter={"topics": ["aid"]}, one_per_story=False, schedule={"mode": "daily"})
+    assert (every["told"], every["messages"]) == (3, 1)
+
+
+async def test_a_preview_warns_of_a_flood(api):
+    many = [make_tagged(fresh_report(), aid=("fled",)) for _ in range(21)]
+    await store_reports(api.bus, many, moment=datetime.now(UTC), apart=0)
+    assert "21 reports a day" in (await preview_of(api, filter={"topics": ["aid"]}))["warning"]
+    assert (await preview_of(api, filter={"query": "nothing"}))["warning"] is None
+
+
+async def test_the_form_shows_its_preview_by_a_button_and_while_it_is_typed(api):
+    report = fresh_report()
+    await store_reports(api.bus, [make_tagged(report, aid=("fled",))], moment=datetime.now(UTC))
+    await api.recent.load()
+    for path in ("/subscribe", "/subscribe/preview"):
+        async with api.post(path, data={"topics": "aid", "do": "preview"}) as response:
+            page = await response.text()
+            assert response.status == 200
+            assert "<strong>1 report</strong>" in page
+            assert f"/reports/{report.id}" in page
+    async with api.post("/subscribe/preview", data={"query": "a AND"}) as response:
+        assert "nothing to the right of AND" in await response.text()
+
+
+async def test_previews_are_not_had_without_end(api):
+    await api.recent.load()
+    wish = {"filter": {"query": "aid"}}
+    await asyncio.gather(*(api.json_of("POST", "/v1/preview", json=wish) for _ in range(90)))
+    await api.json_of("POST", "/v1/preview", 429, json=wish)
 
 
 async def test_pause_and_resume(api):

@@ -10,6 +10,7 @@ from jinja2 import Environment
 
 from services.notify.adapters.cases import Cases
 from services.notify.adapters.deliverer import Deliverer
+from services.notify.adapters.digests import Digests
 from services.notify.adapters.renderer import Renderer
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, WebhookMessage
 from shared.bus import Bus, Consumer
@@ -94,7 +95,7 @@ class Desk:
 async def desk(bus: Bus) -> AsyncIterator[Desk]:
     channel, subscriptions = FakeChannel(), SubscriptionStore(bus)
     renderer = Renderer(
-        ReportStore(bus.redis, bus.names), Links("http://x", b"k"), "a@b.example", Environment()
+        ReportStore(bus.redis, bus.names), Links("http://x", b"k"), "a@b.example", Environment(), Digests(bus)
     )
     deliverer = Deliverer(
         bus, subscriptions, Cases(bus), renderer, channel, channel, SCHEDULE, per_endpoint=2

@@ -15,7 +15,7 @@ from services.api.core.search import Search, find_hit
 from shared.delivery import Attempt, owed_report
 from shared.matching.query import parse_query
 from shared.report_store import Place
-from shared.subscriptions import Filter, Subscription, Wish, owns
+from shared.subscriptions import EmailEndpoint, Filter, Subscription, Wish, owns
 from tests.builders import NOW, make_report, make_tagged
 
 TITLES = number_topics({"displacement": "Displacement", "aid": "Aid"})
@@ -221,13 +221,29 @@ def test_a_webhook_is_not_confirmed_by_the_key_of_a_mail():
     assert signup.confirmed(make_subscription("pending", WEBHOOK), NOW).state == "pending"
 
 
-def test_a_subscription_does_not_move_to_another_mail_address():
-    old, new = (
-        make_subscription().channel,
-        make_subscription().channel.model_copy(update={"address": "x@example.org"}),
-    )
-    assert signup.check_new_channel(old, new)
-    assert not signup.check_new_channel(old, old)
+NEW = EmailEndpoint(type="email", address="new@example.org")
+
+
+@pytest.mark.parametrize("order", [("from", "to"), ("to", "from")])
+def test_a_mail_address_changes_when_both_have_agreed(order):
+    asked = signup.asked_to_move(make_subscription(), NEW, NOW)
+    halfway = signup.agreed_to_move(asked, order[0], NOW)
+    assert halfway.channel.address == "duty@example.org"
+    again = signup.agreed_to_move(halfway, order[0], NOW)
+    assert again.channel.address == "duty@example.org"
+    done = signup.agreed_to_move(again, order[1], NOW)
+    assert (done.channel, done.move, done.state) == (NEW, None, "active")
+
+
+def test_an_address_that_has_not_confirmed_cannot_agree_to_another():
+    with pytest.raises(Conflict, match="confirm it first"):
+        signup.asked_to_move(make_subscription("pending"), NEW, NOW)
+
+
+def test_from_a_webhook_only_the_new_address_has_to_agree():
+    asked = signup.asked_to_move(make_subscription("disabled", WEBHOOK), NEW, NOW)
+    done = signup.agreed_to_move(asked, "to", NOW)
+    assert (done.channel, done.state, done.since, done.secret) == (NEW, "active", NOW, None)
 
 
 def test_a_change_leaves_what_it_does_not_name():

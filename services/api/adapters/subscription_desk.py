@@ -7,15 +7,19 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from secrets import compare_digest
+from typing import Any, Literal, NamedTuple
 
 from services.api.adapters.feed_list import read_titles
 from services.api.adapters.limits import Limits
 from services.api.core.change import Change
-from services.api.core.problem import Conflict, FieldError, Invalid, NotFound, NotReady
+from services.api.core.problem import Closed, Conflict, FieldError, Invalid, NotFound, NotReady
 from services.api.core.signup import (
+    agreed_to_move,
+    asked_to_move,
+    check_countries,
     check_languages,
-    check_new_channel,
+    check_query,
     check_topics,
     confirmed,
     mail_address,
@@ -33,6 +37,7 @@ from shared.bus import Bus
 from shared.catalogue import followable, read_catalogue
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery, Kind, owed_message
+from shared.holdings import Holdings
 from shared.settings import Network
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import (
@@ -48,6 +53,7 @@ HOUR, DAY = 3600, 86400
 CONFIRMATIONS_A_DAY = 5
 TESTS_AN_HOUR = 10
 RETRIES_AN_HOUR = 60
+PREVIEWS_A_MINUTE = 90
 
 # Other keys begin with those of deliveries.
 _DELIVERY_ID = re.compile(r"dlv_[0-9a-f]{1,64}")
@@ -70,16 +76,36 @@ class Changed(NamedTuple):
 class SubscriptionDesk:
     """Takes wishes and changes. Raises a Problem for what cannot be done."""
 
-    def __init__(self, bus: Bus, *, allow: Sequence[Network] = (), signups_per_hour: int = 20) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        allow: Sequence[Network] = (),
+        signups_per_hour: int = 20,
+        sign_up_token: str | None = None,
+    ) -> None:
+        """With a `sign_up_token` only whoever has it may subscribe."""
         self._bus = bus
         self._allow = tuple(allow)
         self._signups_per_hour = signups_per_hour
+        self._sign_up_token = sign_up_token
         self._limits = Limits(bus.redis, bus.names)
         self.store = SubscriptionStore(bus)
         self.log = DeliveryLog(bus)
+        self.holdings = Holdings(bus)
 
-    async def sign_up(self, wish: Wish, host: str) -> SignedUp:
-        """Return the pending subscription of a wish; its confirmation is owed. `host` is who asks."""
+    @property
+    def is_closed(self) -> bool:
+        """Whether only whoever has the operator's token may subscribe."""
+        return self._sign_up_token is not None
+
+    async def sign_up(self, wish: Wish, host: str, *, token: str = "") -> SignedUp:
+        """Return the pending subscription of a wish; its confirmation is owed. `host` is who asks.
+
+        Raise Closed if sign-up is closed and the token is not the operator's.
+        """
+        if self._sign_up_token is not None and not compare_digest(token.encode(), self._sign_up_token.encode()):
+            raise Closed
         wish = await self._checked(wish)
         await self._limits.take(
             "signups",
@@ -97,30 +123,61 @@ class SubscriptionDesk:
         return SignedUp(subscription, keys.manage_token)
 
     async def change(self, subscription: Subscription, change: Change) -> Changed:
-        """Return the changed subscription. A new endpoint makes it pending, and a first webhook has a new secret."""
+        """Return the changed subscription.
+
+        A new webhook makes it pending, and the first has a new secret; a new mail address has to agree, and the old one.
+        """
         wanted = change.applied(subscription)
-        errors = check_new_channel(subscription.channel, wanted.channel)
-        if errors:
-            raise Invalid(errors)
         # What stays was checked when it was new: a topic may have gone since.
         wish = await self._checked(wanted, change.named)
         values = {name: getattr(wish, name) for name in change.named} | {"changed_at": _now()}
+        if "filter" in values:
+            values["since"] = _now()
+        if isinstance(wish.channel, EmailEndpoint) and wish.channel != subscription.channel:
+            del values["channel"]
+            return Changed(await self._ask_to_move(subscription, wish.channel, values), None)
         moves = wish.channel != subscription.channel
         secret = None
         if moves:
             await self._limit_tests(subscription)
             secret = None if subscription.secret else make_secret(secrets.token_bytes(32))
-            values |= {"state": "pending", "reason": "", "secret": secret or subscription.secret}
+            values |= {"state": "pending", "reason": "", "move": None, "secret": secret or subscription.secret}
         changed = await self._update(subscription, lambda current: current.model_copy(update=values))
         if moves:
             await self._owe("confirm", changed)
         return Changed(changed, secret)
+
+    async def _ask_to_move(
+        self, subscription: Subscription, new: EmailEndpoint, values: dict[str, Any]
+    ) -> Subscription:
+        asked_to_move(subscription, new, _now())
+        await self._limit_tests(subscription)
+        await self._limit_mail(new)
+        asked = await self._update(
+            subscription, lambda current: asked_to_move(current.model_copy(update=values), new, _now())
+        )
+        await self._owe("move_to", asked)
+        if asked.move and "from" not in asked.move.agreed:
+            await self._owe("move_from", asked)
+        return asked
+
+    async def agree_to_move(self, subscription: Subscription, side: Literal["from", "to"]) -> Subscription:
+        """Return it with one address's consent to a change of address."""
+        return await self._update(subscription, lambda current: agreed_to_move(current, side, _now()))
 
     async def pause(self, subscription: Subscription) -> Subscription:
         return await self._update(subscription, lambda current: paused(current, _now()))
 
     async def resume(self, subscription: Subscription) -> Subscription:
         return await self._update(subscription, lambda current: resumed(current, _now()))
+
+    async def snooze(self, subscription: Subscription, until: datetime | None) -> Subscription:
+        """Return it silent until a moment; None ends that."""
+        def snoozed(current: Subscription) -> Subscription:
+            schedule = current.schedule.model_copy(update={"snooze_until": until})
+            return current.model_copy(update={"schedule": schedule, "changed_at": _now()})
+
+        return await self._update(subscription, snoozed)
 
     async def confirm(self, subscription: Subscription) -> Subscription:
         """Return it active if it was waiting for the answer to a mail."""
@@ -168,11 +225,30 @@ class SubscriptionDesk:
         return delivery
 
     async def remove(self, subscription_id: str) -> None:
-        """Remove a subscription, also while somebody else changes it; one that is gone is no error."""
+        """Remove a subscription and all that is held about it, also while somebody else changes it.
+
+        One that is gone is no error.
+        """
         while not await self.store.remove(subscription_id):
             if await self.store.get(subscription_id) is None:
                 return
+        await self.holdings.erase(subscription_id)
         self._bus.counters.add("unsubscribed")
+
+    async def check_filter(self, wanted: Filter) -> None:
+        """Raise Invalid if a filter names what there is not."""
+        if errors := await self._check_filter(wanted):
+            raise Invalid(errors)
+
+    async def limit_previews(self, host: str) -> None:
+        """Raise TooMany if a source of requests has had all the previews it may have."""
+        await self._limits.take(
+            "previews",
+            source_of(host),
+            most=PREVIEWS_A_MINUTE,
+            seconds=60,
+            detail=f"at most {PREVIEWS_A_MINUTE} previews a minute",
+        )
 
     async def _checked(self, wish: Wish, named: Collection[str] = ("filter", "channel")) -> Wish:
         """Return the wish with its endpoint normalised; raise Invalid with everything that is wrong."""
@@ -201,6 +277,8 @@ class SubscriptionDesk:
             raise NotReady("the rulebook is not loaded yet; is classify running?")
         errors = check_topics(wanted.topics, list(followable(catalogue)))
         errors += check_languages(wanted.languages)
+        errors += check_countries(wanted.countries)
+        errors += check_query(wanted.query, list(followable(catalogue)))
         known = await read_titles(self._bus.redis, self._bus.names, wanted.sources)
         unknown = [source for source in wanted.sources if source not in known]
         return errors + [

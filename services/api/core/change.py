@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.schedule import Schedule
 from shared.subscriptions import NAME_LIMIT, Endpoint, Filter, Subscription, Wish
 
 
@@ -15,12 +16,14 @@ class Change(BaseModel):
     channel: Endpoint | None = Field(
         default=None, description="A new endpoint must answer first: the subscription is pending until then."
     )
+    schedule: Schedule | None = None
     one_per_story: bool | None = None
+    updates: bool | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> "Change":
         if not self.named:
-            raise ValueError("nothing to change: name at least one of name, filter, channel, one_per_story")
+            raise ValueError(f"nothing to change: name at least one of {', '.join(type(self).model_fields)}")
         return self
 
     @property

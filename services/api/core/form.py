@@ -1,10 +1,13 @@
 """The form that sets an alert: what was typed, and the wish it makes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.api.core.problem import FieldError
+from shared.countries import country_names, find_country
+from shared.subscriptions import Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,20 +16,87 @@ class AlertForm:
 
     topics: tuple[str, ...] = ()
     query: str = ""
+    countries: str = ""
     name: str = ""
     channel: str = "email"
     address: str = ""
     url: str = ""
+    stories: str = "once"
+    mode: str = "instant"
+    at: str = ""
+    timezone: str = ""
+    quiet_from: str = ""
+    quiet_to: str = ""
+
+
+def form_of(subscription: Subscription) -> AlertForm:
+    """Return the form as it would have been filled in for this subscription; without where messages go."""
+    wanted, schedule = subscription.filter, subscription.schedule
+    quiet = schedule.quiet_hours
+    return AlertForm(
+        topics=wanted.topics,
+        query=wanted.query or "",
+        countries=", ".join(country_names().get(code, code) for code in wanted.countries),
+        name=subscription.name,
+        stories="once" if subscription.one_per_story else "every",
+        mode=schedule.mode,
+        at=schedule.at,
+        timezone=schedule.timezone,
+        quiet_from=quiet.start if quiet else "",
+        quiet_to=quiet.end if quiet else "",
+    )
+
+
+def change_fields(form: AlertForm, subscription: Subscription) -> dict[str, Any]:
+    """Return what the form changes; what it does not show stays as it is."""
+    what = what_and_when(form)
+    wanted = subscription.filter.model_dump(include={"languages", "sources"})
+    schedule = subscription.schedule.model_dump(include={"at_most_per_hour", "snooze_until", "expires_at"})
+    fields = {
+        "name": form.name,
+        "filter": wanted | what["filter"],
+        "schedule": schedule | what["schedule"],
+        "one_per_story": what["one_per_story"],
+    }
+    if form.address.strip():
+        fields["channel"] = {"type": "email", "address": form.address}
+    return fields
 
 
 def wish_fields(form: AlertForm) -> dict[str, Any]:
     """Return the form as the JSON API would be sent it."""
     endpoint = {"url": form.url} if form.channel == "webhook" else {"address": form.address}
     return {
+        **what_and_when(form),
         "name": form.name,
-        "filter": {"topics": list(form.topics), "query": form.query.strip() or None},
         "channel": {"type": form.channel, **endpoint},
     }
+
+
+def what_and_when(form: AlertForm) -> dict[str, Any]:
+    """Return the part of a wish that a preview needs."""
+    schedule: dict[str, Any] = {"mode": form.mode}
+    if form.at.strip():
+        schedule["at"] = form.at.strip()
+    if form.timezone.strip():
+        schedule["timezone"] = form.timezone.strip()
+    if form.quiet_from.strip() or form.quiet_to.strip():
+        schedule["quiet_hours"] = {"from": form.quiet_from.strip(), "to": form.quiet_to.strip()}
+    return {
+        "filter": {
+            "topics": list(form.topics),
+            "query": form.query.strip() or None,
+            "countries": _countries(form.countries),
+        },
+        "schedule": schedule,
+        "one_per_story": form.stories != "every",
+    }
+
+
+def _countries(typed: str) -> list[str]:
+    """Codes, of codes or names with commas between; what is neither stays, to be refused by name."""
+    names = [name.strip() for name in re.split(r"[,;\n]", typed) if name.strip()]
+    return [find_country(name) or name for name in names]
 
 
 def errors_by_field(errors: Sequence[FieldError]) -> Mapping[str, str]:
@@ -35,6 +105,10 @@ def errors_by_field(errors: Sequence[FieldError]) -> Mapping[str, str]:
         "filter": "filter",
         "filter.topics": "topics",
         "filter.query": "query",
+        "filter.countries": "countries",
+        "schedule.at": "at",
+        "schedule.timezone": "timezone",
+        "schedule.quiet_hours": "quiet",
         "channel.address": "address",
         "channel.url": "url",
         "name": "name",

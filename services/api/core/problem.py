@@ -42,6 +42,16 @@ class Forbidden(Problem):
     status, title = 403, "Forbidden"
 
 
+class Closed(Forbidden):
+    """Sign-up is not open to everybody."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this installation takes no sign-ups from everybody: ask whoever runs it; with the admin token, send "
+            "`Authorization: Bearer <TOCSIN_ADMIN_TOKEN>`"
+        )
+
+
 class NotFound(Problem):
     status, title = 404, "Not found"
 

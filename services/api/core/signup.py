@@ -5,13 +5,23 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 
 from services.api.core.problem import Conflict, FieldError
 from services.api.core.wording import listed
-from shared.subscriptions import Endpoint, State, Subscription, WebhookEndpoint, Wish, hash_token
+from shared.countries import country_names
+from shared.matching.tokens import tokens
+from shared.subscriptions import (
+    EmailEndpoint,
+    Move,
+    State,
+    Subscription,
+    WebhookEndpoint,
+    Wish,
+    hash_token,
+)
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -66,6 +76,32 @@ def check_languages(wanted: Sequence[str]) -> list[FieldError]:
     ]
 
 
+def check_countries(wanted: Sequence[str]) -> list[FieldError]:
+    """Return an error for each code that no country has."""
+    return [FieldError("filter.countries", _no_country(code)) for code in wanted if not _is_country(code)]
+
+
+def check_query(query: str | None, topics: Sequence[str]) -> list[FieldError]:
+    """Return an error for each topic: and country: in a query that there is not, with its position."""
+    errors = []
+    for token in tokens(query) if query else ():
+        if token.field == "country" and not _is_country(token.phrase.upper()):
+            errors.append(f"{_no_country(token.phrase)}, at character {token.position + 1}")
+        elif token.field == "topic" and token.phrase.lower() not in topics:
+            known = listed(topics, "and")
+            where = f"at character {token.position + 1}"
+            errors.append(f"unknown topic {token.phrase[:60]!r} {where}; known are {known}")
+    return [FieldError("filter.query", error) for error in errors]
+
+
+def _is_country(code: str) -> bool:
+    return code in country_names()
+
+
+def _no_country(code: str) -> str:
+    return f"{code[:20]!r} is no country: write its code, as in SD for Sudan"
+
+
 def mail_address(address: str) -> str:
     """Return the address normalised; raise ValueError that says what is wrong. Nothing is looked up."""
     try:
@@ -87,8 +123,10 @@ def source_of(host: str) -> str:
 
 
 def moved(subscription: Subscription, state: State, now: datetime) -> Subscription:
-    """Return the subscription in another state, without a reason."""
-    return subscription.model_copy(update={"state": state, "reason": "", "changed_at": now})
+    """Return the subscription in another state, without a reason; one that is switched on tells what comes from now on."""
+    since = now if state == "active" else subscription.since
+    changes = {"state": state, "reason": "", "changed_at": now, "since": since}
+    return subscription.model_copy(update=changes)
 
 
 def paused(subscription: Subscription, now: datetime) -> Subscription:
@@ -125,12 +163,28 @@ def must_ask_again(subscription: Subscription) -> bool:
     return subscription.state in ("pending", "disabled")
 
 
-def check_new_channel(old: Endpoint, new: Endpoint) -> list[FieldError]:
-    """Return an error if the change is to another mail address.
+def asked_to_move(subscription: Subscription, new: EmailEndpoint, now: datetime) -> Subscription:
+    """Return it with a change of mail address that both addresses have to agree to.
 
-    The key in a confirmation mail does not say to whom it was sent: with one from an earlier address, somebody
-    could confirm in another's name.
+    For a webhook whoever has the manage token agrees. An address that has not confirmed yet cannot agree: the key in
+    a confirmation mail does not say to whom it was sent, so raise Conflict.
     """
-    if new == old or isinstance(new, WebhookEndpoint):
-        return []
-    return [FieldError("channel", "a subscription cannot be moved to another mail address; make a new one")]
+    from_webhook = isinstance(subscription.channel, WebhookEndpoint)
+    if subscription.state == "pending" and not from_webhook:
+        raise Conflict("the mail address has not been confirmed yet: confirm it first, or make a new subscription")
+    move = Move(channel=new, asked_at=now, agreed=("from",) if from_webhook else ())
+    return subscription.model_copy(update={"move": move, "changed_at": now})
+
+
+def agreed_to_move(subscription: Subscription, side: Literal["from", "to"], now: datetime) -> Subscription:
+    """Return it with one address's consent; with both it has the new address."""
+    move = subscription.move
+    if move is None:
+        return subscription
+    agreed: tuple[Literal["from", "to"], ...] = (*(each for each in move.agreed if each != side), side)
+    if len(agreed) < 2:
+        return subscription.model_copy(update={"move": move.model_copy(update={"agreed": agreed})})
+    moved_to: dict[str, object] = {"channel": move.channel, "move": None, "secret": None, "changed_at": now}
+    if subscription.state in ("pending", "disabled"):
+        moved_to |= {"state": "active", "reason": "", "since": now}
+    return subscription.model_copy(update=moved_to)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from shared.countries import country_names
 from shared.delivery import Attempt, Delivery
+from shared.schedule import Schedule
 from shared.subscriptions import EmailEndpoint, Endpoint, Filter, Subscription
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
@@ -14,12 +16,20 @@ STATES = {
     "paused": "paused",
     "disabled": "switched off",
 }
-KINDS = {"report": "report", "confirm": "confirmation", "test": "test"}
+KINDS = {"report": "report", "digest": "digest", "confirm": "confirmation", "test": "test"}
 DELIVERY_STATES = {
     "pending": "on its way",
+    "held": "waiting for its digest",
+    "not_sent": "not sent",
     "delivered": "delivered",
     "given_up": "given up",
     "cancelled": "cancelled",
+}
+NOT_SENT = {
+    "same_story": "the same story was told before",
+    "snoozed": "it came while the alert was snoozed",
+    "expired": "the alert had expired",
+    "older": "it is older than the alert",
 }
 
 
@@ -38,6 +48,8 @@ def filter_in_words(wanted: Filter, topics: Mapping[str, str], sources: Mapping[
     parts = ["reports"]
     if wanted.topics:
         parts[0] += f" on {listed([topics.get(topic, topic) for topic in wanted.topics])}"
+    if wanted.countries:
+        parts[0] += f" in {listed([country_names().get(code, code) for code in wanted.countries])}"
     if wanted.query:
         parts.append(f"with the words “{wanted.query}”")
     if wanted.languages:
@@ -45,6 +57,27 @@ def filter_in_words(wanted: Filter, topics: Mapping[str, str], sources: Mapping[
     if wanted.sources:
         parts.append(f"from {listed([sources.get(source, source) for source in wanted.sources])}")
     return ", ".join(parts)
+
+
+def schedule_in_words(schedule: Schedule) -> str:
+    """Return when matches are sent, e.g. "at once; quiet from 22:00 to 07:00 (Europe/Kyiv)"."""
+    if schedule.mode == "instant":
+        parts = ["at once"]
+        if schedule.at_most_per_hour:
+            parts.append(f"at most {schedule.at_most_per_hour} an hour")
+    else:
+        at = f" at {schedule.at}" if schedule.mode == "daily" else ""
+        parts = [f"{'an' if schedule.mode == 'hourly' else 'a'} {schedule.mode} digest{at}"]
+    if quiet := schedule.quiet_hours:
+        parts.append(f"quiet from {quiet.start} to {quiet.end}")
+    words = "; ".join(parts)
+    if schedule.mode == "daily" or quiet:
+        words += f" ({schedule.timezone})"
+    if schedule.snooze_until:
+        words += f"; snoozed until {moment_in_words(schedule.snooze_until)}"
+    if schedule.expires_at:
+        words += f"; ends {moment_in_words(schedule.expires_at)}"
+    return words
 
 
 def endpoint_in_words(endpoint: Endpoint) -> str:
@@ -61,6 +94,10 @@ def state_in_words(subscription: Subscription) -> str:
 def delivery_in_words(delivery: Delivery, attempts: Sequence[Attempt]) -> str:
     """Return what became of a delivery, with what the last attempt came to."""
     words = DELIVERY_STATES[delivery.state]
+    if delivery.state == "not_sent":
+        return f"{words}: {NOT_SENT[delivery.decision]}"
+    if delivery.state == "held" and delivery.next_attempt_at:
+        return f"{words}, due {moment_in_words(delivery.next_attempt_at)}"
     if delivery.state == "pending" and delivery.next_attempt_at:
         words = f"next try {moment_in_words(delivery.next_attempt_at)}"
     last = attempts[0].detail if attempts else ""

@@ -5,11 +5,13 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from services.api.adapters.recent_reports import RecentReports
 from services.api.settings import ApiSettings
 from services.api.web import (
     feed_routes,
     operation_routes,
     owner_pages,
+    preview_routes,
     reader_pages,
     report_routes,
     subscribe_pages,
@@ -63,8 +65,8 @@ _PROBLEM: dict[str, Any] = {
 }
 
 
-def make_http(bus: Bus, settings: ApiSettings) -> FastAPI:
-    """Return the application; the bus must be connected."""
+def make_http(bus: Bus, settings: ApiSettings, recent: RecentReports | None = None) -> FastAPI:
+    """Return the application; the bus must be connected. `recent` are the reports for previews."""
     http = FastAPI(
         title="Tocsin",
         version=version("tocsin"),
@@ -73,9 +75,10 @@ def make_http(bus: Bus, settings: ApiSettings) -> FastAPI:
         redoc_url=None,
         responses={"default": _PROBLEM, 422: _PROBLEM},
     )
-    http.state.parts = make_parts(bus, settings)
+    http.state.parts = make_parts(bus, settings, recent)
     for routes in (
         subscriptions,
+        preview_routes,
         report_routes,
         feed_routes,
         operation_routes,

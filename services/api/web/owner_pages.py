@@ -4,25 +4,31 @@ Mail scanners follow links; none of them may confirm or remove anything. Who has
 the link says, nothing else; the manage token opens the manage page too.
 """
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from pydantic import ValidationError
 
 from services.api.adapters.feed_list import read_titles
-from services.api.core.problem import NotFound
+from services.api.core.change import Change
+from services.api.core.form import AlertForm, change_fields, errors_by_field, form_of
+from services.api.core.problem import Conflict, FieldError, Invalid, NotFound, TooMany, field_errors
 from services.api.core.wording import (
     KINDS,
     delivery_in_words,
     endpoint_in_words,
     filter_in_words,
+    schedule_in_words,
     state_in_words,
 )
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
+from services.api.web.preview_routes import Typed
 from shared.catalogue import followable
-from shared.subscriptions import EmailEndpoint, Subscription, owns
+from shared.subscriptions import MOVES, EmailEndpoint, Subscription, move_subject, owns
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,6 +38,10 @@ DONE = {
     "resumed": "Active again.",
     "tested": "A test message is on its way.",
     "retried": "It is being sent again.",
+    "changed": "Changed.",
+    "asked": "Changed. Both mail addresses were written to: the messages move when both have agreed.",
+    "snoozed": "Snoozed: nothing is sent for a while, and what comes meanwhile is not told later.",
+    "woken": "Awake again.",
 }
 SHOWN = 30
 
@@ -65,6 +75,38 @@ async def _confirm_page(parts: Parts, subscription: Subscription, key: str) -> H
         if is_mail and subscription.state == "active"
         else None,
         **await _described(parts, subscription),
+    )
+
+
+@router.get("/move/{subscription_id}")
+async def show_move(
+    subscription_id: str, parts: PartsOf, side: Literal["from", "to"] = "to", key: str = ""
+) -> HTMLResponse:
+    """What a change of address would do, and the button."""
+    return _move_page(parts, await _moving(parts, subscription_id, side, key), side, key)
+
+
+@router.post("/move/{subscription_id}")
+async def agree_to_move(
+    subscription_id: str, parts: PartsOf, side: Annotated[Literal["from", "to"], Form()], key: Key = ""
+) -> HTMLResponse:
+    """Agree for the address that was sent this key."""
+    subscription = await _moving(parts, subscription_id, side, key)
+    return _move_page(parts, await parts.desk.agree_to_move(subscription, side), side, key)
+
+
+async def _moving(parts: Parts, subscription_id: str, side: str, key: str) -> Subscription:
+    subscription = await _found(parts, subscription_id)
+    if subscription.move is None:
+        raise NotFound("This change of address is done, or was called off.")
+    await parts.check_key(MOVES[side], move_subject(subscription), key)
+    return subscription
+
+
+def _move_page(parts: Parts, subscription: Subscription, side: str, key: str) -> HTMLResponse:
+    agreed = subscription.move is None or side in subscription.move.agreed
+    return parts.pages.render(
+        "move.html", private=True, subscription=subscription, side=side, key=key, agreed=agreed
     )
 
 
@@ -108,6 +150,33 @@ async def open_with_token(
     return _to_manage(subscription_id, await parts.link_key("manage", subscription_id))
 
 
+@router.post("/manage/{subscription_id}/change")
+async def change(subscription_id: str, parts: PartsOf, form: Typed, key: Key = "") -> Response:
+    """Change what the form says, or show it again with what is wrong."""
+    await parts.check_key("manage", subscription_id, key)
+    subscription = await _found(parts, subscription_id)
+    try:
+        wanted = Change.model_validate(change_fields(form, subscription))
+        await parts.desk.change(subscription, wanted)
+    except ValidationError as e:
+        errors = field_errors([dict(error) for error in e.errors(include_url=False)])
+    except (Conflict, TooMany, Invalid) as e:
+        errors = list(e.errors) or [FieldError("form", e.detail)]
+    else:
+        moves = wanted.channel is not None and wanted.channel != subscription.channel
+        return _to_manage(subscription_id, key, "asked" if moves else "changed")
+    return await _manage_page(parts, subscription, key, form=form, errors=errors_by_field(errors))
+
+
+@router.post("/manage/{subscription_id}/export")
+async def export(subscription_id: str, parts: PartsOf, key: Key = "") -> JSONResponse:
+    """Everything that is held about the subscription, as a file."""
+    await parts.check_key("manage", subscription_id, key)
+    held = await parts.desk.holdings.of(await _found(parts, subscription_id))
+    name = {"Content-Disposition": f'attachment; filename="{subscription_id}.json"'}
+    return JSONResponse(held, headers=PRIVATE | name)
+
+
 @router.post("/manage/{subscription_id}/{action}")
 async def act(
     subscription_id: str, action: str, parts: PartsOf, key: Key = "", delivery: Annotated[str, Form()] = ""
@@ -122,6 +191,11 @@ async def act(
         case "resume":
             await parts.desk.resume(subscription)
             return _to_manage(subscription_id, key, "resumed")
+        case "snooze-day" | "snooze-week" | "wake":
+            days = {"snooze-day": 1, "snooze-week": 7}.get(action)
+            until = datetime.now(UTC) + timedelta(days=days) if days else None
+            await parts.desk.snooze(subscription, until)
+            return _to_manage(subscription_id, key, "snoozed" if until else "woken")
         case "test":
             await parts.desk.test(subscription)
             return _to_manage(subscription_id, key, "tested")
@@ -149,7 +223,10 @@ async def _manage_page(
     *,
     notice: str | None = None,
     secret: str | None = None,
+    form: AlertForm | None = None,
+    errors: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
+    now = datetime.now(UTC)
     newest = await parts.desk.log.newest(subscription.id, SHOWN)
     deliveries = [
         {"delivery": delivery, "attempts": attempts, "words": delivery_in_words(delivery, attempts)}
@@ -157,13 +234,18 @@ async def _manage_page(
     ]
     return parts.pages.render(
         "manage.html",
+        status=422 if errors else 200,
         private=True,
+        form=form or form_of(subscription),
+        errors=errors or {},
+        topics=await parts.topics(),
+        snoozed=(subscription.schedule.snooze_until or now) > now,
         key=key,
         notice=notice,
         secret=secret,
         deliveries=deliveries,
         kinds=KINDS,
-        now=datetime.now(UTC),
+        now=now,
         **await _described(parts, subscription),
     )
 
@@ -174,6 +256,7 @@ async def _described(parts: Parts, subscription: Subscription) -> dict[str, Any]
     return {
         "subscription": subscription,
         "wanted": filter_in_words(subscription.filter, topics, sources),
+        "schedule": schedule_in_words(subscription.schedule),
         "endpoint": endpoint_in_words(subscription.channel),
         "state": state_in_words(subscription),
     }

@@ -6,6 +6,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from services.api.adapters.recent_reports import RecentReports
 from services.api.adapters.subscription_desk import SubscriptionDesk
 from services.api.core.problem import Forbidden
 from services.api.settings import ApiSettings
@@ -26,6 +27,7 @@ class Parts:
     desk: SubscriptionDesk
     reports: ReportStore
     pages: Pages
+    recent: RecentReports
     started: float
 
     async def topics(self) -> tuple[TopicSummary, ...]:
@@ -46,10 +48,17 @@ class Parts:
         return await server_key(self.bus.redis, self.bus.names)
 
 
-def make_parts(bus: Bus, settings: ApiSettings) -> Parts:
+def make_parts(bus: Bus, settings: ApiSettings, recent: RecentReports | None = None) -> Parts:
     """Return the parts of a connected bus."""
-    desk = SubscriptionDesk(bus, allow=settings.allow_hosts, signups_per_hour=settings.signups_per_hour)
-    return Parts(bus, settings, desk, ReportStore(bus.redis, bus.names), Pages(), time.monotonic())
+    desk = SubscriptionDesk(
+        bus,
+        allow=settings.allow_hosts,
+        signups_per_hour=settings.signups_per_hour,
+        sign_up_token=settings.sign_up_token,
+    )
+    recent = recent or RecentReports(bus, days=settings.preview_days)
+    reports = ReportStore(bus.redis, bus.names)
+    return Parts(bus, settings, desk, reports, Pages(), recent, time.monotonic())
 
 
 def _parts_of(request: Request) -> Parts:

@@ -8,10 +8,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
+from services.api.adapters.explanations import explain_report
 from services.api.adapters.feed_list import read_feeds
 from services.api.adapters.readiness import find_missing, stream_groups
 from services.api.adapters.report_search import Page, search_reports
 from services.api.core.cursor import CursorError
+from services.api.core.explaining import ReportExplained
 from services.api.core.feed_health import in_words, why_empty
 from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
@@ -21,6 +23,7 @@ from services.api.core.wording import listed
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.report_routes import make_search
 from shared.catalogue import TopicSummary, followable, read_problem
+from shared.events import TaggedReport
 
 router = APIRouter(include_in_schema=False)
 
@@ -80,14 +83,31 @@ async def home(
 
 
 @router.get("/reports/{report_id}")
-async def report(report_id: str, parts: PartsOf) -> HTMLResponse:
-    """One report in full, and why it has its topics."""
+async def report(report_id: str, parts: PartsOf, subscription: str = "", key: str = "") -> HTMLResponse:
+    """One report in full, and why it has its topics; for an owner also what became of it, and why."""
     tagged = await parts.reports.get(report_id)
     if tagged is None:
         days = round(parts.settings.retention_days)
         raise NotFound(f"There is no such report here. Reports are kept for {days} days; it may be older.")
     topics = await parts.topics()
-    return parts.pages.render("report.html", view=_view(Hit(tagged), topics), titles=numbered(topics))
+    explained = await _explained(parts, tagged, subscription, key) if subscription else None
+    return parts.pages.render(
+        "report.html",
+        private=explained is not None,
+        view=_view(Hit(tagged), topics),
+        titles=numbered(topics),
+        explained=explained,
+    )
+
+
+async def _explained(
+    parts: Parts, tagged: TaggedReport, subscription_id: str, key: str
+) -> ReportExplained | None:
+    await parts.check_key("manage", subscription_id, key)
+    subscription = await parts.desk.store.get(subscription_id)
+    if subscription is None:
+        return None
+    return await explain_report(parts.bus, subscription, tagged, datetime.now(UTC))
 
 
 @router.get("/topics/{topic}")

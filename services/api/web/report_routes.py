@@ -1,15 +1,19 @@
 """/v1/reports, /v1/topics: what was reported, what can be followed."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from services.api.adapters.explanations import explain_report
 from services.api.adapters.report_search import search_reports
 from services.api.core.cursor import CursorError
+from services.api.core.explaining import ReportExplained
 from services.api.core.problem import FieldError, NotFound, Problem
 from services.api.core.search import Search
 from services.api.core.signup import check_topics
+from services.api.web.owners import AskedAbout
 from services.api.web.parts import Parts, PartsOf
 from shared.catalogue import TopicSummary, followable
 from shared.events import TaggedReport
@@ -80,6 +84,12 @@ async def read_report(report_id: str, parts: PartsOf) -> TaggedReport:
     if tagged is None:
         raise NotFound("there is no such report; it may be older than what is kept")
     return tagged
+
+
+@router.get("/reports/{report_id}/explain", tags=["reports"])
+async def explain(report_id: str, subscription: AskedAbout, parts: PartsOf) -> ReportExplained:
+    """Return what became of a report for a subscription, and why; with the filter clause by clause."""
+    return await explain_report(parts.bus, subscription, await read_report(report_id, parts), datetime.now(UTC))
 
 
 @router.get("/topics", tags=["topics"])

@@ -8,9 +8,11 @@ from pydantic import ValidationError
 
 from services.api.adapters.subscription_desk import SignedUp
 from services.api.core.form import AlertForm, errors_by_field, wish_fields
-from services.api.core.problem import FieldError, Invalid, NotReady, Problem, TooMany, field_errors
+from services.api.core.preview import Preview
+from services.api.core.problem import Closed, FieldError, Invalid, NotReady, Problem, TooMany, field_errors
 from services.api.core.wording import endpoint_in_words, filter_in_words
 from services.api.web.parts import HostOf, Parts, PartsOf
+from services.api.web.preview_routes import Typed, form_preview
 from shared.catalogue import followable
 from shared.subscriptions import EmailEndpoint, Wish
 
@@ -29,18 +31,15 @@ async def show_form(
 async def subscribe(
     parts: PartsOf,
     host: HostOf,
-    topics: Annotated[list[str] | None, Form()] = None,
-    query: Annotated[str, Form()] = "",
-    name: Annotated[str, Form()] = "",
-    channel: Annotated[str, Form()] = "email",
-    address: Annotated[str, Form()] = "",
-    url: Annotated[str, Form()] = "",
+    form: Typed,
+    do: Annotated[str, Form()] = "",
 ) -> HTMLResponse:
-    """Make the subscription, or show the form again with what is wrong beside each field."""
-    form = AlertForm(tuple(topics or ()), query, name, channel, address, url)
+    """Make the subscription, or show the form again with what is wrong beside each field, or with its preview."""
     try:
+        if do == "preview":
+            return await _form_page(parts, form, preview=await form_preview(parts, form, host))
         made = await parts.desk.sign_up(_wish(form), host)
-    except (Invalid, TooMany, NotReady) as e:
+    except (Invalid, TooMany, NotReady, Closed) as e:
         return await _form_page(parts, form, e)
     return await _what_happens_next(parts, made)
 
@@ -52,7 +51,9 @@ def _wish(form: AlertForm) -> Wish:
         raise Invalid(field_errors([dict(error) for error in e.errors(include_url=False)])) from e
 
 
-async def _form_page(parts: Parts, form: AlertForm, problem: Problem | None = None) -> HTMLResponse:
+async def _form_page(
+    parts: Parts, form: AlertForm, problem: Problem | None = None, preview: Preview | None = None
+) -> HTMLResponse:
     errors = problem.errors if problem else ()
     if problem and not errors:
         errors = (FieldError("form", problem.detail),)
@@ -62,6 +63,8 @@ async def _form_page(parts: Parts, form: AlertForm, problem: Problem | None = No
         topics=await parts.topics(),
         form=form,
         errors=errors_by_field(errors),
+        preview=preview,
+        closed=parts.desk.is_closed,
     )
     page.headers.update(problem.headers if problem else {})
     return page

@@ -2,19 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Query, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, Field
 
 from services.api.core.change import Change
-from services.api.core.problem import Unauthorized
+from services.api.web.owners import Credentials, Owned
 from services.api.web.parts import HostOf, PartsOf
 from shared.delivery import Attempt, Delivery
-from shared.subscriptions import Subscription, Wish, owns, public_view
+from shared.subscriptions import Wish, public_view
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
-
-_bearer = HTTPBearer(auto_error=False, description="The manage token of the subscription.")
 
 WISHES: dict[str, Any] = {
     "webhook": {
@@ -23,6 +20,19 @@ WISHES: dict[str, Any] = {
             "name": "Duty desk",
             "filter": {"topics": ["displacement", "aid"]},
             "channel": {"type": "webhook", "url": "https://example.org/tocsin"},
+        },
+    },
+    "digest": {
+        "summary": "A daily digest on one country, never at night",
+        "value": {
+            "filter": {"topics": ["displacement"], "countries": ["SD"]},
+            "channel": {"type": "email", "address": "duty@example.org"},
+            "schedule": {
+                "mode": "daily",
+                "at": "07:30",
+                "timezone": "Africa/Khartoum",
+                "quiet_hours": {"from": "22:00", "to": "07:00"},
+            },
         },
     },
     "email": {
@@ -58,27 +68,19 @@ class Deliveries(BaseModel):
     deliveries: list[DeliveryView]
 
 
-async def _owned(
-    subscription_id: str,
-    parts: PartsOf,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Subscription:
-    """The subscription, if the token is its own. An unknown id gets the same answer as a wrong token."""
-    subscription = await parts.desk.store.get(subscription_id)
-    if subscription is None or credentials is None or not owns(credentials.credentials, subscription):
-        raise Unauthorized
-    return subscription
-
-
-Owned = Annotated[Subscription, Depends(_owned)]
-
-
 @router.post("", status_code=201, response_model=Created, response_model_exclude_none=True)
 async def subscribe(
-    wish: Annotated[Wish, Body(openapi_examples=WISHES)], parts: PartsOf, host: HostOf, response: Response
+    wish: Annotated[Wish, Body(openapi_examples=WISHES)],
+    parts: PartsOf,
+    host: HostOf,
+    admin: Credentials,
+    response: Response,
 ) -> Created:
-    """Make a subscription. It is pending until the mail is confirmed, or the webhook answers a signed test with 2xx."""
-    made = await parts.desk.sign_up(wish, host)
+    """Make a subscription. It is pending until the mail is confirmed, or the webhook answers a signed test with 2xx.
+
+    Where sign-up is closed (TOCSIN_SIGNUP=token) it takes the admin token.
+    """
+    made = await parts.desk.sign_up(wish, host, token=admin.credentials if admin else "")
     response.headers["Location"] = f"/v1/subscriptions/{made.subscription.id}"
     return Created(
         id=made.subscription.id,
@@ -96,15 +98,24 @@ async def read(subscription: Owned) -> dict[str, Any]:
 
 @router.patch("/{subscription_id}")
 async def change(subscription: Owned, wanted: Change, parts: PartsOf) -> dict[str, Any]:
-    """Change what is named. A new webhook must answer a signed test first; its first secret is shown here once."""
+    """Change what is named. A new webhook must answer a signed test first; its first secret is shown here once.
+
+    A new mail address has to agree by the mail that it gets, and so has the old one; until then `move` says so.
+    """
     changed = await parts.desk.change(subscription, wanted)
     view = dict(public_view(changed.subscription))
     return view | {"secret": changed.secret} if changed.secret else view
 
 
+@router.get("/{subscription_id}/export")
+async def export(subscription: Owned, parts: PartsOf) -> dict[str, Any]:
+    """Return everything that is held about the subscription and its owner."""
+    return await parts.desk.holdings.of(subscription)
+
+
 @router.delete("/{subscription_id}", status_code=204)
 async def remove(subscription: Owned, parts: PartsOf) -> None:
-    """Remove the subscription."""
+    """Remove the subscription, and erase everything that is held about it."""
     await parts.desk.remove(subscription.id)
 
 

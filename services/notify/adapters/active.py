@@ -24,8 +24,9 @@ class ActiveSubscriptions:
         stream = self._bus.names.subscription_changes
         newest = await self._bus.redis.xrevrange(stream, count=1)
         self._cursor = newest[0][0] if newest else b"0-0"
-        for subscription in await self._store.all():
+        async for subscription in self._store.each():
             self.wanted.put(subscription)
+        self.wanted.make_ready()
         log.info("subscriptions loaded", active=len(self.wanted))
 
     async def follow(self) -> None:

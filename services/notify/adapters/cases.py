@@ -96,6 +96,10 @@ class Cases:
         if delivery is None:
             return None
         wanting = self._wanting(raw_subscription) if raw_subscription else None
+        if wanting and delivery.kind == "move_to" and (move := wanting.subscription.move):
+            # The one message that goes to an address before it is the subscription's.
+            moved = wanting.subscription.model_copy(update={"channel": move.channel})
+            wanting = Wanting(moved, wanting.compiled)
         return Case(delivery, wanting, known or self._telling(raw_report))
 
     def _wanting(self, raw: bytes) -> Wanting:

@@ -16,6 +16,7 @@ from services.notify.adapters.renderer import Renderer, Unsendable
 from services.notify.core.channel import DeliveryError, MailSender, Sent, WebhookSender
 from services.notify.core.outcome import after_failure, after_success
 from shared.bus import Bus, Entry, Outcome
+from shared.decision import silent_until
 from shared.deliveries import after_attempt, put_off
 from shared.delivery import Attempt, Delivery
 from shared.subscription_store import SubscriptionStore
@@ -29,6 +30,8 @@ PATIENCE_SECONDS = 1.0
 ENDPOINTS_KEPT = 10_000
 LONGEST_TURN = 60.0
 PAUSED_SECONDS = 300.0
+NEWS = ("report", "digest")
+"""What is sent only to an active subscription, and never in its quiet hours."""
 
 
 class Traffic:
@@ -95,8 +98,11 @@ class Deliverer:
         if case is None or case.delivery.state != "pending":
             return Outcome()
         subscription = case.wanting.subscription if case.wanting else None
-        if subscription and subscription.state == "paused" and case.delivery.kind == "report":
-            return self._put_off(case.delivery, PAUSED_SECONDS)
+        if subscription and case.delivery.kind in NEWS:
+            if subscription.state == "paused":
+                return self._put_off(case.delivery, PAUSED_SECONDS)
+            if until := silent_until(subscription.schedule, _now()):
+                return self._put_off(case.delivery, (until - _now()).total_seconds())
         traffic = self._traffic(_endpoint_name(subscription))
         if not await traffic.enter():
             return self._put_off(case.delivery, traffic.next_turn(time.monotonic()))
@@ -152,7 +158,7 @@ class Deliverer:
             duration_ms=duration_ms,
             next_attempt_at=failed.next_attempt_at,
         )
-        if error.gone:
+        if error.gone and delivery.kind != "move_to":
             await self._disable(subscription.id, str(error))
         elif delivery.kind == "confirm":
             await self._explain_pending(subscription.id, str(error))
@@ -180,7 +186,10 @@ class Deliverer:
             # Its owner may have named another endpoint meanwhile, which has not answered.
             if subscription.state != "pending" or subscription.channel != asked.channel:
                 return subscription
-            return subscription.model_copy(update={"state": "active", "reason": "", "changed_at": _now()})
+            now = _now()
+            return subscription.model_copy(
+                update={"state": "active", "reason": "", "changed_at": now, "since": now}
+            )
 
         await self.subscriptions.update(asked.id, answered)
 
@@ -211,7 +220,7 @@ def _still_wanted(case: Case) -> Wanting:
     if case.wanting is None:
         raise Cancelled("the subscription was removed")
     state = case.wanting.subscription.state
-    if case.delivery.kind == "report" and state != "active":
+    if case.delivery.kind in NEWS and state != "active":
         raise Cancelled(f"the subscription is {state}")
     if case.delivery.kind == "confirm" and state != "pending":
         raise Cancelled("the subscription is confirmed already")

@@ -15,12 +15,15 @@ from typing import Any, Literal
 
 from jinja2 import Environment
 
+from services.notify.core.message import Reference
+from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
 from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription
 
-MailKind = Literal["report", "confirm", "test"]
+MailKind = Literal["report", "digest", "confirm", "test", "move_from", "move_to"]
 
+MOVE_KINDS = ("move_from", "move_to")
 EXCERPT_WIDTH = 1_200
 SUBJECT_LIMIT = 200
 WORDS_SHOWN = 8
@@ -61,6 +64,8 @@ def build_mail(
     tagged: TaggedReport | None,
     matched: Matched | None,
     *,
+    digest: Digest | None = None,
+    reference: Reference | None = None,
     links: Links,
     mail_from: str,
     message_id: str,
@@ -76,11 +81,13 @@ def build_mail(
     mail = EmailMessage(policy=POLICY)
     mail["From"] = sender
     mail["To"] = recipient
-    mail["Subject"] = subject_of(kind, subscription, tagged)
+    mail["Subject"] = subject_of(kind, subscription, tagged, digest, reference)
     mail["Date"] = format_datetime(date.astimezone(UTC))
     mail["Message-ID"] = f"<{message_id}@{sender.domain}>"
+    if reference:
+        mail["In-Reply-To"] = mail["References"] = f"<{reference.delivery}@{sender.domain}>"
     _say_that_it_is_a_list(mail, subscription, links, sender.domain)
-    words = _words(kind, subscription, tagged, matched, links)
+    words = {**_words(kind, subscription, tagged, matched, links), "reference": reference, "digest": digest}
     mail.set_content(templates.get_template(f"{kind}.txt").render(words), cte="quoted-printable")
     html = templates.get_template(f"{kind}.html").render(words)
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
@@ -89,15 +96,26 @@ def build_mail(
     return mail
 
 
-def subject_of(kind: MailKind, subscription: Subscription, tagged: TaggedReport | None) -> str:
+def subject_of(
+    kind: MailKind,
+    subscription: Subscription,
+    tagged: TaggedReport | None,
+    digest: Digest | None = None,
+    reference: Reference | None = None,
+) -> str:
     """Return the subject: one line that no feed and no name can make into another header."""
+    if digest:
+        reports = "1 report" if digest.count == 1 else f"{digest.count} reports"
+        return header_text(f"{subscription.name or 'Your alert'}: {reports}")
     if kind == "confirm":
         # Without a word of the form's: nobody shall use us to write to strangers.
         return "Please confirm your alert"
+    if kind in MOVE_KINDS:
+        return "Please agree to a change of address"
     if tagged is None:
         return header_text(f"[test] {subscription.name or 'Your alert'}")
     topic = main_topic(subscription.filter, tagged)
-    mark = "test: " if kind == "test" else ""
+    mark = "test: " if kind == "test" else "update: " if reference and reference.is_update else ""
     return header_text(f"[{mark}{topic}] {tagged.report.title or 'untitled report'}")
 
 
@@ -192,12 +210,15 @@ def _words(
 ) -> Mapping[str, Any]:
     """What the templates may say."""
     return {
-        "name": "" if kind == "confirm" else subscription.name,
+        "name": "" if kind in ("confirm", "move_to") else subscription.name,
         "wish": wish_in_words(subscription.filter),
         "report": _report(tagged, matched or Matched((), ()), subscription, links) if tagged else None,
         "manage": links.manage(subscription.id),
         "unsubscribe": links.unsubscribe(subscription.id),
         "confirm": links.confirm(subscription.id),
+        "page_of": links.report,
+        "move_link": links.move(subscription, kind.removeprefix("move_")) if kind in MOVE_KINDS else "",
+        "new_address": subscription.move.channel.address if subscription.move else "",
     }
 
 

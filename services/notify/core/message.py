@@ -15,6 +15,7 @@ from shared.excerpts import excerpt
 from shared.subscriptions import Links, Matched, Subscription
 
 REPORT_MATCHED = "report.matched"
+REPORT_UPDATED = "report.updated"
 SUBSCRIPTION_TEST = "subscription.test"
 BODY_LIMIT = 20_000
 ADDRESS_LIMIT = 2_048
@@ -42,11 +43,34 @@ _MEASURES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What was told before: the first delivery's id, its report, and whether this is the same one, revised."""
+
+    delivery: str
+    report: str
+    is_update: bool
+
+
 def webhook_body(
-    subscription: Subscription, tagged: TaggedReport, matched: Matched, links: Links, now: datetime
+    subscription: Subscription,
+    tagged: TaggedReport,
+    matched: Matched,
+    links: Links,
+    now: datetime,
+    *,
+    reference: Reference | None = None,
 ) -> bytes:
-    """Return the JSON that tells of a match, UTF-8, under 20 KB."""
-    return _encoded(REPORT_MATCHED, _data(subscription, tagged, matched, links), tagged, matched, now)
+    """Return the JSON that tells of a match, UTF-8, under 20 KB.
+
+    `data.refers_to` names what was told before of the same story; a revision of a report that was told is of the
+    type `report.updated`.
+    """
+    data = _data(subscription, tagged, matched, links)
+    if reference:
+        data["refers_to"] = {"id": reference.delivery, "report": reference.report}
+    kind = REPORT_UPDATED if reference and reference.is_update else REPORT_MATCHED
+    return _encoded(kind, data, tagged, matched, now)
 
 
 def webhook_test_body(

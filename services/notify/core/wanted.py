@@ -1,12 +1,10 @@
-"""Which subscriptions want a report. Knows no clock and no store."""
+"""Which subscriptions want a report, and on which terms. Knows no clock and no store."""
 
-from collections.abc import Iterator
-
-from shared.events import TaggedReport
+from shared.decision import Terms, terms_of
+from shared.matching.document import Document
 from shared.matching.expression import Expression
-from shared.matching.snapshot import Match, Snapshot
-from shared.matching.text import Text
-from shared.subscriptions import CompiledFilter, Subscription, document_of
+from shared.matching.snapshot import Snapshot
+from shared.subscriptions import CompiledFilter, Subscription
 
 
 class Wanted:
@@ -14,7 +12,7 @@ class Wanted:
 
     def __init__(self) -> None:
         self._snapshot = Snapshot.build({})
-        self._active: set[str] = set()
+        self._active: dict[str, Terms] = {}
         self._put: dict[str, Expression] = {}
         self._drop: set[str] = set()
 
@@ -26,24 +24,23 @@ class Wanted:
         if subscription.state != "active":
             self.drop(subscription.id)
             return
-        self._active.add(subscription.id)
-        self._put[subscription.id] = CompiledFilter.of(subscription.filter).expression
+        compiled = CompiledFilter.of(subscription.filter)
+        self._active[subscription.id] = terms_of(subscription, compiled)
+        self._put[subscription.id] = compiled.expression
         self._drop.discard(subscription.id)
 
     def drop(self, subscription_id: str) -> None:
-        self._active.discard(subscription_id)
+        self._active.pop(subscription_id, None)
         self._put.pop(subscription_id, None)
         self._drop.add(subscription_id)
 
-    def find(self, tagged: TaggedReport, text: Text | None = None) -> Iterator[tuple[str, Match]]:
-        """Yield the id of each subscription that wants the report, and what of its filter held.
+    def find(self, document: Document) -> list[Terms]:
+        """Return the terms of each subscription whose filter holds for a report."""
+        self.make_ready()
+        return [self._active[name] for name, _ in self._snapshot.match(document)]
 
-        `text` is the report's words, if they are there already.
-        """
-        self._apply()
-        yield from self._snapshot.match(document_of(tagged, text))
-
-    def _apply(self) -> None:
+    def make_ready(self) -> None:
+        """Work in what changed, so that the next report need not wait for it."""
         # Changes are gathered until a report comes: thousands at the start cost one change, not thousands.
         if self._put or self._drop:
             self._snapshot = self._snapshot.with_changes(self._put, self._drop)

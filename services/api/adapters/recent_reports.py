@@ -1,0 +1,187 @@
+"""The reports of the last days in memory, ready to be matched: for previews.
+
+Filled from the stored reports at the start, then kept current from `reports.tagged.v1`. Only what a match needs is
+kept: words in their normal form, facts without evidence; two bytes for each of a text, and a little more.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from services.api.core.preview import Preview, PreviewReport, PreviewWish, imagine, summed_up, terms_of_wish
+from services.api.core.problem import NotReady
+from shared.bus import BLOCK_MS, Bus
+from shared.decision import News, news_of
+from shared.events import ReportTagged, TaggedReport
+from shared.matching.document import Document
+from shared.matching.expression import AllOf, Fact, Phrase, Term
+from shared.matching.necessity import find_required_terms
+from shared.matching.snapshot import Snapshot
+from shared.matching.text import Text, Words
+from shared.report_store import ReportStore
+from shared.subscriptions import CompiledFilter, document_of, find_match, text_of
+
+log = structlog.get_logger()
+
+PAGE = 100
+SHOWN = 5
+FEW_TERMS = 8
+
+
+class _Recent(NamedTuple):
+    """A report, with its words in normal form: `Words.line`."""
+
+    news: News
+    title: str
+    text: str
+
+    @property
+    def document(self) -> Document:
+        """Made each time: what it works out while it is matched would be several times its size."""
+        words = Text(Words("", self.title, []), Words("", self.text, []))
+        return Document(words, dict.fromkeys(self.news.facts, ()))
+
+
+class RecentReports:
+    """Answers what a wish would have brought in the last `days`, of at most `most` reports."""
+
+    def __init__(self, bus: Bus, *, days: int = 7, most: int = 50_000) -> None:
+        self._bus = bus
+        self._days = days
+        self._most = most
+        self._reports: dict[str, _Recent] = {}
+        self._order: deque[tuple[datetime, str]] = deque()
+        self._ready = asyncio.Event()
+        self._turn = asyncio.Semaphore(1)
+
+    async def follow(self) -> None:
+        """Fill, then take in what comes, for ever."""
+        stream = self._bus.names.tagged
+        newest = await self._bus.redis.xrevrange(stream, count=1)
+        cursor = newest[0][0] if newest else b"0-0"
+        await self.load()
+        while True:
+            try:
+                answer = await self._bus.redis.xread({stream: cursor}, block=BLOCK_MS, count=PAGE)
+                for _, rows in answer or ():
+                    for cursor, fields in rows:
+                        self._take_event(fields)
+            except RedisError as e:
+                log.warning("reports not followed for now", error=str(e))
+                await asyncio.sleep(1)
+
+    async def preview(self, wish: PreviewWish, store: ReportStore, now: datetime) -> Preview:
+        """Return what the wish would have brought; raise NotReady while the reports are still being read."""
+        if not self._ready.is_set():
+            raise NotReady("the reports of the last days are still being read; try again in a moment")
+        compiled = CompiledFilter.of(wish.filter)
+        async with self._turn:
+            matches = await asyncio.to_thread(self._matches, compiled, now)
+        imagined = imagine(terms_of_wish(wish, compiled), matches)
+        since = self._order[0][0] if self._order else now
+        preview = summed_up(
+            matches,
+            imagined,
+            reports=len(self._reports),
+            days=self._days,
+            since=since,
+            now=now,
+            zone=wish.schedule.timezone,
+        )
+        newest = [await self._shown(news, compiled, store) for news in imagined.told[: -SHOWN - 1 : -1]]
+        return preview.model_copy(update={"newest": tuple(each for each in newest if each)})
+
+    def _matches(self, compiled: CompiledFilter, now: datetime) -> list[News]:
+        """The reports for which the filter holds, the first seen first."""
+        judge = Snapshot.build({"it": compiled.expression})
+        floor = now - timedelta(days=self._days)
+        found = [
+            news
+            for recent in self._candidates(compiled)
+            if (news := recent.news).seen >= floor and next(judge.match(recent.document), None)
+        ]
+        return sorted(found, key=lambda news: news.seen)
+
+    def _candidates(self, compiled: CompiledFilter) -> list[_Recent]:
+        """Those that have, for each part of the filter, one of the terms of which every match has one."""
+        expression = compiled.expression
+        parts = expression.parts if isinstance(expression, AllOf) else (expression,)
+        needed = [find_required_terms(part, lambda _: 1) or () for part in parts]
+        recent = list(self._reports.values())
+        # Facts first: they are quicker to look for.
+        for terms in sorted(needed, key=lambda terms: not all(isinstance(term, Fact) for term in terms)):
+            if 0 < len(terms) <= FEW_TERMS:
+                recent = _having(terms, recent)
+        return recent
+
+    async def _shown(self, news: News, compiled: CompiledFilter, store: ReportStore) -> PreviewReport | None:
+        tagged = await store.get(news.report)
+        matched = find_match(compiled, tagged, text_of(tagged)) if tagged else None
+        if tagged is None or matched is None:
+            return None
+        report = tagged.report
+        return PreviewReport(
+            id=report.id,
+            title=report.title,
+            source=report.source.title,
+            published_at=report.published_at,
+            clauses=matched.clauses,
+            evidence=matched.evidence[:20],
+        )
+
+    async def load(self) -> None:
+        """Read what is stored; previews can be had afterwards."""
+        started, store, after = time.monotonic(), ReportStore(self._bus.redis, self._bus.names), None
+        floor = int((datetime.now(UTC) - timedelta(days=self._days)).timestamp() * 1_000_000)
+        while page := await store.page(after=after, limit=PAGE):
+            for stored in page:
+                if stored.tagged and stored.place.moment >= floor:
+                    self._order.appendleft(self._take(stored.tagged))
+            after = page[-1].place
+            if after.moment < floor or len(self._order) >= self._most:
+                break
+        seconds = round(time.monotonic() - started, 1)
+        self._ready.set()
+        log.info("reports read for previews", reports=len(self._reports), seconds=seconds)
+
+    def _take_event(self, fields: dict[bytes, bytes]) -> None:
+        try:
+            self._order.append(self._take(ReportTagged.model_validate_json(fields.get(b"event", b"")).data))
+            self._forget()
+        except ValidationError:
+            self._bus.counters.add("previews_unreadable")
+
+    def _take(self, tagged: TaggedReport) -> tuple[datetime, str]:
+        document = document_of(tagged)
+        news = news_of(tagged, document)
+        facts = frozenset(document.facts)
+        text = document.text
+        self._reports[news.report] = _Recent(news._replace(facts=facts), text.title.line, text.text.line)
+        return news.seen, news.report
+
+    def _forget(self) -> None:
+        floor = datetime.now(UTC) - timedelta(days=self._days)
+        while self._order and (self._order[0][0] < floor or len(self._order) > self._most):
+            seen, report = self._order.popleft()
+            kept = self._reports.get(report)
+            if kept and kept.news.seen == seen:
+                del self._reports[report]
+
+
+def _having(terms: Sequence[Term], recent: Sequence[_Recent]) -> list[_Recent]:
+    """Those in which one of the terms may be."""
+    facts = {term.key for term in terms if isinstance(term, Fact)}
+    words = [f" {term.words.partition('*')[0]}" for term in terms if isinstance(term, Phrase)]
+    return [
+        each
+        for each in recent
+        if not facts.isdisjoint(each.news.facts)
+        or any(word in each.text or word in each.title for word in words)
+    ]

@@ -1,0 +1,88 @@
+"""What a wish would have brought: for programs as JSON, for the form as a piece of its page."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Form
+from fastapi.responses import HTMLResponse
+from pydantic import ValidationError
+
+from services.api.core.form import AlertForm, what_and_when
+from services.api.core.preview import Preview, PreviewWish
+from services.api.core.problem import Invalid, Problem, field_errors
+from services.api.web.parts import HostOf, Parts, PartsOf
+
+router = APIRouter()
+
+MINUTE = 60
+TRIES: dict[str, Any] = {
+    "words": {
+        "summary": "Words in one country, as a daily digest",
+        "value": {
+            "filter": {"query": '"humanitarian corridor" OR evacuat*', "countries": ["SD"]},
+            "schedule": {"mode": "daily", "at": "08:00", "timezone": "Africa/Khartoum"},
+        },
+    }
+}
+
+
+@router.post("/v1/preview", tags=["subscriptions"])
+async def preview(
+    wish: Annotated[PreviewWish, Body(openapi_examples=TRIES)], parts: PartsOf, host: HostOf
+) -> Preview:
+    """Return what a filter would have matched in the last days, how many a day, and the newest with the reasons."""
+    await parts.desk.check_filter(wish.filter)
+    return await _previewed(parts, wish, host)
+
+
+def typed_form(
+    topics: Annotated[list[str] | None, Form()] = None,
+    query: Annotated[str, Form()] = "",
+    countries: Annotated[str, Form()] = "",
+    name: Annotated[str, Form()] = "",
+    channel: Annotated[str, Form()] = "email",
+    address: Annotated[str, Form()] = "",
+    url: Annotated[str, Form()] = "",
+    stories: Annotated[str, Form()] = "once",
+    mode: Annotated[str, Form()] = "instant",
+    at: Annotated[str, Form()] = "",
+    timezone: Annotated[str, Form()] = "",
+    quiet_from: Annotated[str, Form()] = "",
+    quiet_to: Annotated[str, Form()] = "",
+) -> AlertForm:
+    """Return the form as it was typed."""
+    return AlertForm(
+        tuple(topics or ()), query, countries, name, channel, address, url,
+        stories, mode, at, timezone, quiet_from, quiet_to,
+    )  # fmt: skip
+
+
+Typed = Annotated[AlertForm, Depends(typed_form)]
+
+
+@router.post("/subscribe/preview", include_in_schema=False)
+async def preview_form(form: Typed, parts: PartsOf, host: HostOf) -> HTMLResponse:
+    """The preview of a form that is being filled in: a piece of a page, with what is wrong in it."""
+    try:
+        found = await form_preview(parts, form, host)
+    except Problem as e:
+        return parts.pages.render("_preview.html", private=True, preview=None, problem=e)
+    return parts.pages.render("_preview.html", private=True, preview=found, problem=None)
+
+
+async def form_preview(parts: Parts, form: AlertForm, host: str) -> Preview | None:
+    """Return the preview of a form; None if nothing is chosen yet. Raise a Problem if something is wrong in it."""
+    fields = what_and_when(form)
+    if not any(fields["filter"].values()):
+        return None
+    try:
+        wish = PreviewWish.model_validate(fields)
+    except ValidationError as e:
+        raise Invalid(field_errors([dict(error) for error in e.errors(include_url=False)])) from e
+    await parts.desk.check_filter(wish.filter)
+    return await _previewed(parts, wish, host)
+
+
+async def _previewed(parts: Parts, wish: PreviewWish, host: str) -> Preview:
+    await parts.desk.limit_previews(host)
+    return await parts.recent.preview(wish, parts.reports, datetime.now(UTC))

@@ -1,0 +1,178 @@
+"""What becomes of a report, on a real Redis: told once, held for a digest, held back, told again when it changed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.notify.adapters.cases import Wanting
+from services.notify.adapters.digests import Digests
+from services.notify.adapters.fan_out import FanOut
+from shared.bus import Bus
+from shared.decision import news_of, terms_of
+from shared.deliveries import DeliveryLog
+from shared.delivery import Delivery
+from shared.digest import Digest
+from shared.events import Story, TaggedReport
+from shared.holdings import Holdings
+from shared.subscription_store import SubscriptionStore
+from shared.subscriptions import CompiledFilter, Filter, Subscription, WebhookEndpoint, document_of
+from tests.builders import make_report, make_tagged, store_reports
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def make_subscription(name: str = "a", **more: Any) -> Subscription:
+    values = {
+        "id": f"sub_{name}",
+        "filter": Filter(topics=("displacement", "aid")),
+        "channel": WebhookEndpoint(type="webhook", url="https://ok.example/"),
+        "state": "active",
+        "token_hash": "",
+        "created_at": NOW - timedelta(days=1),
+        "changed_at": NOW,
+    }
+    return Subscription.model_validate(values | more)
+
+
+def seen_now(title: str = "Families cross the river", story: str = "", **more: Any) -> TaggedReport:
+    """A report seen just now, on displacement."""
+    report = make_report(title, published_at=NOW, fetched_at=NOW, **more)
+    tagged = make_tagged(report, displacement=("fled",))
+    return tagged.model_copy(update={"story": Story(id=story or report.id, position=1, sources=1)})
+
+
+def revised(tagged: TaggedReport, **changes: Any) -> TaggedReport:
+    revision = {"revision": tagged.report.revision + 1, **changes}
+    return tagged.model_copy(update={"report": tagged.report.model_copy(update=revision)})
+
+
+class Teller:
+    """notify's deciding half."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus, self.fan_out, self.log = bus, FanOut(bus), DeliveryLog(bus)
+
+    async def tell(self, tagged: TaggedReport, *subscriptions: Subscription) -> None:
+        await store_reports(self.bus, [tagged])
+        news = news_of(tagged, document_of(tagged))
+        await self.fan_out.tell(news, [terms_of(each) for each in subscriptions])
+
+    async def queued(self) -> list[str]:
+        rows = await self.bus.redis.xrange(self.bus.names.deliveries)
+        return [fields[b"id"].decode() for _, fields in rows]
+
+    async def deliveries(self, subscription: Subscription) -> list[Delivery]:
+        """The oldest first; those of one second in any order."""
+        return [delivery for delivery, _ in await self.log.newest(subscription.id)][::-1]
+
+    async def decisions(self, subscription: Subscription) -> list[str]:
+        return sorted(delivery.decision for delivery in await self.deliveries(subscription))
+
+    async def digest(self, delivery_id: str, subscription: Subscription) -> Digest:
+        delivery = await self.log.get(delivery_id)
+        assert delivery is not None
+        wanting = Wanting(subscription, CompiledFilter.of(subscription.filter))
+        digest = await Digests(self.bus).find(delivery, wanting)
+        assert digest is not None
+        return digest
+
+
+@pytest.fixture
+async def teller(bus: Bus) -> AsyncIterator[Teller]:
+    yield Teller(bus)
+
+
+async def test_a_match_is_told_once_however_often_the_report_is_read(teller: Teller) -> None:
+    subscription, tagged = make_subscription(), seen_now()
+    await teller.tell(tagged, subscription)
+    await teller.tell(tagged, subscription)
+    assert len(await teller.queued()) == 1
+
+
+async def test_two_processes_that_tell_one_story_at_once_tell_it_once(redis_url: str, teller: Teller) -> None:
+    subscriptions = [make_subscription(str(number)) for number in range(50)]
+    stories = [seen_now(story="s") for _ in range(4)]
+    await asyncio.gather(*(teller.tell(tagged, *subscriptions) for tagged in stories))
+    assert len(await teller.queued()) == 50
+    assert await teller.decisions(subscriptions[7]) == ["now", "same_story", "same_story", "same_story"]
+
+
+async def test_a_story_is_told_again_when_a_topic_that_was_asked_for_is_new(teller: Teller) -> None:
+    subscription, first, second = make_subscription(), seen_now(story="s"), seen_now(story="s")
+    more = make_tagged(second.report, displacement=("fled",), aid=("hundred",))
+    await teller.tell(first, subscription)
+    await teller.tell(more.model_copy(update={"story": second.story}), subscription)
+    assert await teller.decisions(subscription) == ["now", "now"]
+    assert {each.refers_to for each in await teller.deliveries(subscription)} == {None, first.report.id}
+
+
+async def test_a_revision_is_an_update_only_if_headline_or_figures_changed(teller: Teller) -> None:
+    subscription = make_subscription()
+    unwanting = make_subscription("b", updates=False)
+    tagged = seen_now(text="Some 300 fled on 4 boats.")
+    polished = revised(tagged, text="About 300 fled, on 4 boats, at 14:05.")
+    counted = revised(polished, text="Some 450 fled on 4 boats.")
+    for each in (tagged, polished, counted, counted):
+        await teller.tell(each, subscription, unwanting)
+    assert len(await teller.queued()) == 3
+    assert [each.is_update for each in await teller.deliveries(unwanting)] == [False]
+    [update] = [each for each in await teller.deliveries(subscription) if each.is_update]
+    assert update.refers_to == tagged.report.id
+
+
+async def test_what_is_held_becomes_one_digest_when_it_is_due(teller: Teller) -> None:
+    subscription = make_subscription(schedule={"mode": "daily", "at": "08:00", "timezone": "Asia/Kathmandu"})
+    for number in range(3):
+        await teller.tell(seen_now(f"Report {number}", story="s" if number else ""), subscription)
+    held = [each for each in await teller.deliveries(subscription) if each.state == "held"]
+    assert await teller.queued() == []
+    assert await teller.fan_out.queue_digests(NOW) == 0
+    assert await teller.fan_out.queue_digests(NOW + timedelta(days=1)) == 1
+    assert await teller.fan_out.queue_digests(NOW + timedelta(days=1)) == 0
+    assert await teller.queued() == [held[0].digest]
+    digest = await teller.digest(str(held[0].digest), subscription)
+    assert (digest.count, [topic.topic for topic in digest.topics]) == (2, ["displacement"])
+    assert (digest.due.minute, digest.due.hour) == (15, 2)
+
+
+async def test_a_digest_is_built_once(teller: Teller) -> None:
+    subscription = make_subscription(schedule={"mode": "hourly"})
+    tagged = seen_now()
+    await teller.tell(tagged, subscription)
+    await teller.fan_out.queue_digests(NOW + timedelta(hours=2))
+    [digest_id] = await teller.queued()
+    first = await teller.digest(digest_id, subscription)
+    await store_reports(teller.bus, [revised(tagged, title="Another headline")])
+    assert await teller.digest(digest_id, subscription) == first
+
+
+async def test_what_comes_too_late_for_a_digest_goes_into_the_next(teller: Teller) -> None:
+    subscription = make_subscription(schedule={"mode": "hourly"})
+    await teller.tell(seen_now(), subscription)
+    await teller.fan_out.queue_digests(NOW + timedelta(hours=2))
+    await teller.tell(seen_now(), subscription)
+    digests = {each.digest for each in await teller.deliveries(subscription) if each.state == "held"}
+    assert len(digests) == 2
+    assert await teller.fan_out.queue_digests(NOW + timedelta(hours=3)) == 1
+
+
+async def test_what_is_over_the_limit_of_an_hour_waits_for_its_end(teller: Teller) -> None:
+    subscription = make_subscription(schedule={"at_most_per_hour": 2})
+    await asyncio.gather(*(teller.tell(seen_now(), subscription) for _ in range(5)))
+    assert len(await teller.queued()) == 2
+    assert await teller.decisions(subscription) == ["now"] * 2 + ["over_limit"] * 3
+
+
+async def test_nothing_of_a_digest_is_left_when_its_subscription_is_removed(teller: Teller) -> None:
+    subscription = make_subscription(schedule={"mode": "hourly"})
+    store = SubscriptionStore(teller.bus)
+    await store.add(subscription)
+    await teller.tell(seen_now(), subscription)
+    await store.remove(subscription.id)
+    await Holdings(teller.bus).erase(subscription.id)
+    assert await teller.fan_out.queue_digests(NOW + timedelta(days=2)) == 0
+    left = [key async for key in teller.bus.redis.scan_iter(f"{teller.bus.names.prefix}*")]
+    assert not [key for key in left if b"digest" in key or b"deliver" in key]
