@@ -75,32 +75,30 @@ class Automaton:
 
     def __init__(self, forms: Iterable[str]) -> None:
         different = [form for form, _ in groupby(sorted(forms))]
-        # Numbers are places in this list: half the memory of a dictionary beside the automaton.
-        self._plain = [form for form in different if "* " not in form]
+        plain = [form for form in different if "* " not in form]
         chunked = [form for form in different if "* " in form]
-        heads = sorted({form for form in map(_head, chunked) if not self._is_plain(form)})
-        self._only_heads = range(len(self._plain), len(self._plain) + len(heads))
-        self._numbers = {form: number for number, form in enumerate(heads, start=len(self._plain))}
+        heads = sorted({*map(_head, chunked)}.difference(plain)) if chunked else []
+        # A phrase's number is its place here: half the memory of a dictionary beside the automaton.
+        self.forms = (*plain, *heads, *chunked)
+        """The phrases by their numbers, and the beginnings by which those with a prefix inside are found."""
+        self._plain = len(plain)
+        self._only_heads = range(len(plain), len(plain) + len(heads))
+        self._others = {
+            form: number for number, form in enumerate(self.forms[len(plain) :], start=len(plain))
+        }
         self._chunked: dict[int, list[tuple[int, list[bytes]]]] = {}
-        for number, form in enumerate(chunked, start=self._only_heads.stop):
+        for form in chunked:
             rest = [chunk.encode() for chunk in _chunks(form)[1:]]
-            self._chunked.setdefault(self.number_of(_head(form)), []).append((number, rest))
-            self._numbers[form] = number
-        self.size = self._only_heads.stop + len(chunked)
-        """All numbers are below it."""
+            self._chunked.setdefault(self.number_of(_head(form)), []).append((self._others[form], rest))
         # Bytes: with strings, the engine would count code points along every line.
         self._find = BytesAhoCorasick(
-            (_atom(form).encode() for form in (*self._plain, *heads)),
-            implementation=Implementation.ContiguousNFA,
+            (_atom(form).encode() for form in (*plain, *heads)), implementation=Implementation.ContiguousNFA
         ).find_matches_as_indexes
 
     def number_of(self, form: str) -> int:
         """The number of a phrase that it was made with."""
-        return bisect_left(self._plain, form) if self._is_plain(form) else self._numbers[form]
-
-    def _is_plain(self, form: str) -> bool:
-        place = bisect_left(self._plain, form)
-        return place < len(self._plain) and self._plain[place] == form
+        number = self._others.get(form)
+        return bisect_left(self.forms, form, hi=self._plain) if number is None else number
 
     def places(self, words: Words) -> list[Place]:
         """Every place of every phrase in the line of a field, sentence by sentence."""

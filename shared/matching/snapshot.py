@@ -201,7 +201,7 @@ class _Keys:
         self._numbers: dict[Term, int] = {}
         self._facts: dict[str, int] = {}
         self._fields: dict[FieldName, dict[int, int]] = {"title": {}, "text": {}}
-        for number, term in enumerate(terms, start=automaton.size):
+        for number, term in enumerate(terms, start=len(automaton.forms)):
             if isinstance(term, Fact):
                 self._facts[term.key] = number
             elif term.field is not None:
