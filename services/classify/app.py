@@ -26,6 +26,7 @@ from shared.service import App
 log = structlog.get_logger()
 
 FORGET_SECONDS = 3600.0
+SIDE_BY_SIDE = 100
 
 
 def make_app(settings: ClassifySettings) -> App:
@@ -53,7 +54,8 @@ def make_app(settings: ClassifySettings) -> App:
                 await ReportStore(app.bus.redis, settings.names).forget(settings.retention_seconds, topics)
             await asyncio.sleep(FORGET_SECONDS)
 
-    app.consume(settings.names.published, on_report)
+    # Side by side, so that the stories of many are asked for in one round trip.
+    app.consume(settings.names.published, on_report, concurrency=SIDE_BY_SIDE)
     app.background(forget_old_reports)
     app.resource(announced)
     app.background(rulebook.watch)

@@ -42,6 +42,9 @@ class Clause:
     text: str
     evidence: tuple[Evidence, ...]
 
+    def __hash__(self) -> int:
+        return hash(self.text)
+
 
 Places = Mapping[FieldName, list[Place]]
 """Where phrases stand in the line of each field."""
@@ -65,22 +68,22 @@ class Found:
         self._automaton = automaton
         self._places = places
         self._spans: dict[str, list[Span]] = {}
-        self._clauses: dict[tuple[Phrase, str], Clause] = {}
+        self._clauses: dict[tuple[str, str, str | None], Clause] = {}
 
     @cached_property
-    def _starts(self) -> dict[int, list[tuple[FieldName, int]]]:
+    def _starts(self) -> dict[str, list[tuple[FieldName, int]]]:
         """By phrase, in which field and where in its line it begins."""
-        starts: dict[int, list[tuple[FieldName, int]]] = {}
+        starts: dict[str, list[tuple[FieldName, int]]] = {}
         for field, places in self._places.items():
             for number, start, _ in places:
-                starts.setdefault(number, []).append((field, start))
+                starts.setdefault(self._automaton.forms[number], []).append((field, start))
         return starts
 
     def spans(self, phrase: Phrase) -> list[Span]:
         """The places of a phrase, the title's first."""
         words = phrase.words
         if words not in self._spans:
-            starts = self._starts.get(self._automaton.numbers[words], ())
+            starts = self._starts.get(words, ())
             length, text = words.count(" "), self.document.text
             numbers = [(field, text.words(field).number_at(start)) for field, start in starts]
             self._spans[words] = [Span(field, first, first + length) for field, first in numbers]
@@ -90,12 +93,12 @@ class Found:
     def has(self, phrase: Phrase) -> bool:
         """Whether the phrase is anywhere; cheaper than to say where."""
         if phrase.field is None:
-            return self._automaton.numbers[phrase.words] in self._starts
+            return phrase.words in self._starts
         return bool(self.spans(phrase))
 
     def clause(self, phrase: Phrase) -> Clause:
         """What a phrase found. Remembered: conditions by the hundred may hold by the same phrase."""
-        key = phrase, phrase.typed
+        key = phrase.typed, phrase.words, phrase.field
         if key not in self._clauses:
             self._clauses[key] = _clause(phrase, self.spans(phrase), self)
         return self._clauses[key]
@@ -214,7 +217,11 @@ def _clauses(expression: Expression, found: Found) -> Iterator[Clause]:
             yield _clause(expression, _ordered(s for s in spans if found.sentence_of(s) in sentences), found)
         case AllOf(parts) | AnyOf(parts) | AtLeast(_, parts):
             for part in parts:
-                if holds(part, found):
+                # Nearly all parts are phrases, and most of those are not there.
+                if isinstance(part, Phrase):
+                    if found.has(part):
+                        yield found.clause(part)
+                elif holds(part, found):
                     yield from _clauses(part, found)
         case Weighted(_, items):
             for part, weight in items:

@@ -5,14 +5,16 @@ All phrases are one Aho-Corasick automaton over the line of a field: the phrase 
 prefix, and the rest is compared where it was found.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from operator import itemgetter
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-from shared.matching.text import Span, Text, Words, cut
+from shared.matching.text import Words, cut
 
 SHORTEST_PREFIX = 3
 
@@ -68,100 +70,75 @@ def normal_form(phrase: str) -> str:
     return " ".join(map(str, parts_of(phrase)))
 
 
-class PhraseIndex:
-    """Phrases made ready to be found. Whole words, any case; no phrase crosses a sentence's end."""
-
-    def __init__(self, phrases: Iterable[str]) -> None:
-        """Raise PhraseError for a phrase that cannot be looked for."""
-        written: dict[str, list[str]] = {}
-        for phrase in dict.fromkeys(phrases):
-            written.setdefault(normal_form(phrase), []).append(phrase)
-        self._automaton = Automaton(written)
-        self._written = {self._automaton.numbers[form]: phrases for form, phrases in written.items()}
-
-    def find(self, text: Text) -> list[tuple[str, Span]]:
-        """Every place of every phrase, overlapping ones too: title, then text; by first word."""
-        written, automaton = self._written, self._automaton
-        return [
-            (phrase, Span(field, first, last))
-            for field, words in text.fields()
-            for number, first, last in automaton.spans(words, automaton.places(words))
-            for phrase in written[number]
-        ]
-
-
 class Automaton:
-    """Different phrases in normal form, and the number of each."""
+    """Phrases in normal form, and a number for each."""
 
     def __init__(self, forms: Iterable[str]) -> None:
-        self.numbers: dict[str, int] = {}
-        atoms: dict[str, int] = {}
-        chunked: dict[str, list[str]] = {}
-        for form in forms:
-            if "* " in form:
-                chunked[form] = _chunks(form)
-            else:
-                self.numbers[form] = atoms.setdefault(*_atom(form, len(atoms)))
-        for chunks in chunked.values():
-            atoms.setdefault(chunks[0], len(atoms))
+        different = [form for form, _ in groupby(sorted(forms))]
+        plain = [form for form in different if "* " not in form]
+        chunked = [form for form in different if "* " in form]
+        heads = sorted({*map(_head, chunked)}.difference(plain)) if chunked else []
+        # A phrase's number is its place here: half the memory of a dictionary beside the automaton.
+        self.forms = (*plain, *heads, *chunked)
+        """The phrases by their numbers, and the beginnings by which those with a prefix inside are found."""
+        self._plain = len(plain)
+        self._only_heads = range(len(plain), len(plain) + len(heads))
+        self._others = {
+            form: number for number, form in enumerate(self.forms[len(plain) :], start=len(plain))
+        }
         self._chunked: dict[int, list[tuple[int, list[bytes]]]] = {}
-        for number, (form, chunks) in enumerate(chunked.items(), start=len(atoms)):
-            self.numbers[form] = number
-            self._chunked.setdefault(atoms[chunks[0]], []).append(
-                (number, [chunk.encode() for chunk in chunks[1:]])
-            )
-        self._plain = frozenset(self.numbers.values())
-        self._only_chunks = set(atoms.values()) - self._plain
-        self._lengths = {number: form.count(" ") for form, number in self.numbers.items()}
+        for form in chunked:
+            rest = [chunk.encode() for chunk in _chunks(form)[1:]]
+            self._chunked.setdefault(self.number_of(_head(form)), []).append((self._others[form], rest))
         # Bytes: with strings, the engine would count code points along every line.
         self._find = BytesAhoCorasick(
-            [atom.encode() for atom in atoms], implementation=Implementation.ContiguousNFA
+            (_atom(form).encode() for form in (*plain, *heads)), implementation=Implementation.ContiguousNFA
         ).find_matches_as_indexes
 
+    def number_of(self, form: str) -> int:
+        """The number of a phrase that it was made with."""
+        number = self._others.get(form)
+        return bisect_left(self.forms, form, hi=self._plain) if number is None else number
+
     def places(self, words: Words) -> list[Place]:
-        """Every place of every phrase in the line of a field."""
+        """Every place of every phrase in the line of a field, sentence by sentence."""
         if not words.line:
             return []
-        places = self._find(words.encoded, overlapping=True)
-        if not self._chunked:
+        places = self._find(words.line, overlapping=True)
+        heads = [place for place in places if place[0] in self._chunked]
+        if not heads:
             return places
         more = [
-            (number, start, end)
-            for atom, start, end in places
-            if atom in self._chunked
+            (number, start, last)
+            for atom, start, end in heads
             for number, chunks in self._chunked[atom]
-            if _continues(words.encoded, end, chunks)
+            if (last := _end(words.line, end, chunks))
         ]
-        if self._only_chunks:
-            places = [place for place in places if place[0] not in self._only_chunks]
-        return places + more
-
-    def spans(self, words: Words, places: list[Place]) -> Iterable[Place]:
-        """The places as numbers of words: phrase, first word, last word; by first word."""
-        line, lengths = words.encoded, self._lengths
-        here = word = 0
-        for number, start, _ in sorted(places, key=itemgetter(1)):
-            # A sentence's end is a newline with a space of its own.
-            word += line.count(b" ", here, start) - line.count(b"\n", here, start)
-            here = start
-            yield number, word, word + lengths[number]
+        if self._only_heads:
+            places = [place for place in places if place[0] not in self._only_heads]
+        return sorted(places + more, key=itemgetter(1)) if more else places
 
 
-def _atom(form: str, number: int) -> tuple[str, int]:
-    return (f" {form[:-1]}" if form.endswith("*") else f" {form} "), number
+def _atom(form: str) -> str:
+    return f" {form[:-1]}" if form.endswith("*") else f" {form} "
+
+
+def _head(form: str) -> str:
+    """The phrase by which one with a prefix inside is found: of `a b* c*` it is `a b*`."""
+    return form.partition("* ")[0] + "*"
 
 
 def _chunks(form: str) -> list[str]:
     """`a b* c d*` is " a b", " c d"; `a* b` is " a", " b "."""
     *heads, last = form.split("* ")
-    return [*(f" {head}" for head in heads), _atom(last, 0)[0]]
+    return [*(f" {head}" for head in heads), _atom(last)]
 
 
-def _continues(line: bytes, end: int, chunks: list[bytes]) -> bool:
-    """Whether the chunks follow, each right after the word in which the one before ends."""
+def _end(line: bytes, end: int, chunks: list[bytes]) -> int:
+    """Where the last chunk ends, if each follows right after the word in which the one before ends; 0 if not."""
     for chunk in chunks:
         end = line.find(b" ", end)
         if not line.startswith(chunk, end):
-            return False
+            return 0
         end += len(chunk)
-    return True
+    return end

@@ -66,7 +66,7 @@ class Query:
 
     @cached_property
     def _automaton(self) -> Automaton:
-        return Automaton(dict.fromkeys(phrase.words for phrase in phrases_of(self.root)))
+        return Automaton(phrase.words for phrase in phrases_of(self.root))
 
     @property
     def facts(self) -> tuple[str, ...]:

@@ -158,7 +158,7 @@ class _Segment:
         def cost(term: Term) -> float:
             return uses[term] * _commonness(term)
 
-        self._automaton = Automaton(dict.fromkeys(term.words for term in uses if isinstance(term, Phrase)))
+        self._automaton = Automaton(term.words for term in uses if isinstance(term, Phrase))
         self._keys = _Keys(self._automaton, uses)
         self._filed: dict[int, list[_Entry]] = {}
         filed = [(self._keys.of(required_terms(each, cost)), each) for each in shared]
@@ -201,14 +201,13 @@ class _Keys:
         self._numbers: dict[Term, int] = {}
         self._facts: dict[str, int] = {}
         self._fields: dict[FieldName, dict[int, int]] = {"title": {}, "text": {}}
-        following = len(automaton.numbers) and max(automaton.numbers.values()) + 1
-        for number, term in enumerate(terms, start=following):
+        for number, term in enumerate(terms, start=len(automaton.forms)):
             if isinstance(term, Fact):
                 self._facts[term.key] = number
             elif term.field is not None:
-                self._fields[term.field][automaton.numbers[term.words]] = number
+                self._fields[term.field][automaton.number_of(term.words)] = number
             else:
-                number = automaton.numbers[term.words]
+                number = automaton.number_of(term.words)
             self._numbers[term] = number
 
     def of(self, terms: Iterable[Term]) -> Keys:

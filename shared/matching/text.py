@@ -6,18 +6,25 @@
    and the Arabic article. Forms may differ in length from the original.
 3. Sentences end at . ! ? … ؟ before white space, and at blank lines; a title is one sentence.
 
-What is searched is the `line` of a field: all forms joined by single spaces, a newline between sentences. It is
-made by whole-string operations; word by word, which is several times slower, only where a text has something
-rare in it. Where a word stands in the original is worked out for the sentences that are asked for.
+What is searched is the `line` of a field: all forms joined by single spaces, a newline between sentences, in UTF-8.
+
+- Where every letter has a form of one ASCII letter, the whole string becomes the line at once: no word is looked at.
+  What falls out of it is remembered, so that a place in the line leads back to the original by counting.
+- Other scripts are cut into words, whose forms are remembered.
+- Where a text has something rare in it (hidden marks, digraphs), its forms are made word by word.
+
+In the last two, where a word stands in the original is worked out for the sentences that are asked for.
 """
 
+import codecs
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple
 
 from shared.events import Evidence
@@ -43,21 +50,28 @@ _ARABIC_ARTICLES = ("وال", "بال", "كال", "فال", "ولل", "ال", "�
 _LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "ё": "е"})
 
 # What stands between words in most texts, one character for another, so that offsets stay true.
-_PLAIN = (("_", " "), ("ʼ", "'"), ("’", "'"), ("“", '"'), ("”", '"'), ("–", "-"), ("—", "-"), ("\xa0", " "))
-# Stops are taken from the first of a row: a page of dots costs no more than its length.
-_AFTER_STOP = r"[.!?…؟۔]*[\"'»)\]]*(?:\[\d+\])*(?=\s+(\S))"
-_STOP = re.compile(rf"(?<![.!?…؟۔])[.!?…؟۔]{_AFTER_STOP}")
-# Each begins with one plain character: the search then jumps from one to the next.
-_PLAIN_STOPS = {mark: re.compile(rf"\{mark}(?<![.!?…؟۔]\{mark}){_AFTER_STOP}") for mark in ".!?"}
-_OTHER_STOPS = ("…", "؟", "۔")
+_PLAIN = tuple(zip("_ʼ’“”–—\xa0…۔؟", " ''\"\"-- !!?", strict=True))
 _BLANK_LINE = re.compile(r"\n\s*\n")
-_LAST_WORD = re.compile(r"\w*\Z")
-_LONGEST_ABBREVIATION = 6
 _ABBREVIATIONS = """
     dr mr mrs ms st gen lt col maj sgt capt rep sen gov prof rev hon no vs approx jr sr inc ltd co corp
     jan feb mar apr jun jul aug sep sept oct nov dec mme mm sra ee uu ул им тыс тис млн млрд ст см стр
 """
-_NO_SENTENCE_END = frozenset(_ABBREVIATIONS.split())
+
+
+def _not_after(abbreviations: str) -> str:
+    by_length: dict[int, list[str]] = defaultdict(list)
+    for word in abbreviations.split():
+        by_length[len(word)].append(word)
+    return "".join(rf"(?<!\b(?i:{'|'.join(words)})\.)" for words in by_length.values())
+
+
+# Stops are taken from the first of a row: a page of dots costs no more than its length.
+_AFTER_STOP = r"[.!?]*[\"'»)\]]*(?:\[\d+\])*(?=\s+([^\sa-z]))"
+# Each begins with one plain character: the search then jumps from one to the next.
+_STOPS = {mark: re.compile(rf"\{mark}(?<![.!?]\{mark}){_AFTER_STOP}") for mark in "!?"}
+_STOPS["."] = re.compile(
+    rf"\.(?=[\s.!?\"'»)\]\[])(?<![.!?]\.)(?:(?=[.!?])|(?<!\b[^\W\d]\.){_not_after(_ABBREVIATIONS)}){_AFTER_STOP}"
+)
 
 _SHORT = 8_000
 """Bytes of a line in which counting spaces is quicker than to remember where words begin."""
@@ -65,14 +79,17 @@ _SHORT = 8_000
 _MARK = "\n"
 # Stands for a sentence's end while a line is made.
 _CUT = "\x1e"
+# Stands for what falls out of the line.
+_GONE = "\x7f"
 _INITIAL = re.compile(
-    rf"\.(?<=[^\W\d]\.)(?<![\w{_MARKS}][^\W\d]\.)(?<![\w{_MARKS}]'[sS]\.)(?<![\u0400-\u052f]'[\u0400-\u052f]\.)"
-    rf"([^\W\d]){_INITIALS_END}"
+    rf"\.(?=[^\W\d]{_INITIALS_END})(?<=[^\W\d]\.)(?<![\w{_MARKS}][^\W\d]\.)"
+    rf"(?<![\w{_MARKS}]'[sS]\.)(?<![\u0400-\u052f]'[\u0400-\u052f]\.)"
 )
 _POSSESSIVE = re.compile(rf"'(?<=[\w{_MARKS}]')[sS](?![\w{_MARKS}])")
 _INNER_APOSTROPHE = re.compile(r"'(?<=[\u0400-\u052f]')(?=[\u0400-\u052f])")
-_RARE = (_CUT, "'s'", "'S'", "`", "\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
-_ASCII = "".join(chr(n).lower() if chr(n).isalnum() else _MARK if chr(n) == _CUT else " " for n in range(128))
+# A word of one letter that looks like what a possessive has.
+_LONE_S = re.compile("'[sS]'")
+_RARE = (_CUT, _GONE, "`", "\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
 _RUNS = re.compile(rf"[\w{_MARKS}{_CUT}]+")
 
 
@@ -91,79 +108,136 @@ class Span(NamedTuple):
 class Words:
     """The words of one field. What costs time is worked out when it is asked for."""
 
-    def __init__(self, original: str, line: str, bounds: list[int]) -> None:
+    def __init__(self, original: str, line: bytes, bounds: list[int], spread: bytes | None = None) -> None:
         self.original = original
         self.line = line
         """" form form \\n form ": what is searched. Empty if there is no word."""
         self._bounds = bounds
-        self._offsets: dict[int, tuple[list[int], list[int]]] = {}
-
-    @cached_property
-    def encoded(self) -> bytes:
-        """The line in UTF-8."""
-        return self.line.encode()
+        self._spread = spread
+        self._offsets: dict[int, list[tuple[int, int]]] = {}
 
     @cached_property
     def forms(self) -> list[str]:
         """The form of each word."""
-        return self.line.split()
+        return self.line.decode().split()
+
+    def first_forms(self, count: int) -> list[bytes]:
+        """The forms of so many words at the beginning, in UTF-8."""
+        return self.line.split(maxsplit=count)[:count]
 
     def __len__(self) -> int:
-        return self.line.count(" ") - self.line.count(_MARK) - 1 if self.line else 0
+        return self._count
+
+    @cached_property
+    def _count(self) -> int:
+        return self.line.count(b" ") - self.line.count(b"\n") - 1 if self.line else 0
 
     @cached_property
     def _positions(self) -> list[int]:
-        """Where in the encoded line each word begins, the space before it."""
-        tokens = self.encoded.split(b" ")[1:-1]
+        """Where in the line each word begins, the space before it; and where the last one ends."""
+        tokens = self.line.split(b" ")[1:-1]
         positions = accumulate((len(token) + 1 for token in tokens), initial=0)
-        return [position for position, token in zip(positions, tokens, strict=False) if token != b"\n"]
+        return [position for position, token in zip(positions, [*tokens, b""], strict=True) if token != b"\n"]
 
     def number_at(self, position: int) -> int:
-        """The number of the word that begins, with its space, there in the encoded line."""
-        line = self.encoded
-        if len(line) < _SHORT:
+        """The number of the word that begins, with its space, there in the line."""
+        if len(self.line) < _SHORT:
             # A sentence's end is a newline with a space of its own.
-            return line.count(b" ", 0, position) - line.count(b"\n", 0, position)
+            return self.line.count(b" ", 0, position) - self.line.count(b"\n", 0, position)
         return bisect_left(self._positions, position)
 
     @cached_property
     def sentences(self) -> list[int]:
         """The number of the first word of each sentence after the first."""
         # Each sentence is " form form ": one space more than words.
-        counts = (sentence.count(" ") - 1 for sentence in self.line.split(_MARK))
+        counts = (sentence.count(b" ") - 1 for sentence in self.line.split(b"\n"))
         return list(accumulate(counts))[:-1]
+
+    @cached_property
+    def breaks(self) -> list[int]:
+        """Where in the line each sentence ends, the last one too."""
+        return list(accumulate(len(sentence) + 1 for sentence in self.line.split(b"\n")))
 
     @cached_property
     def starts(self) -> list[int]:
         """Where each word begins in the original (code points)."""
-        return [start for number in range(len(self._bounds)) for start in self._sentence(number)[0]]
+        return [self.where(start, start + 2)[0] for start in self._positions[:-1]]
 
     @cached_property
     def ends(self) -> list[int]:
         """Where each word ends in the original."""
-        return [end for number in range(len(self._bounds)) for end in self._sentence(number)[1]]
+        return [self.where(start, self.end_of_word(start + 1))[1] for start in self._positions[:-1]]
 
     def sentence_of(self, word: int) -> int:
         """The number of the sentence that a word stands in, from 0."""
         return bisect_right(self.sentences, word)
 
-    def where(self, first: int, last: int) -> tuple[int, int]:
-        """Where a run of words begins and ends in the original."""
-        return self._place(first)[0], self._place(last)[1]
+    def place(self, first: int, last: int) -> tuple[int, int]:
+        """Where a run of words begins, with its space, and ends in the line."""
+        return self._positions[first], self.end_of_word(self._positions[last] + 1)
 
-    def _place(self, word: int) -> tuple[int, int]:
-        number = self.sentence_of(word)
-        starts, ends = self._sentence(number)
-        word -= self.sentences[number - 1] if number else 0
-        return starts[word], ends[word]
+    def end_of_word(self, position: int) -> int:
+        """Where in the line the word ends that has a letter there."""
+        return self.line.index(b" ", position)
 
-    def _sentence(self, number: int) -> tuple[list[int], list[int]]:
+    def where(self, start: int, end: int) -> tuple[int, int]:
+        """Where a run of words of the line, from the space before it to its end, stands in the original."""
+        if self._spread is None:
+            return self._word_at(start)[0], self._word_at(self.line.rindex(b" ", 0, end))[1]
+        first, last, gone, breaks = start + 1, end - 1, self._gone, self.breaks
+        # The line has one character more at its beginning, and two more at each sentence's end.
+        return (
+            first + bisect_right(gone, first) - 2 * bisect_right(breaks, first) - 1,
+            last + bisect_right(gone, last) - 2 * bisect_right(breaks, last),
+        )
+
+    def _word_at(self, start: int) -> tuple[int, int]:
+        """The word in the original that begins, with its space, there in the line."""
+        number = bisect_right(self.breaks, start)
         if number not in self._offsets:
             end = self._bounds[number + 1] if number + 1 < len(self._bounds) else len(self.original)
-            plain = _plain(self.original)
-            matches = list(_WORD.finditer(plain, self._bounds[number], end))
-            self._offsets[number] = [match.start() for match in matches], [match.end(1) for match in matches]
-        return self._offsets[number]
+            matches = _WORD.finditer(_plain(self.original), self._bounds[number], end)
+            self._offsets[number] = [(match.start(), match.end(1)) for match in matches]
+        return self._offsets[number][self.line.count(b" ", self.breaks[number - 1] if number else 0, start)]
+
+    def written(self, start: int, end: int) -> str:
+        """A run of words with its capitals; accents and what stands between the words may be missing."""
+        if self._spread is not None:
+            return self._cased[start + 1 : end].decode()
+        first, last = self.where(start, end)
+        return self.original[first:last]
+
+    def before(self, start: int) -> tuple[int, int] | None:
+        """The place of the word before one that begins, with its space, there."""
+        end = start if self.line[start - 1 : start] != b"\n" else start - 2
+        return (self.line.rindex(b" ", 0, end), end) if end > 0 else None
+
+    def after(self, end: int) -> tuple[int, int] | None:
+        """The place of the word after one that ends there."""
+        start = end if self.line[end + 1 : end + 2] != b"\n" else end + 2
+        return (start, self.end_of_word(start + 1)) if start + 1 < len(self.line) else None
+
+    def begins_a_sentence(self, start: int) -> bool:
+        """Whether the word that begins, with its space, there is the first of its sentence."""
+        return start == 0 or self.line[start - 1 : start] == b"\n"
+
+    def begins_small(self, start: int) -> bool:
+        """Whether the word that begins, with its space, there begins with a small letter."""
+        if self._spread is not None:
+            return self._cased[start + 1 : start + 2].islower()
+        first = self._word_at(start)[0]
+        return self.original[first : first + 1].islower()
+
+    @cached_property
+    def _cased(self) -> bytes:
+        assert self._spread is not None
+        return self._spread.translate(None, _GONE.encode())
+
+    @cached_property
+    def _gone(self) -> list[int]:
+        """For each character that fell out of the line, the place of what follows it there."""
+        assert self._spread is not None
+        return list(accumulate(map(len, self._spread.split(_GONE.encode()))))[:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,23 +266,44 @@ class Text:
 
     def evidence(self, span: Span) -> Evidence:
         """The span as the original has it: `evidence.text == original[start:end]`."""
-        words = self.words(span.field)
-        start, end = words.where(span.first, span.last)
-        return Evidence(field=span.field, start=start, end=end, text=words.original[start:end])
+        return self.quote(span.field, *self.words(span.field).place(span.first, span.last))
+
+    def quote(self, field: FieldName, start: int, end: int) -> Evidence:
+        """A run of words of a line, from the space before it to its end, as the original has it."""
+        words = self.title if field == "title" else self.text
+        first, last = words.where(start, end)
+        return Evidence(field=field, start=first, end=last, text=words.original[first:last])
 
 
 def cut(original: str, *, one_sentence: bool = False) -> Words:
     """The words of one string."""
     plain = _plain(original)
     bounds = [0] if one_sentence else [0, *_breaks(plain)]
-    pieces = [plain[start:end] for start, end in zip(bounds, [*bounds[1:], len(plain)], strict=True)]
-    lines = _lines(pieces) if not any(map(plain.__contains__, _RARE)) else None
-    if lines is None:
-        lines = list(map(_line_by_words, pieces))
+    if any(map(plain.__contains__, _RARE)) or ("'" in plain and _LONE_S.search(plain)):
+        return _words(original, bounds, list(map(_line_by_words, _pieces(plain, bounds))))
+    joined = _joined(plain, bounds)
+    spread = _spread(joined)
+    if spread is None:
+        lines = _lines(joined) or list(map(_line_by_words, _pieces(plain, bounds)))
+        return _words(original, bounds, lines)
+    line = spread.translate(_LOWER, b"\x7f")
+    if b" " in (sentences := line.split(b"\n")):
+        # A sentence without words is part of the one before.
+        bounds = [bound for bound, each in zip(bounds, sentences, strict=True) if each != b" "]
+        spread = _spread(_joined(plain, [0, *bounds[1:]]))
+        line = spread.translate(_LOWER, b"\x7f") if spread and bounds else b""
+    return Words(original, line, bounds, spread)
+
+
+def _words(original: str, bounds: list[int], lines: list[str]) -> Words:
     kept = [number for number, line in enumerate(lines) if line]
     if len(kept) < len(lines):
         bounds, lines = [bounds[number] for number in kept], [lines[number] for number in kept]
-    return Words(original, f" {f' {_MARK} '.join(lines)} " if lines else "", bounds)
+    return Words(original, f" {f' {_MARK} '.join(lines)} ".encode() if lines else b"", bounds)
+
+
+def _pieces(plain: str, bounds: list[int]) -> list[str]:
+    return [plain[start:end] for start, end in pairwise([*bounds, len(plain)])]
 
 
 def form_of(word: str) -> str:
@@ -224,22 +319,53 @@ def _plain(original: str) -> str:
     return original
 
 
-def _lines(pieces: list[str]) -> list[str] | None:
-    """The line of each sentence, made from all at once; None if that would be wrong."""
-    joined = f"{_CUT} ".join(pieces)
+def _joined(plain: str, bounds: list[int]) -> str:
+    """All sentences, a mark between them, and without what may stand inside a word."""
+    joined = f"{_CUT} ".join(_pieces(plain, bounds))
     if "." in joined:
-        joined = _INITIAL.sub(r"\1", joined)
+        joined = _INITIAL.sub(_GONE, joined)
     if "'" in joined:
-        joined = _INNER_APOSTROPHE.sub("", _POSSESSIVE.sub("", joined))
-    if joined.isascii():
-        line = joined.translate(_ASCII)
-        while "  " in line:
-            line = line.replace("  ", " ")
-    else:
-        line = f" {' '.join(map(_FORMS.__getitem__, _RUNS.findall(joined)))} "
-        if "  " in line:
-            return None
-    return [sentence.strip(" ") for sentence in line.split(_MARK)]
+        joined = _INNER_APOSTROPHE.sub(_GONE, _POSSESSIVE.sub("  ", joined))
+    return joined
+
+
+def _spread(joined: str) -> bytes | None:
+    """The line with a mark for each character that falls out of it; None where a letter's form is not one of ASCII."""
+    try:
+        spread = f" {joined} ".encode("latin-1", errors=_FOLD).translate(_BASE_LETTERS)
+    except UnicodeEncodeError:
+        return None
+    if b"\0" in spread:
+        return None
+    # Of a row of spaces the first stays.
+    return spread.replace(b"  ", b" \x7f").replace(b"\x7f ", b"\x7f\x7f")
+
+
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def _form_of_letter(letter: str) -> str:
+    """One ASCII character, as large as the letter; NUL if its form is not one."""
+    form = form_of(letter) if _RUNS.match(letter) else " "
+    if len(form) != 1 or not form.isascii():
+        return "\0"
+    return form.upper() if letter.isupper() else form
+
+
+def _folded_run(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    forms = "".join(map(_form_of_letter, error.object[error.start : error.end]))
+    if "\0" in forms:
+        raise error
+    return forms, error.end
+
+
+_FOLD = "tocsin.fold"
+codecs.register_error(_FOLD, _folded_run)
+
+
+def _lines(joined: str) -> list[str] | None:
+    """The line of each sentence, from words whose forms are remembered; None if that would be wrong."""
+    line = " ".join(map(_FORMS.__getitem__, _RUNS.findall(joined.replace(_GONE, ""))))
+    return None if "  " in f" {line} " else [sentence.strip(" ") for sentence in line.split(_MARK)]
 
 
 def _line_by_words(piece: str) -> str:
@@ -292,26 +418,21 @@ def _without_article(word: str) -> str:
 
 def _breaks(plain: str) -> list[int]:
     """Where sentences end, in order."""
-    if any(map(plain.__contains__, _OTHER_STOPS)):
-        stops = list(_STOP.finditer(plain))
-    else:
-        stops = [
-            match for mark, stop in _PLAIN_STOPS.items() if mark in plain for match in stop.finditer(plain)
-        ]
-    ends = {match.end() for match in stops if _ends(plain, match)}
+    ends = {
+        match.end()
+        for mark, stop in _STOPS.items()
+        if mark in plain
+        for match in stop.finditer(plain)
+        if not match[1].islower()
+    }
     if "\n" in plain:
-        ends.update(match.end() for match in _BLANK_LINE.finditer(plain))
+        # Before a blank line there often is a stop: between the two is no sentence.
+        ends.update(match.end() for match in _BLANK_LINE.finditer(plain) if match.start() not in ends)
     return sorted(ends)
 
 
-def _ends(plain: str, match: re.Match[str]) -> bool:
-    if match[1].islower():
-        return False
-    stop = match.start()
-    if plain[stop] != "." or plain[stop + 1] in ".!?…؟۔":
-        return True
-    before = plain[max(0, stop - _LONGEST_ABBREVIATION - 1) : stop]
-    if not before.isalnum():
-        found = _LAST_WORD.search(before)
-        before = found[0] if found else ""
-    return before.lower() not in _NO_SENTENCE_END and not (len(before) == 1 and before.isalpha())
+_BASE_LETTERS = bytes(
+    ord(_MARK if letter == _CUT else letter if letter == _GONE else _form_of_letter(letter))
+    for letter in map(chr, range(256))
+)
+_LOWER = bytes(range(128)).lower() + bytes(range(128, 256))

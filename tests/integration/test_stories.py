@@ -2,6 +2,8 @@
 
 import asyncio
 
+from redis.exceptions import ResponseError
+
 from services.classify.adapters.story_index import StoryIndex
 from shared.bus import Bus
 from shared.events import Report, Source, Story
@@ -72,4 +74,11 @@ async def test_reports_at_the_same_moment_are_one_story(bus: Bus):
     index, reports = StoryIndex(bus, DAY), [ferry(f"feed{n}") for n in range(20)]
     stories = await asyncio.gather(*map(index.join, reports))
     assert len({story.id for story in stories}) == 1
-    assert sorted(story.position for story in stories) == list(range(1, 21))
+    assert [story.position for story in stories] == list(range(1, 21))
+
+
+async def test_one_that_fails_fails_alone(bus: Bus):
+    index, reports = StoryIndex(bus, DAY), [ferry(f"feed{n}") for n in range(3)]
+    await bus.redis.set(bus.names.report(reports[1].id), "not a hash")
+    first, second, third = await asyncio.gather(*map(index.join, reports), return_exceptions=True)
+    assert isinstance(first, Story) and isinstance(second, ResponseError) and isinstance(third, Story)

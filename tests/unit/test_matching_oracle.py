@@ -92,7 +92,7 @@ def can_be_filed(expression: Expression) -> bool:
 
 
 def found(expression: Expression, document: Document):
-    return find_phrases(Automaton(dict.fromkeys(p.words for p in phrases_of(expression))), document)
+    return find_phrases(Automaton(p.words for p in phrases_of(expression)), document)
 
 
 @settings(max_examples=400)

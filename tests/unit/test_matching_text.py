@@ -121,6 +121,6 @@ def test_whole_string_operations_and_word_by_word_give_the_same_words(original: 
 @given(st.text(alphabet=ODD))
 def test_a_line_has_one_space_between_words_and_a_newline_between_sentences(original: str):
     words = cut(original)
-    sentences = [sentence.split() for sentence in words.line.split("\n")] if words.line else []
+    sentences = [sentence.split() for sentence in words.line.decode().split("\n")] if words.line else []
     assert all(sentences)
-    assert words.line.strip() == " \n ".join(map(" ".join, sentences))
+    assert words.line.decode().strip() == " \n ".join(map(" ".join, sentences))

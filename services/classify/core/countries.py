@@ -9,15 +9,17 @@
    a threshold that grows with the length of the report.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import log2
 from typing import NamedTuple
 
-from services.classify.core.evidence import evidence
+from services.classify.core.evidence import Spot, evidence, in_order
 from shared.events import Country
-from shared.matching.text import FieldName, Span, Text, Words, cut, form_of
+from shared.matching.evaluation import Places
+from shared.matching.text import FieldName, Text, Words, cut, form_of
 
 NOTHING = ""
 """The code of phrases that only hide what they cover."""
@@ -32,6 +34,7 @@ SMALLEST_SHARE = 0.1
 """Of the weight of the country that a report is most about."""
 CAPITALISED = 0.85
 """The share of words with a capital from which a title is set in capitals throughout."""
+LONGEST_TITLE = 40
 
 
 class Name(NamedTuple):
@@ -47,8 +50,8 @@ class Name(NamedTuple):
 class Sense:
     """When a name stands for something else."""
 
-    unless: frozenset[str] = frozenset()
-    """Forms of words that speak against it, anywhere in the report, unless something surer speaks for the country."""
+    unless: frozenset[bytes] = frozenset()
+    """Forms (UTF-8) that speak against it, anywhere in the report, unless something surer speaks for the country."""
     instead: str = NOTHING
     """The country that it means where only that one is surely there."""
     is_person: bool = False
@@ -60,6 +63,17 @@ class Sense:
         return not (self.unless or self.instead or self.is_person or self.is_everyday)
 
 
+PLAIN = Sense()
+
+
+class Meaning(NamedTuple):
+    """The country that a phrase stands for if its words are written like this, and in which sense."""
+
+    code: str
+    capitals: tuple[str, ...]
+    sense: Sense
+
+
 @dataclass(frozen=True, slots=True)
 class Gazetteer:
     """Names by phrase, and the senses of those that have more than one."""
@@ -68,36 +82,44 @@ class Gazetteer:
     senses: Mapping[str, Sense] = field(default_factory=dict, repr=False)
     version: str = ""
 
+    def meanings(self, phrase: str, foreign: frozenset[str]) -> tuple[Meaning, ...]:
+        """What a phrase may mean in a report that is not written in the foreign languages."""
+        sense = self.senses.get(phrase, PLAIN)
+        return tuple(
+            Meaning(name.code, name.capitals, sense)
+            for name in self.names.get(phrase, ())
+            if not name.languages <= foreign
+        )
+
 
 class Mention(NamedTuple):
-    """A name in its place."""
+    """A name in its place: where each of its words begins."""
 
-    span: Span
+    spot: Spot
+    words: tuple[int, ...]
     code: str
     sense: Sense
 
 
-Hits = Iterable[tuple[str, Span]]
-PLAIN = Sense()
-
-
 def find_countries(
-    hits: Hits, report: Text, foreign: frozenset[str], gazetteer: Gazetteer
+    found: Places, report: Text, meanings: Mapping[int, tuple[Meaning, ...]]
 ) -> tuple[Country, ...]:
     """The countries of a report, most mentioned first; none is an answer too.
 
-    `hits` are the gazetteer's phrases found in the report. `foreign` are the languages that it is not written in.
+    `found` are the places of phrases, `meanings` what those phrases mean that are names.
     """
-    mentions = _longest(_as_written(hits, report, foreign, gazetteer))
-    found: dict[str, list[Span]] = defaultdict(list)
+    mentions = _longest(_as_written(found, report, meanings))
+    if not mentions:
+        return ()
+    spots: dict[str, list[Spot]] = defaultdict(list)
     weights: dict[str, float] = defaultdict(float)
     for mention in _in_their_sense(mentions, report):
-        found[mention.code].append(mention.span)
+        spots[mention.code].append(mention.spot)
         weights[mention.code] += _weight(mention, report)
-    words = len(report.title.forms) + len(report.text.forms)
+    words = len(report.title) + len(report.text)
     least = max(needed(words), SMALLEST_SHARE * max(weights.values(), default=0))
-    kept = sorted((code for code in found if weights[code] >= least), key=lambda code: (-weights[code], code))
-    return tuple(Country(code=code, evidence=evidence(found[code], report)) for code in kept)
+    kept = sorted((code for code in spots if weights[code] >= least), key=lambda code: (-weights[code], code))
+    return tuple(Country(code=code, evidence=evidence(in_order(spots[code]), report)) for code in kept)
 
 
 def needed(words: int) -> float:
@@ -121,48 +143,58 @@ def _plain_words(phrase: str) -> list[str]:
     ]
 
 
-def _as_written(hits: Hits, report: Text, foreign: frozenset[str], gazetteer: Gazetteer) -> list[Mention]:
-    mentions, names = [], gazetteer.names
-    for phrase, span in hits:
-        for name in names.get(phrase, ()):
-            if not name.languages <= foreign and _is_written(name, span, report.words(span.field)):
-                mentions.append(Mention(span, name.code, gazetteer.senses.get(phrase, PLAIN)))
+def _as_written(found: Places, report: Text, meanings: Mapping[int, tuple[Meaning, ...]]) -> list[Mention]:
+    mentions, meanings_of = [], meanings.get
+    for field_name, words in report.fields():
+        for number, start, end in found[field_name]:
+            for code, capitals, sense in meanings_of(number, ()):
+                if capitals[0] and words.begins_small(start):
+                    continue
+                spot = Spot(field_name, start, words.end_of_word(end - 1))
+                each = _words_of(words, spot) if len(capitals) > 1 else (start,)
+                if capitals in _COMMON or _is_written(capitals, each, spot.end, words):
+                    mentions.append(Mention(spot, each, code, sense))
     return mentions
 
 
-def _is_written(name: Name, span: Span, words: Words) -> bool:
-    for number, wanted in enumerate(name.capitals, span.first):
-        if wanted and not _has_capital(words, number, throughout=wanted == "AA"):
-            return False
+_COMMON = {("",), ("A",)}
+
+
+def _words_of(words: Words, spot: Spot) -> tuple[int, ...]:
+    """Where each word begins, with its space."""
+    starts = [spot.start]
+    while (start := words.line.find(b" ", starts[-1] + 1, spot.end)) >= 0:
+        starts.append(start)
+    return tuple(starts)
+
+
+def _is_written(capitals: tuple[str, ...], starts: tuple[int, ...], end: int, words: Words) -> bool:
+    for wanted, start, following in zip(capitals, starts, (*starts[1:], end), strict=False):
+        if wanted:
+            word = words.written(start, following)
+            # A script without capitals has nothing to show.
+            if (word.upper() != word) if wanted == "AA" else word[:1].islower():
+                return False
     return True
-
-
-def _has_capital(words: Words, number: int, *, throughout: bool = False) -> bool:
-    word = _word(words, number)
-    # A script without capitals has nothing to show.
-    return word.upper() == word if throughout else not word[:1].islower()
 
 
 def _longest(mentions: list[Mention]) -> list[Mention]:
     """Of mentions that share words, the one of most words; of two countries, the one that was listed first."""
     kept: list[Mention] = []
-    taken: set[tuple[FieldName, int]] = set()
-    for mention in sorted(
-        mentions, key=lambda each: (each.span.first - each.span.last, each.span.field, each.span.first)
-    ):
-        field_name, first, last = mention.span
-        words = {(field_name, word) for word in range(first, last + 1)}
-        if taken.isdisjoint(words):
+    taken: dict[FieldName, set[int]] = {"title": set(), "text": set()}
+    for mention in sorted(mentions, key=lambda each: -len(each.words)):
+        words = taken[mention.spot.field]
+        if words.isdisjoint(mention.words):
             kept.append(mention)
-            taken |= words
+            words.update(mention.words)
     return [mention for mention in kept if mention.code != NOTHING]
 
 
 def _in_their_sense(mentions: list[Mention], report: Text) -> list[Mention]:
     sure = {mention.code for mention in mentions if mention.sense.is_sure}
-    places = {(mention.span.field, mention.span.first) for mention in mentions}
+    places = {(mention.spot.field, mention.spot.start) for mention in mentions}
     doubtful = [mention for mention in mentions if mention.code not in sure]
-    forms = {*report.title.forms, *report.text.forms} if any(m.sense.unless for m in doubtful) else set()
+    forms = _forms(report) if any(mention.sense.unless for mention in doubtful) else set()
     kept = []
     for mention in mentions:
         sense = mention.sense
@@ -172,11 +204,15 @@ def _in_their_sense(mentions: list[Mention], report: Text) -> list[Mention]:
             kept.append(mention._replace(code=sense.instead))
         elif not (
             sense.unless & forms
-            or (sense.is_person and _is_part_of_a_name(mention.span, report, places))
-            or (sense.is_everyday and _begins_a_sentence(mention.span, report))
+            or (sense.is_person and _is_part_of_a_name(mention.spot, report, places))
+            or (sense.is_everyday and report.words(mention.spot.field).begins_a_sentence(mention.spot.start))
         ):
             kept.append(mention)
     return kept
+
+
+def _forms(report: Text) -> set[bytes]:
+    return {*report.title.line.split(), *report.text.line.split()}
 
 
 _NOT_A_GIVEN_NAME = frozenset(
@@ -253,59 +289,57 @@ _NOT_A_GIVEN_NAME = frozenset(
 )
 
 
-def _is_part_of_a_name(span: Span, report: Text, places: set[tuple[FieldName, int]]) -> bool:
+def _is_part_of_a_name(spot: Spot, report: Text, places: set[tuple[FieldName, int]]) -> bool:
     """Whether a capitalised word that is no place stands right before or right after: Michael Jordan, Jordan Smith."""
-    words = report.words(span.field)
-    if is_in_capitals(words):
-        return False
-    before, after = span.first - 1, span.last + 1
-    return any(
-        0 <= number < len(words.forms)
-        and _stand_together(words, min(number, span.first), max(number, span.last))
-        and _is_name_like(words, number, span.field, places)
-        for number in (before, after)
+    words = report.words(spot.field)
+    before, after = words.before(spot.start), words.after(spot.end)
+    return not is_in_capitals(words) and (
+        (before is not None and _is_name_like(words, before, (before[0], spot.end), spot.field, places))
+        or (after is not None and _is_name_like(words, after, (spot.start, after[1]), spot.field, places))
     )
 
 
 def _is_name_like(
-    words: Words, number: int, field_name: FieldName, places: set[tuple[FieldName, int]]
+    words: Words,
+    place: tuple[int, int],
+    around: tuple[int, int],
+    field_name: FieldName,
+    places: set[tuple[FieldName, int]],
 ) -> bool:
-    word = _word(words, number)
+    start, end = place
+    word = words.written(start, end)
     return (
         word[:1].isupper()
         and not word.isupper()
-        and (field_name, number) not in places
-        and words.forms[number] not in _NOT_A_GIVEN_NAME
+        and (field_name, start) not in places
+        and words.line[start + 1 : end].decode() not in _NOT_A_GIVEN_NAME
+        and _stand_together(words, *around)
     )
 
 
-def _stand_together(words: Words, first: int, last: int) -> bool:
-    start, end = words.where(first, last)
-    return words.original[start:end].count(" ") == last - first == len(words.original[start:end].split()) - 1
-
-
-def _word(words: Words, number: int) -> str:
-    start, end = words.where(number, number)
-    return words.original[start:end]
-
-
-def _begins_a_sentence(span: Span, report: Text) -> bool:
-    words = report.words(span.field)
-    return span.first == 0 or span.first in words.sentences
+def _stand_together(words: Words, start: int, end: int) -> bool:
+    first, last = words.where(start, end)
+    between = words.line.count(b" ", start + 1, end) - words.line.count(b"\n", start, end)
+    original = words.original[first:last]
+    return original.count(" ") == between == len(original.split()) - 1
 
 
 def is_in_capitals(words: Words) -> bool:
     """Whether a title is set With Capitals Throughout, so that they say nothing."""
+    if len(words) >= LONGEST_TITLE:
+        return False
     long = [
         words.original[start] for start, end in zip(words.starts, words.ends, strict=True) if end - start > 3
     ]
-    return len(words.forms) < 40 and len(long) > 3 and sum(map(str.isupper, long)) >= CAPITALISED * len(long)
+    return len(long) > 3 and sum(map(str.isupper, long)) >= CAPITALISED * len(long)
 
 
 def _weight(mention: Mention, report: Text) -> float:
-    field_name, sentence = report.sentence_of(mention.span)
-    where = TITLE_WEIGHT if field_name == "title" else LEAD_WEIGHT if sentence < LEAD_SENTENCES else 1.0
-    return where * (VENUE_SHARE if mention.sense.is_venue else 1.0)
+    spot, venue = mention.spot, VENUE_SHARE if mention.sense.is_venue else 1.0
+    if spot.field == "title":
+        return TITLE_WEIGHT * venue
+    is_lead = bisect_right(report.text.breaks, spot.start) < LEAD_SENTENCES
+    return (LEAD_WEIGHT if is_lead else 1.0) * venue
 
 
 def senses_of(
@@ -319,7 +353,7 @@ def senses_of(
     people, everyday, venues = frozenset(people), frozenset(everyday), frozenset(venues)
     return {
         phrase: Sense(
-            unless=frozenset(map(form_of, unless.get(phrase, ()))),
+            unless=frozenset(form_of(word).encode() for word in unless.get(phrase, ())),
             instead=instead.get(phrase, NOTHING),
             is_person=phrase in people,
             is_everyday=phrase in everyday,

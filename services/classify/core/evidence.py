@@ -1,18 +1,36 @@
 """The words that say so, as the original has them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
 
 from shared.events import Evidence
-from shared.matching.text import Span, Text
+from shared.matching.text import FieldName, Text
 
 MOST_EVIDENCE = 12
 
 
-def evidence(spans: Iterable[Span], report: Text) -> tuple[Evidence, ...]:
-    """The words of a match as the original has them: the title's first, none inside another, at most 12."""
-    ordered = sorted(set(spans), key=lambda span: (span.field != "title", span.first, -span.last))
-    kept: list[Span] = []
-    for span in ordered:
-        if not kept or not kept[-1].holds(span):
-            kept.append(span)
-    return tuple(report.evidence(span) for span in kept[:MOST_EVIDENCE])
+class Spot(NamedTuple):
+    """A run of words in the line of a field, from the space before it to its end."""
+
+    field: FieldName
+    start: int
+    end: int
+
+
+def in_order(spots: Iterable[Spot]) -> list[Spot]:
+    """Each spot once: the title's first, as they are read, the longest of those that begin together first."""
+    return sorted(set(spots), key=lambda spot: (spot.field != "title", spot.start, -spot.end))
+
+
+def evidence(ordered: Iterable[Spot], report: Text) -> tuple[Evidence, ...]:
+    """The words of spots in order as the original has them: none inside another, at most 12."""
+    return tuple(report.quote(*spot) for spot in islice(_outermost(ordered), MOST_EVIDENCE))
+
+
+def _outermost(ordered: Iterable[Spot]) -> Iterator[Spot]:
+    last = Spot("title", 0, 0)
+    for spot in ordered:
+        if spot.field != last.field or spot.end > last.end:
+            last = spot
+            yield spot

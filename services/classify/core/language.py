@@ -4,14 +4,16 @@ What a feed says of its language is often a platform's default, so the words dec
 where there are too few of them.
 """
 
-from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
 
 from shared.matching.text import Text
 
 LATIN = frozenset({"en", "fr", "es"})
 """The languages that share a script and so can be taken for each other."""
+
+NATIVE = {language: LATIN - {language} for language in LATIN}
+FOREIGN = frozenset({frozenset[str](), *NATIVE.values()})
+"""The sets of languages that a report may be known not to be written in."""
 
 _READ = 300
 _ENOUGH = 2
@@ -20,19 +22,24 @@ _WORDS = {
     "fr": "le les des du et dans une pour sur est au aux par qui ses plus avec sont ont ete cette apres leur",
     "es": "el los las del y una por con para se su al lo como mas fue sus esta ha han pero este entre",
 }
-_LANGUAGE = {word: language for language, words in _WORDS.items() for word in words.split()}
+_LANGUAGE = {word.encode(): language for language, words in _WORDS.items() for word in words.split()}
+
+
+def foreign_languages(report: Text, declared: str | None) -> frozenset[str]:
+    """The Latin-script languages that a report is not written in; none if that cannot be told."""
+    return NATIVE.get(latin_language(report, declared) or "", frozenset())
 
 
 def latin_language(report: Text, declared: str | None) -> str | None:
     """`en`, `fr` or `es`, from the first 300 words; None if it is none of them or cannot be told."""
-    words = islice((form for _, field in report.fields() for form in field.forms), _READ)
-    return _clear_winner(words) or _believable(declared)
+    title = report.title.first_forms(_READ)
+    return _clear_winner([*title, *report.text.first_forms(_READ - len(title))]) or _believable(declared)
 
 
-def _clear_winner(words: Iterable[str]) -> str | None:
-    counts = Counter(_LANGUAGE[word] for word in words if word in _LANGUAGE)
-    first, second = [*counts.most_common(2), ("", 0), ("", 0)][:2]
-    return first[0] if first[1] >= max(_ENOUGH, 2 * second[1]) else None
+def _clear_winner(words: Iterable[bytes]) -> str | None:
+    found = list(filter(None, map(_LANGUAGE.get, words)))
+    (second, _), (first, language) = sorted((found.count(each), each) for each in _WORDS)[-2:]
+    return language if first >= max(_ENOUGH, 2 * second) else None
 
 
 def _believable(declared: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The rulebook: topics, their rules, and one phrase index over all of them and the names of countries.
+"""The rulebook: topics, their rules, and one automaton over all their phrases and the names of countries.
 
 A rule has groups of phrases. Its conditions say which groups, standing together in one sentence, make that
 sentence count, and how much; `threshold` says how much a report needs. Groups named `without` spoil a
@@ -13,10 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
-from services.classify.core.countries import Gazetteer
-from shared.matching.phrases import PhraseIndex
+from services.classify.core.countries import Gazetteer, Meaning
+from services.classify.core.language import FOREIGN
+from shared.matching.phrases import Automaton, normal_form
 
 MASK = "mask"
+SUBTOPIC = ""
+"""Stands for the name of the group that the words of a subtopic are."""
 
 Phrases = Mapping[str, tuple[str, ...]]
 """Phrases by language (two-letter code)."""
@@ -92,34 +95,32 @@ class Topic:
         return tuple(sorted({language for phrases in groups for language in phrases}))
 
 
-class Place(NamedTuple):
-    """Where a phrase belongs: a group of a rule, as a bit, or the words of a subtopic; in some languages of it."""
-
-    owner: str
-    bit: int
-    languages: frozenset[str]
-
-
 class Step(NamedTuple):
     """A condition with its groups as bits."""
 
     together: int
     without: int
-    context: int
+    needed: int
+    """Anywhere in the report, the groups that stand together among them."""
     no_context: int
     score: float
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A rule made ready: its conditions, the best first, over the bits of its groups."""
+    """A rule made ready: its conditions, the best first, over the bits of its groups, and the bit of its mask."""
 
     rule: Rule
     steps: tuple[Step, ...]
+    mask: int
 
 
-MASKED = 1
-"""The bit of the words that hide others, in every rule; a subtopic's only bit."""
+class Lexicon(NamedTuple):
+    """What the automaton's phrases stand for in a report of some language, by their numbers there."""
+
+    groups: Mapping[int, int]
+    """The groups and subtopics that a phrase belongs to: one bit for each of the whole rulebook."""
+    meanings: Mapping[int, tuple[Meaning, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,53 +129,90 @@ class Rulebook:
 
     topics: tuple[Topic, ...]
     version: str
-    index: PhraseIndex = field(repr=False, compare=False)
-    places: Mapping[str, tuple[Place, ...]] = field(repr=False, compare=False)
+    automaton: Automaton = field(repr=False, compare=False)
+    lexicons: Mapping[frozenset[str], Lexicon] = field(repr=False, compare=False)
+    """By the languages that a report is not written in."""
     plans: Mapping[str, Plan] = field(repr=False, compare=False)
-    gazetteer: Gazetteer = field(repr=False, compare=False)
+    subtopics: Mapping[str, int] = field(repr=False, compare=False)
+    """The bit of each, by its path."""
+
+
+Bits = Mapping[tuple[str, str], int]
+"""By the id of a rule, or the path of a subtopic, and the name of a group."""
 
 
 def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None) -> Rulebook:
     """The rulebook of these topics and a gazetteer; raise PhraseError for a phrase that cannot be looked for."""
-    kept = tuple(topics)
-    places, countries = _places(kept), gazetteer or Gazetteer()
-    plans = {rule.id: _plan(rule) for topic in kept for rule in topic.rules}
-    index = PhraseIndex([*places, *(name for name in countries.names if name not in places)])
-    return Rulebook(kept, _version(kept, countries), index, places, plans, countries)
+    kept, names = tuple(topics), gazetteer or Gazetteer()
+    groups = [each for topic in kept for each in _groups(topic)]
+    bits = {(owner, group): 1 << number for number, (owner, group, _) in enumerate(groups)}
+    phrases = _phrases(groups, bits)
+    forms = {phrase: normal_form(phrase) for phrase in dict.fromkeys([*sorted(phrases), *names.names])}
+    automaton = Automaton(forms.values())
+    numbers = {phrase: automaton.number_of(form) for phrase, form in forms.items()}
+    return Rulebook(
+        kept,
+        _version(kept, names),
+        automaton,
+        {foreign: _lexicon(foreign, numbers, phrases, names) for foreign in FOREIGN},
+        {rule.id: _plan(rule, bits) for topic in kept for rule in topic.rules},
+        {path: bit for (path, group), bit in bits.items() if group == SUBTOPIC},
+    )
 
 
-def _plan(rule: Rule) -> Plan:
-    bits = _bits(rule)
-
-    def mask(groups: Iterable[str]) -> int:
-        return sum(bits[group] for group in set(groups))
+def _plan(rule: Rule, bits: Bits) -> Plan:
+    def union(groups: Iterable[str]) -> int:
+        return sum(bits[rule.id, group] for group in set(groups))
 
     steps = (
-        Step(mask(each.together), mask(each.without), mask(each.context), mask(each.no_context), each.score)
+        Step(
+            union(each.together),
+            union(each.without),
+            union({*each.together, *each.context}),
+            union(each.no_context),
+            each.score,
+        )
         for each in rule.conditions
     )
-    return Plan(rule, tuple(sorted(steps, key=lambda step: -step.score)))
+    return Plan(rule, tuple(sorted(steps, key=lambda step: -step.score)), bits[rule.id, MASK])
 
 
-def _bits(rule: Rule) -> dict[str, int]:
-    return {group: MASKED if group == MASK else 2 << number for number, group in enumerate(rule.all_groups())}
-
-
-def _places(topics: tuple[Topic, ...]) -> dict[str, tuple[Place, ...]]:
-    places: dict[str, list[Place]] = defaultdict(list)
-    for owner, bit, phrases in (each for topic in topics for each in _groups(topic)):
-        for phrase, languages in _languages(phrases).items():
-            places[phrase].append(Place(owner, bit, frozenset(languages)))
-    return {phrase: tuple(found) for phrase, found in sorted(places.items())}
-
-
-def _groups(topic: Topic) -> Iterator[tuple[str, int, Phrases]]:
+def _groups(topic: Topic) -> Iterator[tuple[str, str, Phrases]]:
     for rule in topic.rules:
-        bits = _bits(rule)
         for group, phrases in rule.all_groups().items():
-            yield rule.id, bits[group], phrases
+            yield rule.id, group, phrases
     for subtopic in topic.subtopics:
-        yield topic.path(subtopic), MASKED, subtopic.words
+        yield topic.path(subtopic), SUBTOPIC, subtopic.words
+
+
+def _phrases(
+    groups: Iterable[tuple[str, str, Phrases]], bits: Bits
+) -> dict[str, list[tuple[int, frozenset[str]]]]:
+    """For each phrase the bits of its groups, and the languages in which it is listed there."""
+    phrases: dict[str, list[tuple[int, frozenset[str]]]] = defaultdict(list)
+    for owner, group, listed in groups:
+        for phrase, languages in _languages(listed).items():
+            phrases[phrase].append((bits[owner, group], frozenset(languages)))
+    return phrases
+
+
+def _lexicon(
+    foreign: frozenset[str],
+    numbers: Mapping[str, int],
+    phrases: Mapping[str, list[tuple[int, frozenset[str]]]],
+    gazetteer: Gazetteer,
+) -> Lexicon:
+    groups: dict[int, int] = defaultdict(int)
+    meanings: dict[int, tuple[Meaning, ...]] = defaultdict(tuple)
+    for phrase, number in numbers.items():
+        for bit, languages in phrases.get(phrase, ()):
+            if not languages <= foreign:
+                groups[number] |= bit
+        meanings[number] += gazetteer.meanings(phrase, foreign)
+    # Spellings of one name with one form mean it once.
+    return Lexicon(
+        dict(groups), {number: tuple(dict.fromkeys(each)) for number, each in meanings.items() if each}
+    )
 
 
 def _languages(phrases: Phrases) -> dict[str, set[str]]:

@@ -9,48 +9,58 @@
 6. A subtopic ("aid/military") is a tag beside its topic's, if its words stand where the topic is spoken of.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from math import log2
-from typing import NamedTuple
 
 from services.classify.core.countries import find_countries
-from services.classify.core.evidence import evidence
-from services.classify.core.language import LATIN, latin_language
-from services.classify.core.rulebook import MASKED, Plan, Rule, Rulebook, Step, Topic
+from services.classify.core.evidence import Spot, evidence, in_order
+from services.classify.core.language import foreign_languages
+from services.classify.core.rulebook import Lexicon, Plan, Rule, Rulebook, Step, Topic
 from shared.events import Country, Report, RuleReference, Story, Tag, TaggedReport
-from shared.matching.text import FieldName, Span, Text
+from shared.matching.evaluation import Places, find_places
+from shared.matching.text import FieldName, Text
 
 SHORT = 200
 """Words up to which a report needs the plain threshold; eight times as many need twice as much."""
 LEAD_SENTENCES = 2
 LEAD_FACTOR = 1.5
 
-Sentence = tuple[FieldName, int]
 
+class Passage:
+    """A sentence with something in it: the groups of its phrases, and each phrase's in its place."""
 
-class Hit(NamedTuple):
-    """A phrase of a rule in its place: the bit of its group, the words, the sentence."""
+    __slots__ = ("field", "groups", "hits", "number")
 
-    bit: int
-    span: Span
-    sentence: Sentence
+    def __init__(
+        self, field: FieldName, number: int, hits: list[tuple[int, int, int]], groups: int = 0
+    ) -> None:
+        self.field = field
+        self.number = number
+        self.hits = hits
+        """Groups, and where the phrase begins and ends in the line of the field."""
+        self.groups = groups
 
-
-Hits = dict[str, list[Hit]]
-"""Hits by the rule (or subtopic) whose phrases they are."""
+    def spots(self, groups: int, report: Text) -> Iterator[Spot]:
+        """Where the phrases of these groups stand."""
+        end_of_word = report.words(self.field).end_of_word
+        for of, start, end in self.hits:
+            if of & groups:
+                yield Spot(self.field, start, end_of_word(end - 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A rule that holds for a report: how strongly, and by which words."""
+    """A rule that holds for a report: how strongly, and the sentences that counted, with the groups that made them."""
 
     rule: Rule
     score: float
-    spans: tuple[Span, ...]
-    sentences: frozenset[Sentence]
-    """Those that counted."""
+    counted: tuple[tuple[Passage, int], ...]
+
+    def spots(self, report: Text) -> Iterator[Spot]:
+        """The words by which it holds, in order."""
+        return (spot for passage, groups in self.counted for spot in in_order(passage.spots(groups, report)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +83,13 @@ def find_all(title: str, text: str, language: str | None, rulebook: Rulebook) ->
     count, so that the French "don" is not found in an English text.
     """
     report = Text.of(title, text)
-    foreign = _foreign(report, language)
-    found = rulebook.index.find(report)
-    hits = _hits(found, report, foreign, rulebook)
-    tags = tuple(tag for topic in rulebook.topics for tag in _tags(topic, hits, report, rulebook))
-    return Findings(tags, find_countries(found, report, foreign, rulebook.gazetteer))
+    found = find_places(rulebook.automaton, report)
+    if not any(found.values()):
+        return Findings((), ())
+    lexicon = rulebook.lexicons[foreign_languages(report, language)]
+    return Findings(
+        tuple(_find_tags(found, report, lexicon, rulebook)), find_countries(found, report, lexicon.meanings)
+    )
 
 
 def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -> tuple[Tag, ...]:
@@ -100,42 +112,58 @@ def tag_report(report: Report, rulebook: Rulebook, story: Story | None = None) -
 def holds(rule: Rule, title: str, text: str, rulebook: Rulebook) -> bool:
     """Whether this rule holds for a report: what a rule's own tests ask."""
     report = Text.of(title, text)
-    hits = _hits(rulebook.index.find(report), report, _foreign(report, None), rulebook)
-    return find_match(rulebook.plans[rule.id], hits.get(rule.id, []), report) is not None
+    lexicon = rulebook.lexicons[foreign_languages(report, None)]
+    passages = _passages(find_places(rulebook.automaton, report), report, lexicon)
+    return find_match(rulebook.plans[rule.id], passages, report) is not None
 
 
-def find_match(plan: Plan, hits: list[Hit], report: Text) -> Match | None:
-    """The rule's match, from the hits of its phrases; None if the report does not reach the threshold."""
-    rule, kept = plan.rule, _unmasked(hits)
-    sentences: dict[Sentence, int] = defaultdict(int)
-    for hit in kept:
-        sentences[hit.sentence] |= hit.bit
-    steps = _possible(plan.steps, sentences.values())
-    score, counted = 0.0, dict[Sentence, int]()
-    for sentence, bits in sentences.items() if steps else ():
+def _find_tags(found: Places, report: Text, lexicon: Lexicon, rulebook: Rulebook) -> Iterator[Tag]:
+    groups_of, present = lexicon.groups.get, 0
+    for places in found.values():
+        for number, _, _ in places:
+            present |= groups_of(number, 0)
+    # Most reports have no rule's words all: their sentences need not be looked at.
+    topics = [topic for topic in rulebook.topics if _may_be_about(topic, present, rulebook)]
+    passages = _passages(found, report, lexicon) if topics else []
+    for topic in topics:
+        yield from _tags(topic, passages, report, rulebook)
+
+
+def _may_be_about(topic: Topic, present: int, rulebook: Rulebook) -> bool:
+    steps = (step for rule in topic.rules for step in rulebook.plans[rule.id].steps)
+    return any(not step.needed & ~present for step in steps)
+
+
+def find_match(plan: Plan, passages: list[Passage], report: Text) -> Match | None:
+    """The rule's match, from the sentences with phrases; None if the report does not reach the threshold."""
+    rule, present = plan.rule, _union(passages)
+    if present & plan.mask:
+        passages = _unmasked(passages, plan.mask, report)
+        present = _union(passages)
+    steps = _possible(plan.steps, present)
+    score, counted = 0.0, list[tuple[Passage, int]]()
+    for passage in passages if steps else ():
+        groups = passage.groups
         for step in steps:
-            if bits & step.together == step.together and not bits & step.without:
-                score += step.score * _weight(sentence, rule)
-                counted[sentence] = step.together
+            if groups & step.together == step.together and not groups & step.without:
+                score += step.score * _weight(passage, rule)
+                counted.append((passage, step.together))
                 break
-    if not counted or score < required(rule.threshold, len(report.title.forms) + len(report.text.forms)):
+    if not counted or score < required(rule.threshold, len(report.title) + len(report.text)):
         return None
-    spans = tuple(hit.span for hit in kept if counted.get(hit.sentence, 0) & hit.bit)
-    return Match(rule, round(score, 1), spans, frozenset(counted))
+    return Match(rule, round(score, 1), tuple(counted))
 
 
-def _possible(steps: tuple[Step, ...], sentences: Iterable[int]) -> list[Step]:
+def _union(passages: Iterable[Passage]) -> int:
+    groups = 0
+    for passage in passages:
+        groups |= passage.groups
+    return groups
+
+
+def _possible(steps: tuple[Step, ...], present: int) -> list[Step]:
     """The conditions that the report as a whole leaves open, the best first."""
-    present = 0
-    for bits in sentences:
-        present |= bits
-    return [
-        step
-        for step in steps
-        if present & step.together == step.together
-        and present & step.context == step.context
-        and not present & step.no_context
-    ]
+    return [step for step in steps if not step.needed & ~present and not present & step.no_context]
 
 
 def required(threshold: float, words: int) -> float:
@@ -143,63 +171,69 @@ def required(threshold: float, words: int) -> float:
     return threshold * (1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3))
 
 
-def _foreign(report: Text, declared: str | None) -> frozenset[str]:
-    language = latin_language(report, declared)
-    return LATIN - {language} if language else frozenset()
+def _passages(found: Places, report: Text, lexicon: Lexicon) -> list[Passage]:
+    """The sentences with phrases of the rules in them, as they are read."""
+    passages: list[Passage] = []
+    groups_of = lexicon.groups.get
+    for field, words in report.fields():
+        until = 0
+        for number, start, end in found[field]:
+            if groups := groups_of(number):
+                if start >= until:
+                    sentence = bisect_right(words.breaks, start)
+                    until = words.breaks[sentence]
+                    passage = Passage(field, sentence, [])
+                    passages.append(passage)
+                passage.hits.append((groups, start, end))
+                passage.groups |= groups
+    return passages
 
 
-def _hits(
-    found: Iterable[tuple[str, Span]], report: Text, foreign: frozenset[str], rulebook: Rulebook
-) -> Hits:
-    hits: Hits = defaultdict(list)
-    places_of = rulebook.places.get
-    for phrase, span in found:
-        if places := places_of(phrase):
-            sentence = report.sentence_of(span)
-            for owner, bit, languages in places:
-                if not (foreign and languages <= foreign):
-                    hits[owner].append(Hit(bit, span, sentence))
-    return hits
-
-
-def _strongest(topic: Topic, hits: Hits, report: Text, rulebook: Rulebook) -> Match | None:
-    rules = [rule.id for rule in topic.rules if rule.id in hits]
-    matches = (find_match(rulebook.plans[rule], hits[rule], report) for rule in rules)
+def _strongest(topic: Topic, passages: list[Passage], report: Text, rulebook: Rulebook) -> Match | None:
+    matches = (find_match(rulebook.plans[rule.id], passages, report) for rule in topic.rules)
     return max((match for match in matches if match is not None), key=lambda match: match.score, default=None)
 
 
-def _unmasked(hits: list[Hit]) -> list[Hit]:
-    masks = [hit.span for hit in hits if hit.bit == MASKED]
-    if not masks:
-        return hits
-    hidden = {(mask.field, word) for mask in masks for word in range(mask.first, mask.last + 1)}
-    return [hit for hit in hits if hit.bit != MASKED and not _is_hidden(hit.span, hidden)]
+def _unmasked(passages: Iterable[Passage], mask: int, report: Text) -> list[Passage]:
+    """The sentences without the phrases that share a word with one of the mask."""
+    return [_without(passage, mask, report) if passage.groups & mask else passage for passage in passages]
 
 
-def _is_hidden(span: Span, hidden: set[tuple[FieldName, int]]) -> bool:
-    return any((span.field, word) in hidden for word in range(span.first, span.last + 1))
+def _without(passage: Passage, mask: int, report: Text) -> Passage:
+    masks = list(passage.spots(mask, report))
+    hits = [
+        (groups, start, end)
+        for groups, start, end in passage.hits
+        # A phrase ends with its last word's space, or inside that word.
+        if not any(start < each.end and each.start < end - 1 for each in masks)
+    ]
+    kept = Passage(passage.field, passage.number, hits)
+    for groups, _, _ in hits:
+        kept.groups |= groups
+    return kept
 
 
-def _weight(sentence: Sentence, rule: Rule) -> float:
-    field, number = sentence
-    if field == "title":
+def _weight(passage: Passage, rule: Rule) -> float:
+    if passage.field == "title":
         return rule.title_factor
-    return LEAD_FACTOR if number < LEAD_SENTENCES else 1.0
+    return LEAD_FACTOR if passage.number < LEAD_SENTENCES else 1.0
 
 
-def _tags(topic: Topic, hits: Hits, report: Text, rulebook: Rulebook) -> Iterator[Tag]:
-    match = _strongest(topic, hits, report, rulebook)
+def _tags(topic: Topic, passages: list[Passage], report: Text, rulebook: Rulebook) -> Iterator[Tag]:
+    match = _strongest(topic, passages, report, rulebook)
     if match is None:
         return
     rule = RuleReference(id=match.rule.id, version=match.rule.version)
-    yield Tag(topic=topic.id, score=match.score, rule=rule, evidence=evidence(match.spans, report))
-    for subtopic in topic.subtopics:
-        path = topic.path(subtopic)
-        spans = [hit.span for hit in hits.get(path, ()) if _is_near(hit.sentence, match)]
-        if spans:
-            yield Tag(topic=path, score=match.score, rule=rule, evidence=evidence(spans, report))
+    yield Tag(topic=topic.id, score=match.score, rule=rule, evidence=evidence(match.spots(report), report))
+    counted = {passage.number for passage, _ in match.counted if passage.field == "text"}
+    for path in map(topic.path, topic.subtopics):
+        bit = rulebook.subtopics[path]
+        near = (passage for passage in passages if passage.groups & bit and _is_near(passage, counted))
+        spots = (spot for passage in near for spot in in_order(passage.spots(bit, report)))
+        if found := evidence(spots, report):
+            yield Tag(topic=path, score=match.score, rule=rule, evidence=found)
 
 
-def _is_near(sentence: Sentence, match: Match) -> bool:
+def _is_near(passage: Passage, counted: Container[int]) -> bool:
     """Whether a sentence is where the topic is spoken of: one that counted, the title, the lead."""
-    return sentence in match.sentences or sentence[0] == "title" or sentence[1] < LEAD_SENTENCES
+    return passage.field == "title" or passage.number < LEAD_SENTENCES or passage.number in counted

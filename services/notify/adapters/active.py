@@ -1,5 +1,7 @@
 """The active subscriptions, in memory: a snapshot at start, then kept current from `subscriptions.v1`."""
 
+import asyncio
+import gc
 from collections.abc import Callable
 
 import structlog
@@ -23,6 +25,7 @@ class ActiveSubscriptions:
         self._on_change = on_change
         self._cursor = b"0-0"
         self.wanted = Wanted()
+        self._compacting: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
         """Read all of them. The cursor is taken first: a change in between is simply seen twice."""
@@ -31,7 +34,7 @@ class ActiveSubscriptions:
         self._cursor = newest[0][0] if newest else b"0-0"
         async for subscription in self._store.each():
             self.wanted.put(subscription)
-        self.wanted.make_ready()
+        await asyncio.to_thread(self.wanted.make_ready)
         log.info("subscriptions loaded", active=len(self.wanted))
 
     async def follow(self) -> None:
@@ -42,8 +45,23 @@ class ActiveSubscriptions:
                 answer = await self._bus.redis.xread({stream: self._cursor}, block=BLOCK_MS, count=1000)
                 for _, rows in answer or ():
                     await self._apply(rows)
+                self.wanted.make_ready()
+                if self.wanted.is_scattered:
+                    self._compacting = asyncio.create_task(self.compact())
             except RedisError as e:
                 log.warning("subscriptions not followed for now", error=str(e))
+
+    async def compact(self) -> None:
+        """Make one of the many parts that changes have left, in a thread: reports are matched meanwhile."""
+        compacted = None
+        # The collector would stop everything again and again to look at what is being made, and will live for ever.
+        gc.disable()
+        try:
+            compacted = await asyncio.to_thread(self.wanted.begin_compaction().compacted)
+        finally:
+            self.wanted.end_compaction(compacted)
+            gc.freeze()
+            gc.enable()
 
     async def _apply(self, rows: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
         for subscription_id in {fields[b"id"].decode() for _, fields in rows if b"id" in fields}:

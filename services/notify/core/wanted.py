@@ -15,6 +15,8 @@ class Wanted:
         self._active: dict[str, Terms] = {}
         self._put: dict[str, Expression] = {}
         self._drop: set[str] = set()
+        self._since: tuple[dict[str, Expression], set[str]] | None = None
+        """What changed since the snapshot that is being compacted."""
 
     def __len__(self) -> int:
         return len(self._active)
@@ -42,8 +44,29 @@ class Wanted:
     def make_ready(self) -> None:
         """Work in what changed, so that the next report need not wait for it."""
         # Changes are gathered until a report comes: thousands at the start cost one change, not thousands.
-        if self._put or self._drop:
-            self._snapshot = self._snapshot.with_changes(self._put, self._drop)
-            self._put, self._drop = {}, set()
-        if self._snapshot.is_scattered:
-            self._snapshot = self._snapshot.compacted()
+        if not (self._put or self._drop):
+            return
+        self._snapshot = self._snapshot.with_changes(self._put, self._drop)
+        if self._since is not None:
+            put, drop = self._since
+            kept = {name: each for name, each in put.items() if name not in self._drop}
+            self._since = kept | self._put, drop | self._drop
+        self._put, self._drop = {}, set()
+
+    @property
+    def is_scattered(self) -> bool:
+        """Whether changes have made it slow, and nobody is at it yet."""
+        return self._since is None and self._snapshot.is_scattered
+
+    def begin_compaction(self) -> Snapshot:
+        """Return what is to be compacted; takes seconds, so elsewhere. Changes go on meanwhile."""
+        self.make_ready()
+        self._since = {}, set()
+        return self._snapshot
+
+    def end_compaction(self, compacted: Snapshot | None) -> None:
+        """Go on with what was compacted, and with what has changed since; None if it was given up."""
+        self.make_ready()
+        if compacted is not None and self._since is not None:
+            self._snapshot = compacted.with_changes(*self._since)
+        self._since = None

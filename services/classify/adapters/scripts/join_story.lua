@@ -6,10 +6,13 @@
 local id, source, sketch, needed = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local reports, stories = ARGV[7], ARGV[8]
 
+local places = {}
+for at = 1, #sketch, 4 do places[at] = string.sub(sketch, at, at + 3) end
+
 local function agreement(other)
   local equal = 0
-  for at = 1, #sketch, 4 do
-    if string.sub(sketch, at, at + 3) == string.sub(other, at, at + 3) then equal = equal + 1 end
+  for at, place in pairs(places) do
+    if place == string.sub(other, at, at + 3) then equal = equal + 1 end
   end
   return equal
 end
