@@ -1,7 +1,7 @@
 """The reports of the last days in memory, ready to be matched: for previews.
 
 Filled from the stored reports at the start, then kept current from `reports.tagged.v1`. Only what a match needs is
-kept: words in their normal form, facts without evidence; two bytes for each of a text, and a little more.
+kept: words in their normal form, facts without evidence; a text's bytes, and a little more.
 """
 
 import asyncio
@@ -39,8 +39,8 @@ class _Recent(NamedTuple):
     """A report, with its words in normal form: `Words.line`."""
 
     news: News
-    title: str
-    text: str
+    title: bytes
+    text: bytes
 
     @property
     def document(self) -> Document:
@@ -178,7 +178,7 @@ class RecentReports:
 def _having(terms: Sequence[Term], recent: Sequence[_Recent]) -> list[_Recent]:
     """Those in which one of the terms may be."""
     facts = {term.key for term in terms if isinstance(term, Fact)}
-    words = [f" {term.words.partition('*')[0]}" for term in terms if isinstance(term, Phrase)]
+    words = [f" {term.words.partition('*')[0]}".encode() for term in terms if isinstance(term, Phrase)]
     return [
         each
         for each in recent
