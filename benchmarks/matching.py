@@ -25,7 +25,8 @@ from shared.matching.document import Document
 from shared.matching.expression import AllOf, AnyOf, Expression, Fact, Near, Not, Phrase
 from shared.matching.phrases import Automaton
 from shared.matching.snapshot import SMALL, Snapshot
-from shared.matching.text import Text, cut
+from shared.matching.text import Text
+from shared.matching.words import cut
 
 WORDS = 800
 LETTERS = "etaoinshrdlucmfwypvbgkjqxz"

@@ -14,7 +14,7 @@ from operator import itemgetter
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-from shared.matching.text import Words, cut
+from shared.matching.words import Words, cut
 
 SHORTEST_PREFIX = 3
 

@@ -1,12 +1,16 @@
 """Words, sentences and the way back to the original characters."""
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.matching.text import _WORD, Span, Text, _plain, cut, form_of
+from shared.matching.forms import form_of
+from shared.matching.sentences import plain
+from shared.matching.text import Span, Text
+from shared.matching.words import _WORD, cut
 
 
 def forms(text: str) -> list[str]:
@@ -78,7 +82,7 @@ def test_evidence_is_the_original_with_its_capitals_and_marks():
     assert (found.field, found.start, found.end, found.text) == ("text", 4, 25, "Lithuania’s Air\u00adspace")
 
 
-@given(st.text(), st.data())
+@given(st.text() | st.text(alphabet="aB. \n"), st.data())
 def test_evidence_is_always_a_slice_of_the_original(original: str, data: st.DataObject):
     text = Text.of("", original)
     if not text.text.forms:
@@ -87,6 +91,7 @@ def test_evidence_is_always_a_slice_of_the_original(original: str, data: st.Data
     first = data.draw(st.integers(0, last))
     found = text.evidence(Span("text", first, last))
     assert found.text == original[found.start : found.end] != ""
+    assert (found.start, found.end) == (text.text.starts[first], text.text.ends[last])
 
 
 @given(st.text(alphabet="aÉя'’.!?\n \u00ad\u200b\u0301_[1]عُ"))
@@ -97,7 +102,7 @@ def test_every_word_has_a_form_and_sentences_only_grow(original: str):
 
 
 @pytest.mark.parametrize(
-    "piece", [".", "\n ", "a.", '."', ".[1]", "a\u200b", "я'", "e\u0301", "\n" + " " * 50]
+    "piece", [".", "\n ", "a.", "a😀", "a ğ", '."', ".[1]", "a\u200b", "я'", "e\u0301", "\n" + " " * 50]
 )
 def test_no_text_takes_more_than_its_length_is_worth(piece: str):
     began = time.process_time()
@@ -105,13 +110,13 @@ def test_no_text_takes_more_than_its_length_is_worth(piece: str):
     assert time.process_time() - began < 2
 
 
-ODD = "aAbB.  ’'s_!?\n 1[]\")»éЯяє’ʼ\u00ad\u200b\u0301عُال–…"
+ODD = "aAbB.  ’'s_!?\n 1[]\")»éßğЯяє’ʼ`\x7f\u00ad\u200b\u0301عُال–…؟"
 
 
 @given(st.text(alphabet=ODD) | st.text(alphabet="abS  .,'!?\n_1)") | st.text(), st.booleans())
 def test_whole_string_operations_and_word_by_word_give_the_same_words(original: str, one_sentence: bool):
     words = cut(original, one_sentence=one_sentence)
-    slowly = list(_WORD.finditer(_plain(original)))
+    slowly = list(_WORD.finditer(plain(original)))
     assert words.forms == [form_of(match[1]) for match in slowly]
     assert words.starts == [match.start() for match in slowly]
     assert words.ends == [match.end(1) for match in slowly]
@@ -124,3 +129,25 @@ def test_a_line_has_one_space_between_words_and_a_newline_between_sentences(orig
     sentences = [sentence.split() for sentence in words.line.decode().split("\n")] if words.line else []
     assert all(sentences)
     assert words.line.decode().strip() == " \n ".join(map(" ".join, sentences))
+
+
+LATIN = "aÉßæğª²½U.N.'s’`_-—…€ \n!A\x7f\x1e\u0301"
+
+
+@given(
+    st.text(alphabet=LATIN)
+    | st.lists(st.sampled_from(["U.N.", "Côte", "d’Ivoire", ". A", "\n\n"])).map(" ".join)
+)
+def test_a_place_in_the_line_leads_back_to_the_words_there(original: str):
+    words = cut(original)
+    places = list(pairwise([at for at, letter in enumerate(words.line) if letter == ord(" ")]))
+    places = [(start, end) for start, end in places if words.line[start + 1 : end] != b"\n"]
+    assert [words.where(*place) for place in places] == list(zip(words.starts, words.ends, strict=True))
+    for number, (start, end) in enumerate(places):
+        written = words.original[words.starts[number] : words.ends[number]]
+        assert form_of(words.written(start, end)) == form_of(written) == words.forms[number]
+        assert words.begins_small(start) == written[0].islower()
+        assert words.begins_a_sentence(start) == (number in [0, *words.sentences])
+        assert words.before(start) == (places[number - 1] if number else None)
+        assert words.after(end) == (places[number + 1] if number + 1 < len(places) else None)
+        assert words.number_at(start) == number

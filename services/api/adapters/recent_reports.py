@@ -24,7 +24,8 @@ from shared.matching.document import Document
 from shared.matching.expression import AllOf, Fact, Phrase, Term
 from shared.matching.necessity import find_required_terms
 from shared.matching.snapshot import Snapshot
-from shared.matching.text import Text, Words
+from shared.matching.text import Text
+from shared.matching.words import Words
 from shared.report_store import ReportStore
 from shared.subscriptions import CompiledFilter, document_of, find_match, text_of
 

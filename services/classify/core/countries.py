@@ -19,7 +19,9 @@ from typing import NamedTuple
 from services.classify.core.evidence import Spot, evidence, in_order
 from shared.events import Country
 from shared.matching.evaluation import Places
-from shared.matching.text import FieldName, Text, Words, cut, form_of
+from shared.matching.forms import form_of
+from shared.matching.text import FieldName, Text
+from shared.matching.words import Words, cut
 
 NOTHING = ""
 """The code of phrases that only hide what they cover."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from shared.matching.text import cut
+from shared.matching.words import cut
 
 SIZE = 32
 BANDS = 16

@@ -1,0 +1,284 @@
+"""One string cut into words: the line that phrases are looked for in, and the way from there to the original.
+
+Words are runs of letters and digits; initials ("U.N."), soft hyphens, zero-width marks and the Ukrainian apostrophe do
+not cut a word; a possessive 's is no part of it.
+
+The `line` has all forms joined by single spaces, a newline between sentences, in UTF-8. A place in it begins at the
+space before a word and ends at the space after one.
+
+- Where every letter has a form of one ASCII letter, the whole string becomes the line at once: no word is looked at.
+  What falls out of it is remembered, so that a place in the line leads back to the original by counting.
+- Other scripts are cut into words, whose forms are remembered.
+- Where a text has something rare in it (hidden marks, digraphs), its forms are made word by word.
+
+In the last two, where a word stands in the original is worked out for the sentences that are asked for.
+"""
+
+import codecs
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from functools import cached_property
+from itertools import accumulate, pairwise
+
+from shared.matching.forms import HIDDEN, LONGEST_REMEMBERED, MARKS, MOST_REMEMBERED, form_of, form_of_letter
+from shared.matching.sentences import breaks, plain
+
+_RUN = rf"\w[\w{MARKS}]*"
+_APOSTROPHE = r"(?<=[\u0400-\u052f])['’`](?=[\u0400-\u052f])"
+_INITIALS_END = rf"(?![\w{MARKS}]|['’`][\u0400-\u052f])"
+_WORD = re.compile(
+    rf"([^\W\d](?:\.[^\W\d])+{_INITIALS_END}|{_RUN}(?:(?:[{HIDDEN}]+|{_APOSTROPHE}){_RUN})*)"
+    rf"(?:['’][sS](?![\w{MARKS}]))?"
+)
+
+_SHORT = 8_000
+"""Bytes of a line in which counting spaces is quicker than to remember where words begin."""
+
+_MARK = "\n"
+# Stands for a sentence's end while a line is made.
+_CUT = "\x1e"
+# Stands for what falls out of the line.
+_GONE = "\x7f"
+_INITIAL = re.compile(
+    rf"\.(?=[^\W\d]{_INITIALS_END})(?<=[^\W\d]\.)(?<![\w{MARKS}][^\W\d]\.)"
+    rf"(?<![\w{MARKS}]'[sS]\.)(?<![\u0400-\u052f]'[\u0400-\u052f]\.)"
+)
+_POSSESSIVE = re.compile(rf"'(?<=[\w{MARKS}]')[sS](?![\w{MARKS}])")
+_INNER_APOSTROPHE = re.compile(r"'(?<=[\u0400-\u052f]')(?=[\u0400-\u052f])")
+# A word of one letter that looks like what a possessive has.
+_LONE_S = re.compile("'[sS]'")
+_RARE = (_CUT, _GONE, "`", "\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
+_RUNS = re.compile(rf"[\w{MARKS}{_CUT}]+")
+
+
+class Words:
+    """The words of one field. What costs time is worked out when it is asked for."""
+
+    def __init__(self, original: str, line: bytes, bounds: list[int], spread: bytes | None = None) -> None:
+        self.original = original
+        self.line = line
+        """" form form \\n form ": what is searched. Empty if there is no word."""
+        self._bounds = bounds
+        self._spread = spread
+        self._offsets: dict[int, list[tuple[int, int]]] = {}
+
+    @cached_property
+    def forms(self) -> list[str]:
+        """The form of each word."""
+        return self.line.decode().split()
+
+    def first_forms(self, count: int) -> list[bytes]:
+        """The forms of so many words at the beginning, in UTF-8."""
+        return self.line.split(maxsplit=count)[:count]
+
+    def __len__(self) -> int:
+        return self._count
+
+    @cached_property
+    def _count(self) -> int:
+        return self.line.count(b" ") - self.line.count(b"\n") - 1 if self.line else 0
+
+    @cached_property
+    def _positions(self) -> list[int]:
+        """Where in the line each word begins, the space before it; and where the last one ends."""
+        tokens = self.line.split(b" ")[1:-1]
+        positions = accumulate((len(token) + 1 for token in tokens), initial=0)
+        return [position for position, token in zip(positions, [*tokens, b""], strict=True) if token != b"\n"]
+
+    def number_at(self, position: int) -> int:
+        """The number of the word that begins, with its space, there in the line."""
+        if len(self.line) < _SHORT:
+            # A sentence's end is a newline with a space of its own.
+            return self.line.count(b" ", 0, position) - self.line.count(b"\n", 0, position)
+        return bisect_left(self._positions, position)
+
+    @cached_property
+    def sentences(self) -> list[int]:
+        """The number of the first word of each sentence after the first."""
+        # Each sentence is " form form ": one space more than words.
+        counts = (sentence.count(b" ") - 1 for sentence in self.line.split(b"\n"))
+        return list(accumulate(counts))[:-1]
+
+    @cached_property
+    def breaks(self) -> list[int]:
+        """Where in the line each sentence ends, the last one too."""
+        return list(accumulate(len(sentence) + 1 for sentence in self.line.split(b"\n")))
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each word begins in the original (code points)."""
+        return [self.where(start, start + 2)[0] for start in self._positions[:-1]]
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """Where each word ends in the original."""
+        return [self.where(start, self.end_of_word(start + 1))[1] for start in self._positions[:-1]]
+
+    def sentence_of(self, word: int) -> int:
+        """The number of the sentence that a word stands in, from 0."""
+        return bisect_right(self.sentences, word)
+
+    def place(self, first: int, last: int) -> tuple[int, int]:
+        """Where a run of words begins, with its space, and ends in the line."""
+        return self._positions[first], self.end_of_word(self._positions[last] + 1)
+
+    def end_of_word(self, position: int) -> int:
+        """Where in the line the word ends that has a letter there."""
+        return self.line.index(b" ", position)
+
+    def where(self, start: int, end: int) -> tuple[int, int]:
+        """Where a run of words of the line, from the space before it to its end, stands in the original."""
+        if self._spread is None:
+            return self._word_at(start)[0], self._word_at(self.line.rindex(b" ", 0, end))[1]
+        first, last, gone, breaks = start + 1, end - 1, self._gone, self.breaks
+        # The line has one character more at its beginning, and two more at each sentence's end.
+        return (
+            first + bisect_right(gone, first) - 2 * bisect_right(breaks, first) - 1,
+            last + bisect_right(gone, last) - 2 * bisect_right(breaks, last),
+        )
+
+    def _word_at(self, start: int) -> tuple[int, int]:
+        """The word in the original that begins, with its space, there in the line."""
+        number = bisect_right(self.breaks, start)
+        if number not in self._offsets:
+            end = self._bounds[number + 1] if number + 1 < len(self._bounds) else len(self.original)
+            matches = _WORD.finditer(plain(self.original), self._bounds[number], end)
+            self._offsets[number] = [(match.start(), match.end(1)) for match in matches]
+        return self._offsets[number][self.line.count(b" ", self.breaks[number - 1] if number else 0, start)]
+
+    def written(self, start: int, end: int) -> str:
+        """A run of words with its capitals; accents and what stands between the words may be missing."""
+        if self._spread is not None:
+            return self._cased[start + 1 : end].decode()
+        first, last = self.where(start, end)
+        return self.original[first:last]
+
+    def before(self, start: int) -> tuple[int, int] | None:
+        """The place of the word before one that begins, with its space, there."""
+        end = start if self.line[start - 1 : start] != b"\n" else start - 2
+        return (self.line.rindex(b" ", 0, end), end) if end > 0 else None
+
+    def after(self, end: int) -> tuple[int, int] | None:
+        """The place of the word after one that ends there."""
+        start = end if self.line[end + 1 : end + 2] != b"\n" else end + 2
+        return (start, self.end_of_word(start + 1)) if start + 1 < len(self.line) else None
+
+    def begins_a_sentence(self, start: int) -> bool:
+        """Whether the word that begins, with its space, there is the first of its sentence."""
+        return start == 0 or self.line[start - 1 : start] == b"\n"
+
+    def begins_small(self, start: int) -> bool:
+        """Whether the word that begins, with its space, there begins with a small letter."""
+        if self._spread is not None:
+            return self._cased[start + 1 : start + 2].islower()
+        first = self._word_at(start)[0]
+        return self.original[first : first + 1].islower()
+
+    @cached_property
+    def _cased(self) -> bytes:
+        assert self._spread is not None
+        return self._spread.translate(None, _GONE.encode())
+
+    @cached_property
+    def _gone(self) -> list[int]:
+        """For each character that fell out of the line, the place of what follows it there."""
+        assert self._spread is not None
+        return list(accumulate(map(len, self._spread.split(_GONE.encode()))))[:-1]
+
+
+def cut(original: str, *, one_sentence: bool = False) -> Words:
+    """The words of one string."""
+    text = plain(original)
+    bounds = [0] if one_sentence else [0, *breaks(text)]
+    if any(map(text.__contains__, _RARE)) or ("'" in text and _LONE_S.search(text)):
+        return _words(original, bounds, list(map(_line_by_words, _pieces(text, bounds))))
+    joined = _joined(text, bounds)
+    spread = _spread(joined)
+    if spread is None:
+        lines = _lines(joined) or list(map(_line_by_words, _pieces(text, bounds)))
+        return _words(original, bounds, lines)
+    line = spread.translate(_LOWER, b"\x7f")
+    if b" " in (sentences := line.split(b"\n")):
+        # A sentence without words is part of the one before.
+        bounds = [bound for bound, each in zip(bounds, sentences, strict=True) if each != b" "]
+        spread = _spread(_joined(text, [0, *bounds[1:]]))
+        line = spread.translate(_LOWER, b"\x7f") if spread and bounds else b""
+    return Words(original, line, bounds, spread)
+
+
+def _words(original: str, bounds: list[int], lines: list[str]) -> Words:
+    kept = [number for number, line in enumerate(lines) if line]
+    if len(kept) < len(lines):
+        bounds, lines = [bounds[number] for number in kept], [lines[number] for number in kept]
+    return Words(original, f" {f' {_MARK} '.join(lines)} ".encode() if lines else b"", bounds)
+
+
+def _pieces(text: str, bounds: list[int]) -> list[str]:
+    return [text[start:end] for start, end in pairwise([*bounds, len(text)])]
+
+
+def _joined(text: str, bounds: list[int]) -> str:
+    """All sentences, a mark between them, and without what may stand inside a word."""
+    joined = f"{_CUT} ".join(_pieces(text, bounds))
+    if "." in joined:
+        joined = _INITIAL.sub(_GONE, joined)
+    if "'" in joined:
+        joined = _INNER_APOSTROPHE.sub(_GONE, _POSSESSIVE.sub("  ", joined))
+    return joined
+
+
+def _spread(joined: str) -> bytes | None:
+    """The line with a mark for each character that falls out of it; None where a letter's form is not one of ASCII."""
+    try:
+        spread = f" {joined} ".encode("latin-1", errors=_FOLD).translate(_BASE_LETTERS)
+    except UnicodeEncodeError:
+        return None
+    if b"\0" in spread:
+        return None
+    # Of a row of spaces the first stays.
+    return spread.replace(b"  ", b" \x7f").replace(b"\x7f ", b"\x7f\x7f")
+
+
+def _folded_run(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    forms = "".join(map(form_of_letter, error.object[error.start : error.end]))
+    if "\0" in forms:
+        raise error
+    return forms, error.end
+
+
+_FOLD = "tocsin.fold"
+codecs.register_error(_FOLD, _folded_run)
+
+
+def _lines(joined: str) -> list[str] | None:
+    """The line of each sentence, from words whose forms are remembered; None if that would be wrong."""
+    line = " ".join(map(_FORMS.__getitem__, _RUNS.findall(joined.replace(_GONE, ""))))
+    return None if "  " in f" {line} " else [sentence.strip(" ") for sentence in line.split(_MARK)]
+
+
+def _line_by_words(piece: str) -> str:
+    return " ".join(form_of(match[1]) for match in _WORD.finditer(piece))
+
+
+class _Forms(dict[str, str]):
+    """The forms of words seen before."""
+
+    def __missing__(self, word: str) -> str:
+        form = "" if unicodedata.combining(word[0]) else _MARK if word == _CUT else form_of(word)
+        if len(word) <= LONGEST_REMEMBERED:
+            if len(self) >= MOST_REMEMBERED:
+                self.clear()
+            self[word] = form
+        return form
+
+
+_FORMS = _Forms()
+
+
+_BASE_LETTERS = bytes(
+    ord(_MARK if letter == _CUT else letter if letter == _GONE else form_of_letter(letter))
+    for letter in map(chr, range(256))
+)
+_LOWER = bytes(range(128)).lower() + bytes(range(128, 256))
