@@ -1,7 +1,8 @@
-"""Headlines, leads and longer reports of our own writing, in six languages and in other words than the rules' own tests.
+"""Headlines, leads and longer reports of our own writing, in six languages, in other words than the rules' own tests.
 
-`on_domain` and `widening` may be read by whoever changes rules. `held_out` was written with `widening`, before the rules
-were widened, and split off by turns: it is only counted, so that it goes on telling how rules do on what they have not seen.
+`on_domain` and `widening` may be read by whoever changes rules. `held_out` was written with `widening`, before the
+rules were widened, and parted from it by turns: it is only counted, so that it goes on telling how rules do on what
+they have not seen.
 """
 
 from functools import cache

@@ -14,8 +14,10 @@ from services.api.adapters.limits import Limits
 from services.api.core.change import Change
 from services.api.core.problem import Conflict, FieldError, Invalid, NotFound, NotReady
 from services.api.core.signup import (
+    check_countries,
     check_languages,
     check_new_channel,
+    check_query,
     check_topics,
     confirmed,
     mail_address,
@@ -199,7 +201,9 @@ class SubscriptionDesk:
         catalogue = await read_catalogue(self._bus.redis, self._bus.names)
         if not catalogue:
             raise NotReady("the rulebook is not loaded yet; is classify running?")
-        errors = check_topics(wanted.topics, list(followable(catalogue)))
+        topics = list(followable(catalogue))
+        errors = check_topics(wanted.topics, topics)
+        errors += check_countries(wanted.countries) + check_query(wanted.query, topics)
         errors += check_languages(wanted.languages)
         known = await read_titles(self._bus.redis, self._bus.names, wanted.sources)
         unknown = [source for source in wanted.sources if source not in known]

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 
+from services.api.core.countries import what_is_right
 from services.api.core.problem import Conflict, FieldError
 from services.api.core.wording import listed
+from shared.matching.query import parse_query
 from shared.subscriptions import Endpoint, State, Subscription, WebhookEndpoint, Wish, hash_token
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -55,6 +57,25 @@ def check_topics(wanted: Sequence[str], known: Sequence[str]) -> list[FieldError
         return []
     names = listed([repr(topic[:60]) for topic in unknown], "and")
     return [FieldError("filter.topics", f"unknown topic {names}; known are {listed(known, 'and')}")]
+
+
+def check_countries(wanted: Sequence[str], field: str = "filter.countries") -> list[FieldError]:
+    """Return an error for each code that no country has, with what to write instead."""
+    return [
+        FieldError(field, f"no country has the code {code[:20]!r}; {right}")
+        for code in wanted
+        if (right := what_is_right(code))
+    ]
+
+
+def check_query(query: str | None, topics: Sequence[str]) -> list[FieldError]:
+    """Return an error for each topic: and country: of a query (one that can be read) that would never match."""
+    named: dict[str, list[str]] = {"topic": [], "country": []}
+    for fact in parse_query(query).facts if query else ():
+        kind, _, name = fact.partition(":")
+        named[kind].append(name)
+    unknown = [error._replace(field="filter.query") for error in check_topics(named["topic"], topics)]
+    return unknown + check_countries(named["country"], "filter.query")
 
 
 def check_languages(wanted: Sequence[str]) -> list[FieldError]:
