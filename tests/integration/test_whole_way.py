@@ -49,7 +49,7 @@ IN_SIX_LANGUAGES = {
     ),
     ("fr", "aid", "TD"): Item(
         "Tchad : un pont aérien achemine vivres et médicaments",
-        "Les avions ont livré trente tonnes d'aide humanitaire aux réfugiés dans l'est du pays.",
+        "Les avions ont livré trente tonnes d'aide humanitaire dans l'est du pays, où la récolte manque.",
     ),
     ("es", "displacement", "CO"): Item(
         "Colombia: cientos de familias huyen de los combates en el Cauca",
