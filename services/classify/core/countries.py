@@ -279,9 +279,14 @@ def _is_name_like(
     )
 
 
+_PARTS = frozenset(',:;()«»"“”')
+"""What parts a word from the next: "Melissa: Cuba" is no name."""
+
+
 def _stand_together(words: Words, first: int, last: int) -> bool:
     start, end = words.where(first, last)
-    return words.original[start:end].count(" ") == last - first == len(words.original[start:end].split()) - 1
+    written = words.original[start:end]
+    return written.count(" ") == last - first == len(written.split()) - 1 and _PARTS.isdisjoint(written)
 
 
 def _word(words: Words, number: int) -> str:

@@ -1,9 +1,10 @@
-"""Tell which of the Latin-script languages a report is written in, by its function words.
+"""Tell which language a report is written in: by its letters, those in Latin script by their function words.
 
 What a feed says of its language is often a platform's default, so the words decide, and the feed only
 where there are too few of them.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
@@ -14,6 +15,10 @@ LATIN = frozenset({"en", "fr", "es"})
 """The languages that share a script and so can be taken for each other."""
 
 _READ = 300
+_BEGINNING = 600
+_ARABIC = re.compile("[\u0621-\u064a]{2}")
+_CYRILLIC = re.compile("[\u0430-\u044f]{2}")
+_UKRAINIAN = re.compile("[\u0456\u0457\u0454\u0491]")
 _ENOUGH = 2
 _WORDS = {
     "en": "the of and to for with that was from has have after said by at as it were will not its over is are",
@@ -27,6 +32,18 @@ def latin_language(report: Text, declared: str | None) -> str | None:
     """`en`, `fr` or `es`, from the first 300 words; None if it is none of them or cannot be told."""
     words = islice((form for _, field in report.fields() for form in field.forms), _READ)
     return _clear_winner(words) or _believable(declared)
+
+
+def language_of(title: str, text: str, declared: str | None) -> str | None:
+    """One of the six languages: by script, then by the letters or words that only it has; None if it is another."""
+    beginning = f"{title} {text[:_BEGINNING]}".lower()
+    if _ARABIC.search(beginning):
+        return "ar"
+    if _UKRAINIAN.search(beginning):
+        return "uk"
+    if _CYRILLIC.search(beginning):
+        return "ru"
+    return latin_language(Text.of(title, text[:_BEGINNING]), declared) or "en"
 
 
 def _clear_winner(words: Iterable[str]) -> str | None:
