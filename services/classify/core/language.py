@@ -12,13 +12,15 @@ from itertools import islice
 from shared.matching.text import Text
 
 LATIN = frozenset({"en", "fr", "es"})
-"""The languages that share a script and so can be taken for each other."""
+CYRILLIC = frozenset({"uk", "ru"})
+"""Languages that share a script and so can be taken for each other."""
 
 _READ = 300
 _BEGINNING = 600
 _ARABIC = re.compile("[\u0621-\u064a]{2}")
 _CYRILLIC = re.compile("[\u0430-\u044f]{2}")
-_UKRAINIAN = re.compile("[\u0456\u0457\u0454\u0491]")
+_UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
+_RUSSIAN = re.compile("[ыэъёЫЭЪЁ]")
 _ENOUGH = 2
 _WORDS = {
     "en": "the of and to for with that was from has have after said by at as it were will not its over is are",
@@ -34,16 +36,28 @@ def latin_language(report: Text, declared: str | None) -> str | None:
     return _clear_winner(words) or _believable(declared)
 
 
+def foreign_languages(report: Text, declared: str | None) -> frozenset[str]:
+    """The languages of the same script that it is not written in: their words count for nothing in it."""
+    if language := _cyrillic_language(f"{report.title.original} {report.text.original[:_BEGINNING]}"):
+        return CYRILLIC - {language}
+    latin = latin_language(report, declared)
+    return LATIN - {latin} if latin else frozenset()
+
+
 def language_of(title: str, text: str, declared: str | None) -> str | None:
     """One of the six languages: by script, then by the letters or words that only it has; None if it is another."""
-    beginning = f"{title} {text[:_BEGINNING]}".lower()
+    beginning = f"{title} {text[:_BEGINNING]}"
     if _ARABIC.search(beginning):
         return "ar"
+    if _CYRILLIC.search(beginning):
+        return _cyrillic_language(beginning) or "ru"
+    return latin_language(Text.of(title, text[:_BEGINNING]), declared) or "en"
+
+
+def _cyrillic_language(beginning: str) -> str | None:
     if _UKRAINIAN.search(beginning):
         return "uk"
-    if _CYRILLIC.search(beginning):
-        return "ru"
-    return latin_language(Text.of(title, text[:_BEGINNING]), declared) or "en"
+    return "ru" if _RUSSIAN.search(beginning) else None
 
 
 def _clear_winner(words: Iterable[str]) -> str | None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from services.classify.core.countries import find_countries
 from services.classify.core.evidence import evidence
-from services.classify.core.language import LATIN, latin_language
+from services.classify.core.language import foreign_languages
 from services.classify.core.rulebook import MASKED, Plan, Rule, Rulebook, Step, Topic
 from shared.events import Country, Report, RuleReference, Story, Tag, TaggedReport
 from shared.matching.text import FieldName, Span, Text
@@ -73,7 +73,7 @@ def find_all(title: str, text: str, language: str | None, rulebook: Rulebook) ->
     count, so that the French "don" is not found in an English text.
     """
     report = Text.of(title, text)
-    foreign = _foreign(report, language)
+    foreign = foreign_languages(report, language)
     found = rulebook.index.find(report)
     hits = _hits(found, report, foreign, rulebook)
     tags = tuple(tag for topic in rulebook.topics for tag in _tags(topic, hits, report, rulebook))
@@ -100,7 +100,7 @@ def tag_report(report: Report, rulebook: Rulebook, story: Story | None = None) -
 def holds(rule: Rule, title: str, text: str, rulebook: Rulebook) -> bool:
     """Whether this rule holds for a report: what a rule's own tests ask."""
     report = Text.of(title, text)
-    hits = _hits(rulebook.index.find(report), report, _foreign(report, None), rulebook)
+    hits = _hits(rulebook.index.find(report), report, foreign_languages(report, None), rulebook)
     return find_match(rulebook.plans[rule.id], hits.get(rule.id, []), report) is not None
 
 
@@ -141,11 +141,6 @@ def _possible(steps: tuple[Step, ...], sentences: Iterable[int]) -> list[Step]:
 def required(threshold: float, words: int) -> float:
     """The score that a report of so many words needs: once to twice the threshold."""
     return threshold * (1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3))
-
-
-def _foreign(report: Text, declared: str | None) -> frozenset[str]:
-    language = latin_language(report, declared)
-    return LATIN - {language} if language else frozenset()
 
 
 def _hits(
