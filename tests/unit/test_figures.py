@@ -25,7 +25,8 @@ def test_a_number_is_the_same_however_it_is_written(written: str, number: str):
 
 
 @pytest.mark.parametrize(
-    "written", ["in 2026", "on March 14", "at 18:30", "three", "5", "an F-16", "40:38", "200"]
+    "written",
+    ["in 2026", "on March 14", "at 18:30", "three", "5", "an F-16", "40:38", "200", "عام ٢٠٢٦", "7" * 5000],
 )
 def test_what_any_report_of_a_day_may_say_tells_nothing(written: str):
     assert numbers_of(written, day=14) == []

@@ -1,8 +1,9 @@
 """What translations of a report share: its figures, on the same day, about the same country, no other topic.
 
 Two reports in different languages are taken for one happening if they have two telling numbers in common, or one of
-three digits or more that are not zeros ("1,968", "11.5"). Years, hours, days of the month and calibres tell nothing.
-What has no such number meets no translation: a story that is told twice is better than two that are made one.
+three digits or more, those zeros not counted that end it ("1,968", "11.5"). Years, hours and days of the month tell
+nothing, a calibre little. What has no such number meets no translation: a story that is told twice is better than two
+that are made one.
 """
 
 import re
@@ -17,7 +18,8 @@ MOST = 5
 """Numbers that are looked at, the most telling first."""
 YEARS = range(1900, 2101)
 _NUMBER = re.compile(
-    r"(?<![\w:.,/-])(?:\d{1,3}(?:[.,\u00a0\u202f ]\d{3})+|\d+(?:[.,]\d{1,2})?)(?![\d:])",
+    # No longer than any count of people or money: a number of thousands of digits cannot be read as one.
+    r"(?<![\w:.,/-])(?:\d{1,3}(?:[.,\u00a0\u202f ]\d{3}){1,4}|\d{1,15}(?:[.,]\d{1,2})?)(?![\d:])"
 )
 _GROUPS = re.compile(r"[.,\u00a0\u202f ](?=\d{3})")
 _CALIBRES = frozenset({"105", "120", "122", "152", "155"})
@@ -37,11 +39,13 @@ class Figures(NamedTuple):
 
 def figures_of(tagged: TaggedReport) -> Figures | None:
     """The figures of a tagged report; None if nothing in it would be known again in another language."""
+    report, countries = tagged.report, tuple(country.code for country in tagged.countries)
+    keys = _keys(report) if countries else ()
+    language = language_of(report.title, report.text, report.language) if keys else None
+    if not language:
+        return None
     topics = tuple(dict.fromkeys(tag.topic.partition("/")[0] for tag in tagged.tags))
-    countries = tuple(country.code for country in tagged.countries)
-    language = language_of(tagged.report.title, tagged.report.text, tagged.report.language)
-    keys = _keys(tagged.report) if countries and language else ()
-    return Figures(language or "", keys, topics, countries) if keys else None
+    return Figures(language, keys, topics, countries)
 
 
 def _keys(report: Report) -> tuple[str, ...]:
@@ -64,7 +68,7 @@ def _plain(written: str) -> str:
 
 def _tells(written: str, day: int) -> bool:
     number = _plain(written)
-    if number != written or "." in number:  # grouped or a fraction: neither a year nor a day
+    if not written.isdecimal():  # grouped or a fraction: neither a year nor a day
         return True
     value = int(number)
     if value in YEARS or abs(value - day) <= 1:
