@@ -53,7 +53,8 @@ check: $(VENV)/.development ## Lint, types, import rules, topic rules, schemas c
 format: $(VENV)/.development ## Put the code into its usual shape
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-quality: $(VENV)/.runtime ## Measure the rulebook: make quality LABELLED="a.jsonl b.jsonl"
+LABELLED ?= tests/unit/labelled/held_out.jsonl
+quality: $(VENV)/.runtime ## Measure the rulebook for its pages; or on your reports: make quality LABELLED="a.jsonl"
 	@$(BIN)/tocsin topics measure $(LABELLED)
 
 schemas: $(VENV)/.runtime ## Write docs/schemas anew from the event models

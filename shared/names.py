@@ -83,6 +83,10 @@ class Names:
         """String with a short life: the newest report whose sketch has this band."""
         return f"{self.prefix}story-band:{band}"
 
+    def story_figures(self, figures: str) -> str:
+        """Hash with a short life, by language: the newest report with these figures, its topics and countries."""
+        return f"{self.prefix}story-figures:{figures}"
+
     @property
     def catalogue(self) -> str:
         """JSON: the topics that the running rulebook knows."""

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from services.classify.adapters.live_rulebook import LiveRulebook
 from services.classify.adapters.rulebook_files import catalogue
 from services.classify.adapters.story_index import StoryIndex
+from services.classify.core.figures import figures_of
 from services.classify.core.tag import tag_report
 from services.classify.settings import ClassifySettings
 from shared.bus import Entry, Outcome
@@ -37,8 +38,9 @@ def make_app(settings: ClassifySettings) -> App:
 
     async def on_report(entry: Entry) -> Outcome:
         report = entry.event(ReportPublished).data.report
-        story = await stories.join(report)
-        event = tagged(tag_report(report, rulebook.current, story), datetime.now(UTC))
+        found = tag_report(report, rulebook.current)
+        story = await stories.join(report, figures_of(found))
+        event = tagged(found.model_copy(update={"story": story}), datetime.now(UTC))
         log.debug("tagged", report=report.id, revision=report.revision, topics=event.data.topics)
         return forwarded(settings.names, event, settings.retention_seconds)
 

@@ -102,11 +102,22 @@ async def test_an_unknown_source_is_refused(api):
 
 async def test_everything_that_is_wrong_is_said_at_once(api):
     body = {
-        "filter": {"topics": ["floods"], "languages": ["english"]},
+        "filter": {
+            "topics": ["floods"],
+            "languages": ["english"],
+            "countries": ["ZZ"],
+            "query": "topic:aids",
+        },
         "channel": HOOK | {"url": "ftp://x.org"},
     }
     fields = [error["field"] for error in (await problem_of(api, body))["errors"]]
-    assert fields == ["filter.topics", "filter.languages", "channel.url"]
+    assert fields == [
+        "filter.topics",
+        "filter.countries",
+        "filter.query",
+        "filter.languages",
+        "channel.url",
+    ]
 
 
 @pytest.mark.parametrize(

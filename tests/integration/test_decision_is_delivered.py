@@ -27,7 +27,15 @@ from shared.delivery import Delivery
 from shared.events import Country, Evidence, Report, RuleReference, Source, Story, Tag, TaggedReport
 from shared.names import Names
 from shared.schedule import hour_of, zone_of
-from shared.subscriptions import CompiledFilter, Filter, Subscription, WebhookEndpoint, document_of, find_match, text_of
+from shared.subscriptions import (
+    CompiledFilter,
+    Filter,
+    Subscription,
+    WebhookEndpoint,
+    document_of,
+    find_match,
+    text_of,
+)
 from tests.builders import store_reports
 
 # The days of both changes of the clock in Berlin, and of one in Lord Howe.

@@ -1,10 +1,16 @@
 """Reports of the same happening share a story, on a real Redis."""
 
 import asyncio
+import json
+from itertools import combinations
+from pathlib import Path
 
 from redis.exceptions import ResponseError
 
+from services.classify.adapters.rulebook_files import load_rulebook
 from services.classify.adapters.story_index import StoryIndex
+from services.classify.core.figures import Figures, figures_of
+from services.classify.core.tag import tag_report
 from shared.bus import Bus
 from shared.events import Report, Source, Story
 from tests.builders import DAY, make_report
@@ -82,3 +88,46 @@ async def test_one_that_fails_fails_alone(bus: Bus):
     await bus.redis.set(bus.names.report(reports[1].id), "not a hash")
     first, second, third = await asyncio.gather(*map(index.join, reports), return_exceptions=True)
     assert isinstance(first, Story) and isinstance(second, ResponseError) and isinstance(third, Story)
+
+
+SWAP = Figures("en", ("2026-03-14:185",), ("negotiations",), ("UA",))
+
+
+async def test_a_translation_with_the_same_figures_joins_the_story(bus: Bus):
+    index, first = StoryIndex(bus, DAY), ferry("one")
+    second = ferry("two", title="Додому повернулися 185 військових", text="Серед них захисники Маріуполя.")
+    await index.join(first, SWAP)
+    story = await index.join(second, SWAP._replace(language="uk", topics=(), countries=("RU", "UA")))
+    assert seen(story) == (first.id, 2, 2)
+
+
+async def test_the_same_figures_in_the_same_language_on_another_topic_or_elsewhere_are_another_story(
+    bus: Bus,
+):
+    index = StoryIndex(bus, DAY)
+    await index.join(ferry("one"), SWAP)
+    for title, others in {
+        "Harbour museum opens its doors": SWAP,
+        "Growers expect a poor apple season": SWAP._replace(language="uk", topics=("aid",)),
+        "Cyclists finish the mountain stage": SWAP._replace(language="uk", countries=("SD",)),
+    }.items():
+        alone = make_report(title=title, text="")
+        assert (await index.join(alone, others)).id == alone.id
+
+
+async def test_translations_meet_and_what_is_near_stays_apart(bus: Bus):
+    """44 happenings of one day, many of them in the same city, told in two languages or more."""
+    file = Path(__file__).parent.parent / "unit/labelled/translations.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    index, rulebook, told = StoryIndex(bus, DAY), load_rulebook(), []
+    for row in rows:
+        report = make_report(title=row["title"], text=row["text"], language=row["language"])
+        story = await index.join(report, figures_of(tag_report(report, rulebook)))
+        told.append((row["happening"], row["language"], story.id))
+    pairs = [(one, other) for one, other in combinations(told, 2) if one[1] != other[1]]
+    true = [one[2] == other[2] for one, other in pairs if one[0] == other[0]]
+    false = [one[2] == other[2] for one, other in pairs if one[0] != other[0]]
+    assert len(true) >= 40
+    assert len(false) >= 200
+    assert sum(true) >= 0.5 * len(true)
+    assert not any(false)

@@ -34,6 +34,33 @@ HARVEST = Item(
     "Apple harvest is the best in years", "Growers in the valley expect low prices this winter.", "harvest"
 )
 
+IN_SIX_LANGUAGES = {
+    ("en", "airspace_incursions", "LV"): Item(
+        "Latvia closes its eastern skies after a drone crosses from Belarus",
+        "The drone came down in a field near Rezekne on Sunday and nobody was hurt, the air force in Riga said.",
+    ),
+    ("uk", "displacement", "UA"): Item(
+        "З прикордонних сіл Сумщини вивозять родини з дітьми",
+        "Через обстріли за тиждень із громад евакуювали чотириста людей, повідомили в Україні у неділю.",
+    ),
+    ("ru", "negotiations", "AM"): Item(
+        "Армения и Азербайджан продолжат переговоры о границе",
+        "Делегации двух стран встретятся в среду, чтобы обсудить мирный договор.",
+    ),
+    ("fr", "aid", "TD"): Item(
+        "Tchad : un pont aérien achemine vivres et médicaments",
+        "Les avions ont livré trente tonnes d'aide humanitaire dans l'est du pays, où la récolte manque.",
+    ),
+    ("es", "displacement", "CO"): Item(
+        "Colombia: cientos de familias huyen de los combates en el Cauca",
+        "Las familias desplazadas duermen en la escuela del pueblo desde el viernes.",
+    ),
+    ("ar", "negotiations", "YE"): Item(
+        "اليمن: اتفاق على تبادل مئات الأسرى",
+        "قال المبعوث إن الطرفين وقعا الاتفاق بعد محادثات استمرت أسبوعا.",
+    ),
+}
+
 
 class Mailbox:
     """An SMTP server's memory."""
@@ -176,6 +203,26 @@ async def test_a_report_reaches_a_webhook_and_a_mailbox(tocsin: Installation) ->
     url = f"{tocsin.api}/v1/subscriptions/{mail['id']}"
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
         assert answer.status == 401
+
+
+async def test_a_report_in_each_of_the_six_languages_comes_out_right(tocsin: Installation) -> None:
+    topics = ["aid", "airspace_incursions", "displacement", "negotiations"]
+    hook = await subscribe(tocsin, {"type": "webhook", "url": tocsin.sink.url("all")}, {"topics": topics})
+    tocsin.sink.secrets["all"] = hook["secret"]
+    await until(lambda: _is(tocsin, hook, "active"))
+
+    tocsin.feeds.items["0"] += [HARVEST, *IN_SIX_LANGUAGES.values()]
+    await until(lambda: len(tocsin.sink.reports(hook["id"])) == len(IN_SIX_LANGUAGES))
+
+    bodies = [body["data"] for _, body in tocsin.sink.received if body["type"] == "report.matched"]
+    told = {data["report"]["title"]: data for data in bodies}
+    for (_, topic, country), item in IN_SIX_LANGUAGES.items():
+        data = told[item.title]
+        assert {tag["topic"].partition("/")[0] for tag in data["tags"]} == {topic}
+        assert country in {each["code"] for each in data["countries"]}
+        for piece in data["matched"]["evidence"]:
+            original = {"title": item.title, "text": item.text}[piece["field"]]
+            assert original[piece["start"] : piece["end"]] == piece["text"]
 
 
 def form_in(page: str) -> dict[str, Any]:

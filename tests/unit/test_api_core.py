@@ -1,7 +1,9 @@
 """What api decides, by plain calls."""
 
 import dataclasses
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -28,6 +30,7 @@ from shared.subscriptions import (
 )
 from tests.builders import NOW, make_report, make_tagged
 
+ROOT = Path(__file__).parent.parent.parent
 TITLES = number_topics({"displacement": "Displacement", "aid": "Aid"})
 
 
@@ -189,6 +192,23 @@ def test_keys_differ_in_every_part():
 def test_an_unknown_topic_is_answered_with_the_known_ones():
     [error] = signup.check_topics(["floods"], ["aid", "displacement"])
     assert error == FieldError("filter.topics", "unknown topic 'floods'; known are aid and displacement")
+
+
+def test_a_topic_and_a_country_of_a_query_that_would_never_match_are_refused_with_what_is_right():
+    topics = ["aid", "aid/military"]
+    found = signup.check_query("(topic:aids OR topic:aid/military) AND (country:UK OR country:UA)", topics)
+    assert found == [
+        FieldError("filter.query", "unknown topic 'aids' at character 2; known are aid and aid/military"),
+        FieldError("filter.query", "'UK' is no country: write GB, at character 41"),
+    ]
+    assert signup.check_query("topic:AID country:ua drone*", topics) == []
+    assert signup.check_query(None, topics) == []
+
+
+def test_every_country_that_a_report_may_be_about_can_be_followed():
+    names = json.loads((ROOT / "services/classify/countries/gazetteer.json").read_text())["names"]
+    assert signup.check_countries(list(names)) == []
+    assert signup.check_countries(["ZZ"])[0].field == "filter.countries"
 
 
 @pytest.mark.parametrize("code", ["english", "e", "en_GB", "en\n", "😀"])

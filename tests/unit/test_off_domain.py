@@ -18,5 +18,5 @@ def test_under_two_percent_of_everyday_sentences_are_tagged(field: str):
         for sentence in SENTENCES
         if find_tags(**({"title": "", "text": ""} | {field: sentence}), language=None, rulebook=rulebook)
     ]
-    assert len(SENTENCES) >= 300
+    assert len(SENTENCES) >= 600
     assert len(tagged) < 0.02 * len(SENTENCES), tagged

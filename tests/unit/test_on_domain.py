@@ -1,27 +1,47 @@
-"""Headlines and leads of our own writing, in six languages and in other words than the rules' own tests."""
+"""Headlines, leads and longer reports of our own writing, in six languages, in other words than the rules' own tests.
 
-import json
+`on_domain` and `widening` may be read by whoever changes rules. `held_out` was written with `widening`, before the
+rules were widened, and parted from it by turns: it is only counted, so that it goes on telling how rules do on what
+they have not seen.
+"""
+
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from cli.topics_measure import measure, read_labelled
 from services.classify.adapters.rulebook_files import load_rulebook
-from services.classify.core.tag import find_tags
+from shared.catalogue import Quality
 
-LABELLED = [
-    json.loads(line) for line in (Path(__file__).parent / "labelled/on_domain.jsonl").read_text().splitlines()
-]
-TOPICS = [topic.id for topic in load_rulebook().topics]
+LABELLED = Path(__file__).parent / "labelled"
+RULEBOOK = load_rulebook()
+TOPICS = [topic.id for topic in RULEBOOK.topics]
+
+
+@cache
+def measured(name: str, language: str | None = None) -> dict[str, Quality]:
+    """The figures of each topic on a labelled file, of one language if one is given."""
+    reports = read_labelled([LABELLED / f"{name}.jsonl"])
+    return measure([each for each in reports if language in (None, each.language)], RULEBOOK)
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_nine_in_ten_are_found_and_nine_in_ten_tags_are_right(topic: str):
-    rulebook = load_rulebook()
-    found = [
-        topic in {tag.topic for tag in find_tags(row["title"], row["text"], None, rulebook)}
-        for row in LABELLED
-    ]
-    wanted = [topic in row["topics"] for row in LABELLED]
-    hits = sum(ours and theirs for ours, theirs in zip(found, wanted, strict=True))
-    assert hits >= 0.9 * sum(wanted)
-    assert hits >= 0.9 * sum(found)
+@pytest.mark.parametrize("name", ["on_domain", "widening"])
+def test_nine_in_ten_are_found_and_nine_in_ten_tags_are_right(name: str, topic: str):
+    quality = measured(name)[topic]
+    assert min(quality.precision, quality.recall) >= 0.9
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_of_what_the_rules_have_not_seen_four_in_five_are_found_and_nine_in_ten_tags_are_right(topic: str):
+    quality = measured("held_out")[topic]
+    assert quality.precision >= 0.9
+    assert quality.recall >= 0.8
+
+
+@pytest.mark.parametrize("language", ["en", "uk", "ru", "fr", "es", "ar"])
+def test_no_language_is_left_behind(language: str):
+    figures = [(each.precision, each.recall) for each in measured("held_out", language).values()]
+    scores = [2 * precision * recall / (precision + recall) for precision, recall in figures]
+    assert sum(scores) / len(scores) >= 0.8

@@ -105,6 +105,20 @@ def test_a_word_of_another_language_does_not_count():
     assert words(tags("Le don et les vivres sont pour la ville", rulebook=rulebook)) == ["don"]
 
 
+def test_ukrainian_and_russian_are_told_apart_by_their_letters():
+    families = Rule(
+        "floods.families",
+        1,
+        "Families",
+        groups={"families": {"uk": ("родин*",)}},
+        conditions=(Condition(("families",), 10),),
+    )
+    rulebook = compile_rulebook([Topic("floods", "Floods", "Families.", (families,))])
+    assert words(tags("Із сіл вивезли родини", rulebook=rulebook)) == ["родини"]
+    assert tags("Рейсы на родину задержаны", rulebook=rulebook) == ()
+    assert words(tags("Родину", rulebook=rulebook)) == ["Родину"]
+
+
 def test_what_the_feed_says_decides_where_the_words_do_not():
     rulebook = make_rulebook(Condition(("water",), 10))
     assert words(tags("Don", rulebook=rulebook, language="fr-FR")) == ["Don"]

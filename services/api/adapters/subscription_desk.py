@@ -310,10 +310,10 @@ class SubscriptionDesk:
         catalogue = await read_catalogue(self._bus.redis, self._bus.names)
         if not catalogue:
             raise NotReady("the rulebook is not loaded yet; is classify running?")
-        errors = check_topics(wanted.topics, list(followable(catalogue)))
+        topics = list(followable(catalogue))
+        errors = check_topics(wanted.topics, topics)
+        errors += check_countries(wanted.countries) + check_query(wanted.query, topics)
         errors += check_languages(wanted.languages)
-        errors += check_countries(wanted.countries)
-        errors += check_query(wanted.query, list(followable(catalogue)))
         known = await read_titles(self._bus.redis, self._bus.names, wanted.sources)
         unknown = [source for source in wanted.sources if source not in known]
         return errors + [

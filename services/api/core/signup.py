@@ -11,7 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from services.api.core.problem import Conflict, FieldError
 from services.api.core.wording import listed
-from shared.countries import country_names
+from shared.countries import country_names, find_country
 from shared.matching.tokens import tokens
 from shared.subscriptions import (
     EmailEndpoint,
@@ -25,6 +25,7 @@ from shared.subscriptions import (
 from shared.webhook_keys import make_secret, public_key, scheme_of
 
 OVERLAP = timedelta(hours=24)
+_MEANT = {"UK": "GB", "EL": "GR"}
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -129,7 +130,8 @@ def _is_country(code: str) -> bool:
 
 
 def _no_country(code: str) -> str:
-    return f"{code[:20]!r} is no country: write its code, as in SD for Sudan"
+    right = find_country(code) or _MEANT.get(code.upper())
+    return f"{code[:20]!r} is no country: write {right or 'its code, as in SD for Sudan'}"
 
 
 def mail_address(address: str) -> str:

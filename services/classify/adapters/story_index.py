@@ -1,12 +1,13 @@
 """Stories in Redis: which story a report belongs to, decided and written in one script."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from redis.exceptions import RedisError
 
+from services.classify.core.figures import Figures
 from services.classify.core.sketch import sketch_of
 from shared.bus import Bus
 from shared.events import Report, Story
@@ -34,21 +35,28 @@ class StoryIndex:
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._asking: asyncio.Task[None] | None = None
 
-    async def join(self, report: Report) -> Story:
-        """The story of a report: that of the nearest report of the last seven days, or a new one of its own."""
+    async def join(self, report: Report, figures: Figures | None = None) -> Story:
+        """The story of a report: that of the nearest report of the last seven days, or a new one of its own.
+
+        With `figures`, that of a translation if no report of its language is near.
+        """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._question(report), answer))
+        self._waiting.append((self._question(report, figures), answer))
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         story, position, sources = await answer
         return Story(id=story.decode(), position=position, sources=sources)
 
-    def _question(self, report: Report) -> Question:
+    def _question(self, report: Report, figures: Figures | None) -> Question:
         names = self._bus.names
         sketch = sketch_of(report.title, report.text or report.summary)
-        keys = [names.report(report.id), *map(names.story_band, sketch.bands)]
+        met = figures.keys if figures else ()
+        keys = [names.report(report.id), *map(names.story_band, sketch.bands), *map(names.story_figures, met)]
         about: list[str | int] = [report.id, report.source.id, sketch.value, sketch.agreement]
-        return keys, [*about, *self._lives, names.report(""), names.story("")]
+        about += [*self._lives, names.report(""), names.story(""), len(sketch.bands)]
+        if figures:
+            about += [figures.language, _enclosed(figures.topics), _enclosed(figures.countries)]
+        return keys, about
 
     async def _ask(self) -> None:
         while self._waiting:
@@ -76,3 +84,7 @@ class StoryIndex:
         if self._registered is None:
             self._registered = self._bus.redis.register_script(_SCRIPT)
         return self._registered
+
+
+def _enclosed(words: Iterable[str]) -> str:
+    return "," + "".join(f"{word}," for word in words)

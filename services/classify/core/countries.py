@@ -319,11 +319,15 @@ def _is_name_like(
     )
 
 
+_PARTS = frozenset(',:;()«»"“”')
+"""What parts a word from the next: "Melissa: Cuba" is no name."""
+
+
 def _stand_together(words: Words, start: int, end: int) -> bool:
     first, last = words.where(start, end)
     between = words.line.count(b" ", start + 1, end) - words.line.count(b"\n", start, end)
     original = words.original[first:last]
-    return original.count(" ") == between == len(original.split()) - 1
+    return original.count(" ") == between == len(original.split()) - 1 and _PARTS.isdisjoint(original)
 
 
 def is_in_capitals(words: Words) -> bool:

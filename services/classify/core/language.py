@@ -1,21 +1,28 @@
-"""Tell which of the Latin-script languages a report is written in, by its function words.
+"""Tell which language a report is written in: by its letters, those in Latin script by their function words.
 
 What a feed says of its language is often a platform's default, so the words decide, and the feed only
 where there are too few of them.
 """
 
+import re
 from collections.abc import Iterable
 
 from shared.matching.text import Text
 
 LATIN = frozenset({"en", "fr", "es"})
-"""The languages that share a script and so can be taken for each other."""
+CYRILLIC = frozenset({"uk", "ru"})
+"""Languages that share a script and so can be taken for each other."""
 
-NATIVE = {language: LATIN - {language} for language in LATIN}
+NATIVE = {language: script - {language} for script in (LATIN, CYRILLIC) for language in script}
 FOREIGN = frozenset({frozenset[str](), *NATIVE.values()})
 """The sets of languages that a report may be known not to be written in."""
 
 _READ = 300
+_BEGINNING = 600
+_ARABIC = re.compile("[\u0621-\u064a]{2}")
+_CYRILLIC = re.compile("[\u0430-\u044f]{2}")
+_UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
+_RUSSIAN = re.compile("[ыэъёЫЭЪЁ]")
 _ENOUGH = 2
 _WORDS = {
     "en": "the of and to for with that was from has have after said by at as it were will not its over is are",
@@ -26,14 +33,33 @@ _LANGUAGE = {word.encode(): language for language, words in _WORDS.items() for w
 
 
 def foreign_languages(report: Text, declared: str | None) -> frozenset[str]:
-    """The Latin-script languages that a report is not written in; none if that cannot be told."""
-    return NATIVE.get(latin_language(report, declared) or "", frozenset())
+    """The languages of the same script that it is not written in: their words count for nothing in it."""
+    language = _cyrillic_language(f"{report.title.original} {report.text.original[:_BEGINNING]}")
+    return NATIVE.get(language or latin_language(report, declared) or "", frozenset())
+
+
+def language_of(title: str, text: str, declared: str | None) -> str | None:
+    """One of the six languages: by script, then by the letters or words that only it has; None if it is another."""
+    beginning = f"{title} {text[:_BEGINNING]}"
+    if _ARABIC.search(beginning):
+        return "ar"
+    if _CYRILLIC.search(beginning):
+        return _cyrillic_language(beginning) or "ru"
+    return latin_language(Text.of(title, text[:_BEGINNING]), declared) or "en"
 
 
 def latin_language(report: Text, declared: str | None) -> str | None:
     """`en`, `fr` or `es`, from the first 300 words; None if it is none of them or cannot be told."""
     title = report.title.first_forms(_READ)
     return _clear_winner([*title, *report.text.first_forms(_READ - len(title))]) or _believable(declared)
+
+
+def _cyrillic_language(beginning: str) -> str | None:
+    if beginning.isascii():
+        return None
+    if _UKRAINIAN.search(beginning):
+        return "uk"
+    return "ru" if _RUSSIAN.search(beginning) else None
 
 
 def _clear_winner(words: Iterable[bytes]) -> str | None:
