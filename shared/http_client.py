@@ -50,6 +50,7 @@ _OPTIONS: dict[int, Any] = {
     pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
     pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
     pycurl.PATH_AS_IS: 1,
+    pycurl.BUFFERSIZE: 65_536,
     pycurl.PROXY: "",
     pycurl.NOPROXY: "*",
 }

@@ -7,7 +7,7 @@ pushed.v1 (what WebSub hubs sent to api) -> parse -> the same way.
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -18,6 +18,7 @@ from services.ingest.adapters.feed_list import FeedFileError, FeedLists, read_fe
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.fetcher import Fetcher
 from services.ingest.adapters.host_slots import HostSlots
+from services.ingest.adapters.leases import Leases
 from services.ingest.adapters.parser import ParseError, Parser
 from services.ingest.adapters.poller import Poller
 from services.ingest.adapters.websub import Hubs
@@ -52,17 +53,18 @@ def make_app(settings: IngestSettings) -> App:
     )
     parser = Parser(workers=settings.parse_workers)
     states: FeedStates
+    leases: Leases
     poller: Poller
 
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
-        nonlocal states, poller, lists
+        nonlocal states, leases, poller, lists
         states = FeedStates(
             app.bus.redis,
             settings.names,
             host_pause=settings.host_pause,
-            busy_seconds=2 * settings.fetch_timeout,
         )
+        leases = Leases(states.together, settings.names, clock, settings.reclaim_after)
         lists = FeedLists(settings.feeds_file, app.bus.redis, settings.names)
         await take_in_the_lists()
         if not settings.can_be_reached:
@@ -88,13 +90,15 @@ def make_app(settings: IngestSettings) -> App:
         async with asyncio.TaskGroup() as polls:
             while True:
                 room = settings.poll_concurrency - len(running)
-                due = await _due(states, feeds, room, settings.reclaim_after)
+                due = await _due(leases, feeds, room)
                 for feed in due:
-                    holding = states.holding(feed.id, clock, settings.reclaim_after)
-                    task = polls.create_task(_poll(poller, feed, holding))
+                    task = polls.create_task(_poll(poller, feed, leases))
                     running.add(task)
                     task.add_done_callback(running.discard)
                 await _room_or_time(running, settings.poll_concurrency, more=len(due) == room)
+
+    async def keep_the_leases() -> None:
+        await leases.keep()
 
     async def take_in_the_lists() -> None:
         nonlocal feeds
@@ -133,6 +137,7 @@ def make_app(settings: IngestSettings) -> App:
 
     app.resource(ready)
     app.background(poll_what_is_due)
+    app.background(keep_the_leases)
     app.background(follow_the_lists)
     app.background(trim_health)
     if settings.takes_pushes:
@@ -145,12 +150,12 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-async def _due(states: FeedStates, feeds: dict[str, Feed], room: int, lease: float) -> list[Feed]:
+async def _due(leases: Leases, feeds: dict[str, Feed], room: int) -> list[Feed]:
     """The due feeds that are now ours, as many as there is room for."""
     if room < 1:
         return []
     try:
-        return [feeds[feed_id] for feed_id in await states.claim(clock(), room, lease) if feed_id in feeds]
+        return [feeds[feed_id] for feed_id in await leases.claim(room) if feed_id in feeds]
     except RedisError as e:
         log.warning("no feeds claimed for now", error=str(e))
         return []
@@ -167,9 +172,9 @@ async def _room_or_time(running: set[asyncio.Task[None]], most: int, *, more: bo
     await asyncio.sleep(GATHER_SECONDS)
 
 
-async def _poll(poller: Poller, feed: Feed, holding: AbstractAsyncContextManager[None]) -> None:
+async def _poll(poller: Poller, feed: Feed, leases: Leases) -> None:
     try:
-        async with holding:
+        with leases.holding(feed):
             await poller.poll(feed)
     except RedisError as e:
         # Nothing is remembered, so the lease runs out and the feed is polled again.

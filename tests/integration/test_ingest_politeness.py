@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestServer
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.fetcher import Fetcher
 from services.ingest.adapters.host_slots import HostSlots
+from services.ingest.adapters.leases import Leases
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.poller import Poller
 from services.ingest.core.feed import Feed
@@ -100,6 +101,9 @@ class Installation:
                 ),
             )
 
+    async def claim(self, states: FeedStates) -> list[str]:
+        return await Leases(states.together, self.bus.names, lambda: self.watcher.now).claim(1)
+
     async def live(self, span: timedelta, *, step: float = 300, restart_every: int = 7) -> None:
         """Look every `step` seconds whether the feed is due; a new process every few looks."""
         end, looks = self.watcher.now + span, 0
@@ -108,7 +112,7 @@ class Installation:
                 for _ in range(restart_every):
                     self.watcher.now += timedelta(seconds=step)
                     looks += 1
-                    if await states.claim(self.watcher.now, 1):
+                    if await self.claim(states):
                         await poller.poll(self.feed)
 
 
@@ -182,7 +186,7 @@ async def test_no_request_comes_before_the_minimum_whatever_is_restarted(
         watcher.now += timedelta(seconds=60)
         async with ours.process() as (states, poller):
             await states.poll_soon(ours.feed.id, watcher.now)
-            if await states.claim(watcher.now, 1):
+            if await ours.claim(states):
                 await poller.poll(ours.feed)
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(watcher.times)]
     assert len(gaps) >= 7

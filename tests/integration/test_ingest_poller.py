@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestServer
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.fetcher import Fetcher
 from services.ingest.adapters.host_slots import HostSlots
+from services.ingest.adapters.leases import Leases
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.poller import Poller, PollOutcome
 from services.ingest.adapters.websub import Hubs
@@ -364,8 +365,29 @@ async def test_feeds_of_a_host_that_takes_long_do_not_wait_for_it(bench: Bench) 
     assert [await begin("a", 0), await begin("b", 1), await begin("c", 3)] == ["go", "go", "busy"]
     await bench.states.save("a", FeedState(), host="h")
     assert await begin("c", 4) == "go"
-    # Whoever holds it for a minute is dead.
-    assert [await begin("d", 7), await begin("d", 65)] == ["busy", "go"]
+    # Whoever does not say that it is still there has died there.
+    assert [await begin("d", 7), await begin("d", 11)] == ["busy", "go"]
+
+
+async def test_whoever_is_long_at_a_host_keeps_it_by_saying_so_and_not_when_it_has_left(bench: Bench) -> None:
+    one, other = Feed(url="https://h.example/a"), Feed(url="https://h.example/b")
+
+    async def begin(seconds: float) -> str:
+        return (await bench.states.begin(other.id, other.host, START + timedelta(seconds=seconds), 1)).verdict
+
+    leases = Leases(bench.states.together, bench.bus.names, lambda: bench.now)
+    await bench.states.begin(one.id, one.host, bench.now, 1)
+    with leases.holding(one):
+        bench.now = START + timedelta(seconds=5)
+        await leases.renew()
+        assert await begin(10) == "busy"
+        await bench.states.save(one.id, FeedState(), host=one.host)
+        await leases.renew()
+        assert await begin(10.5) == "go"
+    bench.now = START + timedelta(seconds=12)
+    await leases.renew()
+    assert await bench.bus.redis.hget(bench.bus.names.host(one.host), "busy_by") == other.id.encode()
+    assert await begin(20) == "go"
 
 
 # Old, renamed, revised ---------------------------------------------------------------------------------------
@@ -610,31 +632,51 @@ async def test_a_feed_that_is_gone_for_days_is_still_asked_once_a_day(bench: Ben
 # Feeds in Redis --------------------------------------------------------------------------------------------
 
 
+async def claimed(bench: Bench, now: datetime) -> list[str]:
+    return await Leases(bench.states.together, bench.bus.names, lambda: now).claim(10)
+
+
 async def test_due_feeds_are_claimed_by_one_and_come_back_after_the_lease(bench: Bench) -> None:
     feeds = [Feed(url=f"https://example.org/{n}") for n in range(3)]
     await bench.states.sync(feeds, START)
-    first, second = await bench.states.claim(START, 2, lease=60), await bench.states.claim(START, 2, lease=60)
+    leases = Leases(bench.states.together, bench.bus.names, lambda: bench.now, 60)
+    first, second = await leases.claim(2), await leases.claim(2)
     assert sorted(first + second) == sorted(feed.id for feed in feeds)
-    assert await bench.states.claim(START, 10) == []
-    assert len(await bench.states.claim(START + timedelta(seconds=61), 10)) == 3
+    assert await leases.claim(10) == []
+    bench.now = START + timedelta(seconds=50)
+    with leases.holding(feeds[0]):
+        await leases.renew()
+    await leases.renew()
+    bench.now = START + timedelta(seconds=61)
+    assert sorted(await leases.claim(10)) == sorted(feed.id for feed in feeds[1:])
+
+
+async def test_a_poll_that_has_ended_is_not_undone_by_a_lease_that_is_renewed_late(bench: Bench) -> None:
+    await bench.states.sync([bench.feed], START)
+    leases = Leases(bench.states.together, bench.bus.names, lambda: bench.now, 60)
+    await leases.claim(1)
+    with leases.holding(bench.feed):
+        outcome = await bench.poll()
+        await leases.renew()
+    assert await bench.states.due_at(bench.feed.id) == outcome.next_poll
 
 
 async def test_a_restart_does_not_make_a_feed_due(bench: Bench) -> None:
     await bench.states.sync([bench.feed], START)
     await bench.poll()
     await bench.states.sync([bench.feed], bench.now)
-    assert await bench.states.claim(bench.now, 10) == []
-    assert await bench.states.claim(bench.now + timedelta(seconds=61), 10) == [bench.feed.id]
+    assert await claimed(bench, bench.now) == []
+    assert await claimed(bench, bench.now + timedelta(seconds=61)) == [bench.feed.id]
 
 
 async def test_a_feed_that_is_removed_or_switched_off_is_polled_no_more(bench: Bench) -> None:
     other = Feed(url="https://example.org/other")
     await bench.states.sync([bench.feed, other], START)
     await bench.states.sync([bench.feed.model_copy(update={"enabled": False})], START)
-    assert await bench.states.claim(START, 10) == []
+    assert await claimed(bench, START) == []
     assert await bench.bus.redis.hkeys(bench.bus.names.feeds) == [bench.feed.id.encode()]
     await bench.states.save(other.id, FeedState(next_poll=START))
-    assert await bench.states.claim(START, 10) == []
+    assert await claimed(bench, START) == []
 
 
 async def test_a_feed_that_comes_back_is_not_told_anew_nor_polled_early(bench: Bench) -> None:
@@ -644,7 +686,7 @@ async def test_a_feed_that_comes_back_is_not_told_anew_nor_polled_early(bench: B
     assert await bench.bus.redis.ttl(bench.bus.names.seen(bench.feed.id)) > 0
     await bench.states.sync([bench.feed], bench.now)
     assert await bench.bus.redis.ttl(bench.bus.names.seen(bench.feed.id)) == -1
-    assert await bench.states.claim(bench.now, 10) == []
+    assert await claimed(bench, bench.now) == []
 
 
 async def test_the_state_is_read_as_it_was_written(bench: Bench) -> None:

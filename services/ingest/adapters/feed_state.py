@@ -1,44 +1,33 @@
 """Keep what is known of feeds in Redis: state, pace, turns at their hosts, and which entries were seen."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter
-from redis.exceptions import RedisError
 
+from services.ingest.adapters.leases import HOST_LEASE_SECONDS
+from services.ingest.adapters.together import Together, script
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import FeedState
 from services.ingest.core.pace import LONGEST_WAIT, host_pause
 from shared.names import Names
 from shared.redis_client import RedisClient
 
-LEASE_SECONDS = 30.0
 KEPT_AFTER_REMOVAL = 30 * 86400
 HOST_PAUSE_SECONDS = 1.0
 # A poll whose turn at the host is further away than this gives its place to another feed.
 TURN_PATIENCE = 2.0
-BUSY_SECONDS = 60.0
-"""Whoever has been at a host for so long has died there."""
-
-# A claimed feed is due again when the lease is over: a process that dies gives back what it held.
-# KEYS: due   ARGV: now, now + lease, limit
-_CLAIM = """
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
-for _, id in ipairs(ids) do redis.call('ZADD', KEYS[1], ARGV[2], id) end
-return ids
-"""
 
 # Whether a feed may be asked now; if so it is written down before the request is made, for no crash may make us
 # ask twice. Turns at a host are handed out by time, a pause apart, to whichever process comes; while it takes long
 # over an answer, the others do not wait for it.
-# KEYS: feed, host ('' for none)   ARGV: now, minimum, feed id, pause, patience
+# KEYS: feed, host   ARGV: now, minimum, feed id, pause, patience, host ('' for none), lease at the host
 # Returns: verdict, seconds to wait or moment to come back, state as a flat list
-_BEGIN = """
+_BEGIN = script(
+    """
 local now, state = tonumber(ARGV[1]), redis.call('HGETALL', KEYS[1])
 local asked = redis.call('HGET', KEYS[1], 'asked')
 local allowed = asked and tonumber(asked) + tonumber(ARGV[2]) or 0
@@ -46,11 +35,11 @@ if allowed > now then return {'early', tostring(allowed), state} end
 local turn = now
 if ARGV[6] ~= '' then
   local own, patience = 'turn:' .. ARGV[3], tonumber(ARGV[5])
-  local known = redis.call('HMGET', KEYS[2], 'blocked', 'next', own, 'busy')
+  local known = redis.call('HMGET', KEYS[2], 'blocked', 'next', own, 'busy', 'busy_until')
   local blocked, next = tonumber(known[1] or 0), tonumber(known[2] or 0)
   if blocked > now then return {'blocked', tostring(blocked), state} end
-  local busy = now - tonumber(known[4] or 0)
-  if busy > patience and busy < tonumber(ARGV[7]) then return {'busy', tostring(now + patience), state} end
+  local is_busy = tonumber(known[5] or 0) > now
+  if is_busy and now - tonumber(known[4] or 0) > patience then return {'busy', tostring(now + patience), state} end
   turn = tonumber(known[3] or 0)
   local is_new = turn < now - 60
   if is_new then turn = math.max(now, next) end
@@ -65,33 +54,43 @@ if ARGV[6] ~= '' then
     if redis.call('TTL', KEYS[2]) < left then redis.call('EXPIRE', KEYS[2], left) end
   end
   if turn - now > patience then return {'turn', tostring(turn), state} end
-  if busy >= tonumber(ARGV[7]) then redis.call('HSET', KEYS[2], 'busy', string.format('%.3f', math.max(now, turn))) end
+  if not is_busy then
+    local start = math.max(now, turn)
+    redis.call('HSET', KEYS[2], 'busy', string.format('%.3f', start), 'busy_by', ARGV[3],
+      'busy_until', string.format('%.3f', start + tonumber(ARGV[7])))
+  end
 end
 redis.call('HSET', KEYS[1], 'asked', string.format('%.3f', math.max(now, turn)))
 return {'go', tostring(math.max(0, turn - now)), state}
 """
+)
 
 # KEYS: host   ARGV: now, seconds to keep the count of strikes
-_STRIKE = """
+_STRIKE = script(
+    """
 local strikes = redis.call('HINCRBY', KEYS[1], 'strikes', 1)
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 return strikes
 """
+)
 
 # One script, for a transaction of several commands costs three times as much to send.
 # KEYS: feed, due, host   ARGV: feed id, next poll or '', host or '', how many fields and values, these, fields gone
-_SAVE = """
+_SAVE = script(
+    """
 local last = 4 + tonumber(ARGV[4])
 if last > 4 then redis.call('HSET', KEYS[1], unpack(ARGV, 5, last)) end
 if last < #ARGV then redis.call('HDEL', KEYS[1], unpack(ARGV, last + 1)) end
 if ARGV[2] ~= '' then redis.call('ZADD', KEYS[2], 'XX', ARGV[2], ARGV[1]) end
-if ARGV[3] ~= '' then redis.call('HDEL', KEYS[3], 'busy') end
+if ARGV[3] ~= '' then redis.call('HDEL', KEYS[3], 'busy', 'busy_by', 'busy_until') end
 return 1
 """
+)
 
 # Only if nobody published meanwhile: an old mark put back would make a known revision look new.
 # KEYS: seen   ARGV: field, expected ('' = absent), mark, field, expected, mark...
-_RENEW = """
+_RENEW = script(
+    """
 for i = 1, #ARGV, 3 do
   if (redis.call('HGET', KEYS[1], ARGV[i]) or '') == ARGV[i + 1] then
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2])
@@ -99,6 +98,7 @@ for i = 1, #ARGV, 3 do
 end
 return 1
 """
+)
 
 _STATES = TypeAdapter(FeedState)
 _NAMES = tuple(one.name for one in fields(FeedState))
@@ -130,17 +130,11 @@ class FeedStates:
         names: Names,
         *,
         host_pause: float = HOST_PAUSE_SECONDS,
-        busy_seconds: float = BUSY_SECONDS,
     ) -> None:
         self._redis = redis
         self._names = names
         self._host_pause = host_pause
-        self._busy_seconds = busy_seconds
-        self._begin = redis.register_script(_BEGIN)
-        self._save = redis.register_script(_SAVE)
-        self._strike = redis.register_script(_STRIKE)
-        self._claim = redis.register_script(_CLAIM)
-        self._renew = redis.register_script(_RENEW)
+        self.together = Together(redis)
 
     async def sync(self, feeds: Iterable[Feed], now: datetime) -> None:
         """Make the installation's feeds these: new ones become due, those gone are polled no more.
@@ -198,42 +192,13 @@ class FeedStates:
         moment = await self._redis.zscore(self._names.feeds_due, feed_id)
         return None if moment is None else datetime.fromtimestamp(float(moment), UTC)
 
-    async def claim(self, now: datetime, limit: int, lease: float = LEASE_SECONDS) -> list[str]:
-        """Return the ids of up to `limit` due feeds that are now ours for `lease` seconds."""
-        moment = now.timestamp()
-        ids = await self._claim(keys=[self._names.feeds_due], args=[moment, moment + lease, limit])
-        return [_text(feed_id) for feed_id in ids]
-
-    @asynccontextmanager
-    async def holding(self, feed_id: str, clock: Callable[[], datetime], lease: float) -> AsyncIterator[None]:
-        """Keep a claimed feed ours for as long as the block takes: a lease that is renewed in time."""
-        released = asyncio.Event()
-        renewing = asyncio.create_task(self._renew_lease(feed_id, clock, lease, released))
-        try:
-            yield
-        finally:
-            # Not the cancellation alone: redis-py may turn it into a connection error, and a lease that is renewed
-            # for ever is a feed that is never polled again.
-            released.set()
-            renewing.cancel()
-
-    async def _renew_lease(
-        self, feed_id: str, clock: Callable[[], datetime], lease: float, released: asyncio.Event
-    ) -> None:
-        while not released.is_set():
-            await asyncio.sleep(lease / 3)
-            with suppress(RedisError):
-                # GT: a poll that has just ended has put the feed further into the future.
-                await self._redis.zadd(
-                    self._names.feeds_due, {feed_id: clock().timestamp() + lease}, xx=True, gt=True
-                )
-
     async def begin(self, feed_id: str, host: str, now: datetime, minimum: float) -> Begun:
         """Return what is known of a feed, and whether it may be asked now; `go` is a promise to ask it.
 
         `minimum` is the least time between two requests, in seconds. `host` is empty for a file.
         """
-        verdict, number, flat = await self._begin(
+        verdict, number, flat = await self.together.run(
+            _BEGIN,
             keys=[self._names.feed(feed_id), self._names.host(host)],
             args=[
                 now.timestamp(),
@@ -242,7 +207,7 @@ class FeedStates:
                 self._host_pause,
                 TURN_PATIENCE,
                 host,
-                self._busy_seconds,
+                HOST_LEASE_SECONDS,
             ],
         )
         state = _from_hash(dict(zip(flat[::2], flat[1::2], strict=True)))
@@ -254,7 +219,7 @@ class FeedStates:
     async def leave_host_alone(self, host: str, now: datetime, retry_after: float | None) -> datetime:
         """Return until when no feed of a host is asked; `retry_after` is in seconds, if the host said so."""
         key = self._names.host(host)
-        strikes = await self._strike(keys=[key], args=[int(LONGEST_WAIT)])
+        strikes = await self.together.run(_STRIKE, keys=[key], args=[int(LONGEST_WAIT)])
         pause = host_pause(retry_after, int(strikes))
         until = now.timestamp() + pause
         pipe = self._redis.pipeline()
@@ -277,7 +242,8 @@ class FeedStates:
         written, gone = _differences(state, before)
         due = state.next_poll.timestamp() if state.next_poll else ""
         flat = [part for pair in written.items() for part in pair]
-        await self._save(
+        await self.together.run(
+            _SAVE,
             keys=[self._names.feed(feed_id), self._names.feeds_due, self._names.host(host)],
             args=[feed_id, due, host, len(flat), *flat, *gone],
         )
@@ -286,7 +252,7 @@ class FeedStates:
         """Return the marks of those reports that were seen before."""
         if not report_ids:
             return {}
-        found = await self._redis.hmget(self._names.seen(feed_id), report_ids)
+        found = await self.together.ask("HMGET", self._names.seen(feed_id), *report_ids)
         return {
             report: _raw(mark) for report, mark in zip(report_ids, found, strict=True) if mark is not None
         }
@@ -300,7 +266,9 @@ class FeedStates:
         """Write marks, given as id -> (expected, new), where they still are as expected; b"" is for none."""
         args = [part for report, (expected, mark) in changes.items() for part in (report, expected, mark)]
         for start in range(0, len(args), 3 * _CHUNK):
-            await self._renew(keys=[self._names.seen(feed_id)], args=args[start : start + 3 * _CHUNK])
+            await self.together.run(
+                _RENEW, keys=[self._names.seen(feed_id)], args=args[start : start + 3 * _CHUNK]
+            )
 
     async def forget(self, feed_id: str, report_ids: Collection[str]) -> None:
         """Drop marks."""

@@ -74,7 +74,7 @@ def _reader(kind: str) -> Callable[..., Any]:
 
 
 def _resident_bytes() -> int:
-    """How much memory this process has now; 0 where that is not so easily told."""
+    """How much memory this process has now; 0 where that is not so easily told (the peak may be a parent's)."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * resource.getpagesize()

@@ -68,6 +68,8 @@ def _has_digit(text: str) -> bool:
 @lru_cache(maxsize=4096)
 def same_page(url: str) -> str:
     """Return what is equal for all spellings of a page's address: no scheme, `www.`, port, tracking, final slash."""
+    if "://" not in url:
+        return url.strip()
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port
