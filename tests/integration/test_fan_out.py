@@ -123,6 +123,14 @@ async def test_a_revision_is_an_update_only_if_headline_or_figures_changed(telle
     assert update.refers_to == tagged.report.id
 
 
+async def test_an_older_revision_that_is_read_again_is_no_update(teller: Teller) -> None:
+    subscription, first = make_subscription(), seen_now(text="Some 300 fled.")
+    second = revised(first, text="Some 450 fled.")
+    for each in (first, second, first):
+        await teller.tell(each, subscription)
+    assert len(await teller.queued()) == 2
+
+
 async def test_what_is_held_becomes_one_digest_when_it_is_due(teller: Teller) -> None:
     subscription = make_subscription(schedule={"mode": "daily", "at": "08:00", "timezone": "Asia/Kathmandu"})
     for number in range(3):
