@@ -1,7 +1,6 @@
 """What becomes of a report, on a real Redis: told once, held for a digest, held back, told again when it changed."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -81,8 +80,8 @@ class Teller:
 
 
 @pytest.fixture
-async def teller(bus: Bus) -> AsyncIterator[Teller]:
-    yield Teller(bus)
+def teller(bus: Bus) -> Teller:
+    return Teller(bus)
 
 
 async def test_a_match_is_told_once_however_often_the_report_is_read(teller: Teller) -> None:

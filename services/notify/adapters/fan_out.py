@@ -73,9 +73,7 @@ class FanOut:
     async def _settled(self, news: News, cases: Sequence[_Case], now: datetime) -> list[_Case]:
         """Write what can be written; return what has to be decided again."""
         decided = [case.decided(news, now) for case in cases]
-        items = [
-            _item(case, news, decision) for case, (decision, _) in zip(cases, decided, strict=True)
-        ]
+        items = [_item(case, news, decision) for case, (decision, _) in zip(cases, decided, strict=True)]
         answers = await self._written(news, items, now)
         for (decision, _), answer in zip(decided, answers, strict=True):
             if answer == 1:
