@@ -35,7 +35,9 @@ def list_subscriptions(to: To = None) -> None:
         for each in sorted(await SubscriptionStore(bus).all(), key=lambda each: each.created_at):
             if to and to.lower() != address_of(each).lower():
                 continue
-            filter_ = json.dumps(each.filter.model_dump(exclude_defaults=True, mode="json"), ensure_ascii=False)
+            filter_ = json.dumps(
+                each.filter.model_dump(exclude_defaults=True, mode="json"), ensure_ascii=False
+            )
             table.add_row(each.id, each.state, each.channel.type, each.schedule.mode, each.name, filter_)
         Console().print(table)
 
@@ -108,7 +110,9 @@ def export_subscriptions() -> None:
 @subscriptions.command("import")
 def import_subscriptions(
     path: Annotated[str, typer.Argument(help="JSON lines as `export` prints them; - for standard input.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Overwrite those that are there already.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Overwrite those that are there already.")
+    ] = False,
 ) -> None:
     """Take in subscriptions, as they were exported. One wrong line, and nothing is taken in."""
     try:

@@ -96,7 +96,7 @@ PLAIN = Schedule()
 
 
 def next_digest(schedule: Schedule, now: datetime) -> datetime:
-    """Return when the next digest is due, UTC: the first full local hour or daily time after `now`, past quiet hours."""
+    """Return when the next digest is due, UTC: the first local hour or daily time after `now`, past quiet hours."""
     find = _next_time if schedule.mode == "daily" else _next_hour
     return past_quiet_hours(schedule, find(schedule, now))
 

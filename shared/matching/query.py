@@ -107,7 +107,9 @@ class _Parser:
         if expression in self._negated:
             return self._negated[expression]
         asking_nothing = (
-            part for part in parts_of(expression) if find_required_terms(simplified(part), lambda _: 1) is None
+            part
+            for part in parts_of(expression)
+            if find_required_terms(simplified(part), lambda _: 1) is None
         )
         part = next(asking_nothing, None)
         return self.where_nothing_is_asked(part) if part else min(self._negated.values(), default=0)

@@ -28,8 +28,23 @@ async def fuzz(api, tmp_path, *options: str) -> None:
     )
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{api.address}/openapi.json"),
-        *("--checks", "not_a_server_error", "--no-color", "--warnings", "off", "--suppress-health-check", "all"),
-        *("--header", f"Authorization: Bearer {made['manage_token']}", "--seed", "1", "--generation-database", "none"),
+        *(
+            "--checks",
+            "not_a_server_error",
+            "--no-color",
+            "--warnings",
+            "off",
+            "--suppress-health-check",
+            "all",
+        ),
+        *(
+            "--header",
+            f"Authorization: Bearer {made['manage_token']}",
+            "--seed",
+            "1",
+            "--generation-database",
+            "none",
+        ),
         *("--request-timeout", "10", "--exclude-path-regex", "^/(readyz|v1/events)", *options),
     ]
     process = await asyncio.create_subprocess_exec(

@@ -370,7 +370,7 @@ async def explained(api, made, report):
 
 async def test_what_is_written_down_is_what_is_explained(api):
     schedule = {"quiet_hours": {"from": "00:00", "to": "23:59"}, "timezone": "Asia/Kathmandu"}
-    path, made, owner = await sign_up(api, schedule=schedule)
+    _, made, _ = await sign_up(api, schedule=schedule)
     await set_state(api, made["id"], "active")
     first, second = fresh_report(), fresh_report()
     await told(api, made["id"], make_tagged(first, aid=("fled",)))

@@ -50,7 +50,9 @@ times = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.sampled_from([0, 
 schedules = st.fixed_dictionaries(
     {"mode": st.sampled_from(["instant", "instant", "hourly", "daily"]), "at": times},
     optional={
-        "timezone": st.sampled_from(["Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns"]),
+        "timezone": st.sampled_from(
+            ["Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns"]
+        ),
         "quiet_hours": st.tuples(times, times)
         .filter(lambda each: each[0] != each[1])
         .map(lambda each: {"from": each[0], "to": each[1]}),
@@ -151,7 +153,9 @@ class Model:
 
     def remember(self, news: News, decision: Decision, earlier: Earlier | None) -> None:
         sends = decision.verdict in SENT
-        due = earlier.due if earlier and (decision.is_update or not sends) else decision.due if sends else None
+        due = (
+            earlier.due if earlier and (decision.is_update or not sends) else decision.due if sends else None
+        )
         mark = news.mark if sends or decision.verdict == "waiting" or not earlier else earlier.mark
         was_told = sends or bool(earlier and earlier.was_told)
         self.earlier[news.report] = Earlier(news.revision, mark, was_told, due)
@@ -240,7 +244,9 @@ async def explains(bus: Bus, model: Model, reports: dict[str, TaggedReport], now
             first[news.report] = decision
     for report, tagged in reports.items():
         explained = await explain_report(bus, model.subscription, tagged, now)
-        matches = find_match(CompiledFilter.of(model.subscription.filter), tagged, text_of(tagged)) is not None
+        matches = (
+            find_match(CompiledFilter.of(model.subscription.filter), tagged, text_of(tagged)) is not None
+        )
         assert explained.filter.held == matches
         outcomes = {
             "now": {"on_its_way"},
@@ -271,7 +277,9 @@ async def delivers(bus: Bus, model: Model, told: Told) -> None:
             assert content is not None
             assert content.due <= moment < content.due + timedelta(minutes=15)
             assert not is_quiet(model.subscription, content.due)
-            shown = [report for topic in content.topics for story in topic.stories for report in story.reports]
+            shown = [
+                report for topic in content.topics for story in topic.stories for report in story.reports
+            ]
             assert len(shown) == content.count
             found |= {(report.id, str(content.due)) for report in shown}
     assert found == digests
@@ -308,7 +316,9 @@ def test_a_preview_is_what_is_then_told(
     wish: dict[str, Any], listed: list[Happening], start: datetime
 ) -> None:
     """Of reports that come once each: a preview has only the newest revision of a report."""
-    wish["schedule"] = {key: value for key, value in wish["schedule"].items() if key not in ("snooze_until", "expires_at")}
+    wish["schedule"] = {
+        key: value for key, value in wish["schedule"].items() if key not in ("snooze_until", "expires_at")
+    }
     model, now, matches = Model(make_subscription(0, wish, start)), start, []
     compiled = CompiledFilter.of(model.subscription.filter)
     for number, happening in enumerate(listed):
@@ -320,7 +330,7 @@ def test_a_preview_is_what_is_then_told(
     preview = PreviewWish.model_validate({key: value for key, value in wish.items() if key != "updates"})
     imagined = imagine(terms_of_wish(preview, compiled), matches)
     at_once, digests = model.expected()
-    assert [news.report for news in imagined.told] == [n.report for _, n, d in model.decided if d.verdict in SENT]
+    assert [news.report for news in imagined.told] == [
+        n.report for _, n, d in model.decided if d.verdict in SENT
+    ]
     assert imagined.messages == len(at_once) + len({due for _, due in digests})
-
-

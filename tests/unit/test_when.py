@@ -80,7 +80,8 @@ def test_an_hourly_digest_comes_at_the_full_hour_of_clocks_there(now: datetime, 
 
 @given(moments, times, times, zones)
 @example(datetime(2026, 3, 28, 23, tzinfo=UTC), "22:00", "02:30", "Europe/Berlin")
-@example(datetime(2026, 10, 25, 0, 40, tzinfo=UTC), "22:00", "02:30", "Europe/Berlin")
+@example(datetime(2026, 10, 25, 1, 10, tzinfo=UTC), "22:00", "02:30", "Europe/Berlin")
+@example(datetime(2026, 10, 25, 0, 10, tzinfo=UTC), "02:05", "02:30", "Europe/Berlin")
 @example(datetime(2026, 3, 29, 0, tzinfo=UTC), "03:05", "02:15", "Europe/Berlin")
 def test_it_is_quiet_whenever_clocks_there_say_so_and_hardly_longer(
     now: datetime, start: str, end: str, zone: str

@@ -134,7 +134,7 @@ class SubscriptionDesk:
     async def change(self, subscription: Subscription, change: Change) -> Changed:
         """Return the changed subscription.
 
-        A new webhook makes it pending, and the first has a new secret; a new mail address has to agree, and the old one.
+        A new webhook makes it pending, and the first has a new secret; a new mail address has to agree, and so the old.
         """
         wanted = change.applied(subscription)
         # What stays was checked when it was new: a topic may have gone since.

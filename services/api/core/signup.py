@@ -155,7 +155,7 @@ def source_of(host: str) -> str:
 
 
 def moved(subscription: Subscription, state: State, now: datetime) -> Subscription:
-    """Return the subscription in another state, without a reason; one that is switched on tells what comes from now on."""
+    """Return it in another state, without a reason; one that is switched on tells what comes from now on."""
     since = now if state == "active" else subscription.since
     changes = {"state": state, "reason": "", "changed_at": now, "since": since}
     return subscription.model_copy(update=changes)
