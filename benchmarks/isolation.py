@@ -70,6 +70,8 @@ async def _run(redis_url: str, sink_url: str, *, bad: bool) -> Seen:
     seen: list[tuple[str, float]] = []
 
     async def all_arrived() -> bool:
+        if running.done():
+            running.result()
         seen.extend(await asyncio.to_thread(_times, root))
         return len(seen) >= GOOD * len(owed_at)
 

@@ -1,17 +1,15 @@
 """Public addresses only: where feeds and webhooks may connect to.
 
 Two gates. `check_url` refuses what can be seen from the URL alone, with words for whoever typed it.
-`AddressGuard.connector` judges the address that is really being connected to, at that moment: a name that
-resolves to an inner address, now or after a change in the DNS, gets no further than that. A resolver of
-our own would not be enough, because aiohttp does not ask one for literal addresses.
+`AddressGuard.refusal` is asked by `shared.http_client` of the address that is really being connected to, at that
+moment: a name that resolves to an inner address, now or after a change in the DNS, gets no further than that.
 """
 
 import re
 import socket
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import idna
@@ -68,6 +66,8 @@ _INNER_PORTS = (
 )
 _INNER_SUFFIXES = (".local", ".localdomain", ".internal", ".lan", ".home.arpa")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# For documentation: no machine has it. Where it can be bound, all addresses can (ip_nonlocal_bind).
+_NOBODYS = IPv4Address("192.0.2.1")
 _LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 
 _UNSAFE = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -76,19 +76,6 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _DOTS = str.maketrans("。．｡", "...")
 _KEPT_IN_PATHS = "%/:=&?~#+!$,;'@()*[]|"
-
-# No system call gives this number: a combined error of several addresses is known by it.
-_BLOCKED_ERRNO = 70_190
-
-
-class BlockedAddress(OSError):
-    """An address that is not public was about to be connected to. Nothing was sent."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(_BLOCKED_ERRNO, reason)
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 class ForbiddenURL(ValueError):
@@ -109,49 +96,31 @@ class AddressGuard:
         """Return the URL normalised; raise ForbiddenURL. As the function, with this guard's networks."""
         return check_url(url, self._allow)
 
-    def connector(self, **options: Any) -> "aiohttp.TCPConnector":
-        """Return a connector that raises BlockedAddress (inside aiohttp.ClientConnectorError).
-
-        Takes the options of aiohttp.TCPConnector. Give the session `trust_env=False`: a proxy would
-        resolve names by itself.
-        """
-        import aiohttp
-
-        return aiohttp.TCPConnector(socket_factory=self._open_socket, **options)
-
-    def _open_socket(self, info: "aiohttp.AddrInfoType") -> socket.socket:
-        family, kind, protocol, _, address = info
-        refusal = self.refusal(str(address[0]))
-        if refusal:
-            raise BlockedAddress(refusal)
-        return socket.socket(family=family, type=kind, proto=protocol)
-
     def refusal(self, ip: str) -> str | None:
         """Return why this address may not be connected to, in words, or None if it may."""
         try:
-            return refusal_of(ip_address(ip), self._allow)
+            address = ip_address(ip)
         except ValueError:
             return f"{ip[:60]!r} is not an address"
+        refusal = refusal_of(address, self._allow)
+        if refusal is None and not is_opened(address, self._allow) and _is_own(address):
+            return f"{address} is an address of this machine; TOCSIN_ALLOW_HOSTS opens networks"
+        return refusal
 
 
-def blocked_cause(error: BaseException | None) -> BlockedAddress | None:
-    """Return the BlockedAddress behind an error, or None if it has another cause."""
-    for cause in _causes(error, set()):
-        if isinstance(cause, BlockedAddress):
-            return cause
-        # A name with several addresses, all of them blocked, arrives as one plain OSError.
-        if isinstance(cause, OSError) and cause.errno == _BLOCKED_ERRNO:
-            return BlockedAddress(str(cause.strerror))
-    return None
+def _is_own(address: Address) -> bool:
+    """Whether this machine has the address: only then can a socket be bound to it."""
+    return _can_bind(address) and not _can_bind(_NOBODYS)
 
 
-def _causes(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:
-    if error is None or id(error) in seen:
-        return
-    seen.add(id(error))
-    yield error
-    for inner in (getattr(error, "os_error", None), error.__cause__, error.__context__):
-        yield from _causes(inner, seen)
+def _can_bind(address: Address) -> bool:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True
 
 
 def check_url(url: str, allow: Sequence[Network] = ()) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from shared.events import Moment
 
@@ -44,7 +44,6 @@ class Delivery:
     next_attempt_at: Moment | None = None
     log: tuple[Attempt, ...] = ()
     revision: int = 1
-    mark: str = ""
     decision: str = "now"
     """A verdict of `shared.decision`."""
     digest: str | None = None
@@ -78,7 +77,6 @@ class Delivery:
             next_attempt_at,
             log,
             self.revision,
-            self.mark,
             self.decision,
             self.digest,
             self.refers_to,
@@ -133,61 +131,67 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def written(delivery: Delivery) -> str:
-    """Return a delivery as Redis keeps it: a JSON array, because a million may be waiting. The id is in the key.
+    """Return a delivery as Redis keeps it: a JSON array, short because a million may be waiting. The id is its key.
 
-    What most deliveries do not have stands at the end and is left out. `settle_matches.lua` and `queue_digests.lua`
-    write the same.
+    Words are letters, times are seconds since it was made, and what most deliveries do not have stands at the end and is
+    left out. `settle_matches.lua` and `queue_digests.lua` write the same.
     """
+    made = _seconds(delivery.created_at)
     fields: list[Any] = [
-        delivery.kind,
+        _CODES[delivery.kind],
         delivery.subscription,
         delivery.report or "",
-        delivery.state,
+        _CODES[delivery.state],
         delivery.attempts,
-        _seconds(delivery.created_at),
-        _seconds(delivery.next_attempt_at) if delivery.next_attempt_at else 0,
+        made,
+        _since(made, delivery.next_attempt_at) if delivery.next_attempt_at else 0,
         [
-            [_seconds(each.at), each.outcome, each.detail, each.status or 0, each.duration_ms]
+            [_since(made, each.at), _CODES[each.outcome], each.detail, each.status or 0, each.duration_ms]
             for each in delivery.log
         ],
         delivery.revision,
-        delivery.mark,
-        # A story begins with a report, whose name it has.
-        "" if delivery.story == delivery.report else delivery.story or "",
     ]
-    rare = (delivery.decision, delivery.digest, delivery.refers_to, delivery.is_update, delivery.note)
+    # A story begins with a report, whose name it has.
+    story = "" if delivery.story == delivery.report else delivery.story or ""
+    rare = (story, delivery.decision, delivery.digest, delivery.refers_to, delivery.is_update, delivery.note)
     if rare != _USUAL:
         fields += [each or "" for each in rare]
     return _encode(fields)
 
 
-_USUAL = ("now", None, None, False, "")
+_USUAL = ("", "now", None, None, False, "")
+_CODES = {
+    **{"report": "r", "digest": "d", "confirm": "c", "test": "t", "notice": "n"},
+    **{"move_from": "f", "move_to": "m"},
+    **{"pending": "p", "held": "h", "not_sent": "n", "delivered": "d", "given_up": "g", "cancelled": "c"},
+    "failed": "f",
+}
+_KINDS: dict[str, Kind] = {_CODES[kind]: kind for kind in get_args(Kind)}
+_STATES: dict[str, DeliveryState] = {_CODES[state]: state for state in get_args(DeliveryState)}
+_OUTCOMES: dict[str, AttemptOutcome] = {_CODES[outcome]: outcome for outcome in get_args(AttemptOutcome)}
 
 
 def read(delivery_id: str, raw: bytes | None) -> Delivery | None:
     """Return the delivery that is kept under this id, or None if there is none."""
     if raw is None:
         return None
-    kind, subscription, report, state, attempts, created, due, log, revision, mark, story, *rare = json.loads(
-        raw
-    )
-    decision, digest, refers_to, is_update, note = rare or _USUAL
+    kind, subscription, report, state, attempts, made, due, log, revision, *rare = json.loads(raw)
+    story, decision, digest, refers_to, is_update, note = rare or _USUAL
     return Delivery(
         delivery_id,
-        kind,
+        _KINDS[kind],
         subscription,
-        _moment(created),
+        _moment(made),
         report or None,
-        state,
+        _STATES[state],
         attempts,
-        _moment(due) if due else None,
+        _moment(made + due) if due else None,
         # Lua writes an empty list as an empty object.
         tuple(
-            Attempt(_moment(at), outcome, detail, status or None, duration_ms)
+            Attempt(_moment(made + at), _OUTCOMES[outcome], detail, status or None, duration_ms)
             for at, outcome, detail, status, duration_ms in log
         ),
         revision,
-        mark,
         decision,
         digest or None,
         refers_to or None,
@@ -195,6 +199,10 @@ def read(delivery_id: str, raw: bytes | None) -> Delivery | None:
         note,
         story or report or None,
     )
+
+
+def _since(made: float, moment: datetime) -> float:
+    return round(moment.timestamp() - made, 1)
 
 
 def _seconds(moment: datetime) -> float:

@@ -139,7 +139,7 @@ class Names:
 
     def delivery(self, delivery_id: str) -> str:
         """String: one delivery with its log, as `shared.delivery` writes it."""
-        return f"{self.prefix}delivery:{delivery_id}"
+        return f"{self.prefix}{delivery_id}"
 
     def deliveries_of(self, subscription_id: str) -> str:
         """List of a subscription's delivery ids, the newest first."""
@@ -168,7 +168,8 @@ class Names:
         return f"{self.prefix}endpoints:failing:{endpoint}"
 
     def revised(self, report_id: str) -> str:
-        """Hash subscription id -> "revision mark": up to which revision a report was decided, if not the first."""
+        """Hash: subscription id -> "revision mark", up to which revision a report was decided, if not the first that
+        matched; "@revision" -> its mark."""
         return f"{self.prefix}revised:{report_id}"
 
     def told(self, story_id: str) -> str:

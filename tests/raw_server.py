@@ -5,12 +5,16 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+from shared.redis_server import free_port
+
 Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def raw_server(connected: Connected, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Run `connected` for each connection; yields the port on 127.0.0.1."""
+async def raw_server(
+    connected: Connected, tls: ssl.SSLContext | None = None, host: str | None = "127.0.0.1"
+) -> AsyncIterator[int]:
+    """Run `connected` for each connection; yields the port. Without a host it is that of every address."""
     running: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,7 +28,8 @@ async def raw_server(connected: Connected, tls: ssl.SSLContext | None = None) ->
             writer.transport.abort()
             await asyncio.sleep(0)
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
+    port = 0 if host else free_port()
+    server = await asyncio.start_server(handle, host, port, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -1,7 +1,10 @@
 """Webhooks to real servers on this machine: signed, guarded, and never waiting past the deadline."""
 
 import asyncio
+import re
+import socket
 import ssl
+import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,9 +19,10 @@ from standardwebhooks import Webhook
 from services.notify.channels.webhook import ANSWER_LIMIT, WebhookChannel
 from services.notify.core.channel import DeliveryError, Sent, WebhookMessage
 from shared.address_guard import AddressGuard
+from shared.subscriptions import WebhookEndpoint
 from shared.webhook_keys import make_secret
 from tests.message_builders import webhook_to
-from tests.raw_server import raw_server
+from tests.raw_server import Connected, raw_server
 
 OPEN = AddressGuard((ip_network("127.0.0.0/8"), ip_network("::1/128")))
 CLOSED = AddressGuard()
@@ -263,33 +267,103 @@ async def counting_server() -> AsyncIterator[tuple[int, list[int]]]:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         await reader.read()
 
-    async with raw_server(count) as port:
+    # On every address of this machine, in both families.
+    async with raw_server(count, host=None) as port:
         yield port, connections
 
 
 SPELLINGS = [
-    "127.0.0.1",
-    "2130706433",
-    "0x7f000001",
-    "0x7f.1",
-    "017700000001",
-    "127.1",
-    "localhost",
-    "localhost.",
-    "user@127.0.0.1",
-    "[::ffff:7f00:1]",
-    "[::ffff:127.0.0.1]",
-    "①②⑦.⓪.⓪.①",
-    "１２７.０.０.１",
-    "0",
+    # As a number, in any base, with any number of parts.
+    *(
+        "127.0.0.1",
+        "127.1",
+        "127.0.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0x7F.0x0.0x0.0x1",
+        "017700000001",
+    ),
+    *("0177.0.0.1", "0177.0x0.1", "00000177.1", "127.0.0.1.", "127.000.000.001", "0", "0.0.0.0", "0x0", "00"),
+    *("127.255.255.254", "127.0.0.2", "4294967295", "255.255.255.255", "2852039166", "0xa9fea9fe"),
+    *("169.254.169.254", "0251.0376.0251.0376", "10.0.0.1", "172.16.0.1", "192.168.0.1", "100.100.100.200"),
+    *("100.64.0.1", "192.0.0.1", "192.0.2.1", "198.18.0.1", "224.0.0.1", "239.1.1.1", "240.0.0.1"),
+    # IPv6, and IPv4 inside it.
+    *(
+        "[::1]",
+        "[0:0:0:0:0:0:0:1]",
+        "[::]",
+        "[::ffff:7f00:1]",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "[::7f00:1]",
+    ),
+    *(
+        "[::ffff:0:127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b::127.0.0.1]",
+        "[64:ff9b:1::7f00:1]",
+        "[2002:7f00:1::]",
+    ),
+    *(
+        "[2001::7f00:1]",
+        "[fe80::1]",
+        "[fe80::1%25lo]",
+        "[fec0::1]",
+        "[fc00::1]",
+        "[fd00:ec2::254]",
+        "[ff02::1]",
+    ),
+    *("[2001:db8::1]", "[100::1]", "[5f00::1]", "[3fff::1]"),
+    # Letters that become digits, dots or names, and what stands before a host.
+    *(
+        "①②⑦.⓪.⓪.①",
+        "１２７.０.０.１",
+        "127。0。0。1",
+        "127．0．0．1",
+        "127｡0｡0｡1",
+        "ⓛocalhost",
+        "ｌｏｃａｌｈｏｓｔ",
+    ),
+    *("localhost", "LOCALHOST", "localhost.", "foo.localhost", "localhost.localdomain", "printer.local"),
+    *(
+        "user@127.0.0.1",
+        "user:pass@127.0.0.1",
+        "8.8.8.8@127.0.0.1",
+        "127.0.0.1\\@8.8.8.8",
+        "127.0.0.1#@8.8.8.8",
+    ),
+    *("127.0.0.1%00.example.com", "metadata.google.internal", "127.0.0.1\t", "[::1", "127.0.0.1]"),
 ]
+assert len(set(SPELLINGS)) >= 60
 
 
-@pytest.mark.parametrize("host", SPELLINGS)
-async def test_no_spelling_of_this_machine_is_connected_to(host: str) -> None:
+def own_address() -> str:
+    """The address that this machine has in its network, or the loopback one if it is in none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("8.8.8.8", 53))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+async def test_no_spelling_of_an_inner_address_is_connected_to() -> None:
+    async with counting_server() as (port, connections), WebhookChannel(CLOSED, now, deadline=3) as channel:
+        for host in (*SPELLINGS, own_address()):
+            with pytest.raises(DeliveryError) as caught:
+                await channel.send(MESSAGE, webhook_to(f"http://{host}:{port}/"))
+            assert caught.value.permanent, (host, str(caught.value))
+        assert connections == []
+        # And the listener does count.
+        await send(f"http://127.0.0.1:{port}/")
+        assert connections == [1]
+
+
+async def test_a_redirect_inside_is_not_followed(receiver: Receiver) -> None:
     async with counting_server() as (port, connections):
-        error = await failure(f"http://{host}:{port}/", CLOSED)
-        assert error.permanent
+        receiver.answer = lambda: web.Response(status=307, headers={"Location": f"http://127.0.0.1:{port}/"})
+        assert "redirect" in str(await failure(receiver.url))
         assert connections == []
 
 
@@ -311,3 +385,140 @@ async def test_a_name_that_resolves_to_this_machine_is_blocked(addresses: str) -
                 await channel.send(MESSAGE, webhook_to(f"http://hooks.example.com:{port}/"))
         assert caught.value.permanent
         assert connections == []
+
+
+# A receiver that answers as badly as one can ---------------------------------------------------------------------
+
+
+async def ask(reader: asyncio.StreamReader) -> bytes:
+    """Read one request."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    return head + await reader.readexactly(length)
+
+
+def answering(*pieces: bytes, close: bool = True) -> Connected:
+    """A receiver that reads the request and writes this, whatever it is."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ask(reader)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        if not close:
+            await reader.read()
+
+    return answer
+
+
+OK_EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+BAD_ANSWERS = {
+    "a 100 first": (answering(b"HTTP/1.1 100 Continue\r\n\r\n", OK_EMPTY), 200, ""),
+    "HTTP/1.0 without a length": (answering(b"HTTP/1.0 200 OK\r\n\r\nthanks"), 200, "thanks"),
+    "ten gigabytes announced": (
+        answering(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n" + b"x" * 100_000, close=False),
+        200,
+        "x" * 199 + "…",
+    ),
+    "an answer that breaks off": (
+        answering(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf"),
+        200,
+        "half",
+    ),
+    "chunks that are none": (
+        answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nwhat\r\n"),
+        200,
+        "",
+    ),
+    "a chunk that is negative": (
+        answering(b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nwhat\r\n"),
+        500,
+        "answered 500",
+    ),
+    "two lengths": (
+        answering(b"HTTP/1.1 500 No\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde"),
+        None,
+        "the answer is not HTTP",
+    ),
+    "a status that is none": (answering(b"HTTP/1.1 999999 What\r\n\r\n"), 999, "answered 999"),
+    "only half of a head": (answering(b"HTTP/1.1 200 OK\r\nX-A"), None, "broke off|closed|not HTTP"),
+    "a reset": (None, None, "closed"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ANSWERS)
+async def test_the_worst_answers_come_to_the_right_outcome(case: str) -> None:
+    answer, status, words = BAD_ANSWERS[case]
+    started = time.monotonic()
+    async with raw_server(answer or reset) as port:
+        if status == 200:
+            sent = await send(f"http://127.0.0.1:{port}/", deadline=2)
+            assert (sent.status, sent.detail) == (status, words)
+        else:
+            error = await failure(f"http://127.0.0.1:{port}/", deadline=2)
+            assert (error.status, error.permanent) == (status, False)
+            assert re.search(words, str(error)), str(error)
+    assert time.monotonic() - started < 2 + DEADLINE
+
+
+async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await ask(reader)
+    option = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
+    writer.transport.abort()
+
+
+async def test_a_connection_that_closes_just_as_the_next_request_goes_out_costs_nothing() -> None:
+    seen: list[bytes] = []
+
+    async def close_after_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await ask(reader))
+        writer.write(OK_EMPTY)
+        await writer.drain()
+        # The next request is on its way when this closes.
+        await reader.read(1)
+
+    async with raw_server(close_after_one) as port, WebhookChannel(OPEN, now, deadline=2) as channel:
+        for _ in range(4):
+            assert (await channel.send(MESSAGE, webhook_to(f"http://127.0.0.1:{port}/"))).status == 200
+    assert len(seen) == 4
+
+
+async def test_a_receiver_that_closes_only_its_reading_side_is_left_at_the_deadline() -> None:
+    async def half_open(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.get_extra_info("socket").shutdown(socket.SHUT_RD)
+        await asyncio.Event().wait()
+
+    async with raw_server(half_open) as port:
+        error = await failure(f"http://127.0.0.1:{port}/", deadline=0.3)
+    assert (error.overloaded, str(error)) == (True, "no answer within 0.3 s")
+
+
+async def test_a_redirect_to_the_metadata_service_is_a_failure(receiver: Receiver) -> None:
+    receiver.answer = lambda: web.Response(status=302, headers={"Location": "http://169.254.169.254/latest/"})
+    assert "redirect" in str(await failure(receiver.url))
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_an_endpoint_that_has_too_much_to_do_is_known(receiver: Receiver, status: int) -> None:
+    receiver.answer = lambda: web.Response(status=status)
+    assert (await failure(receiver.url)).overloaded
+
+
+async def test_headers_of_the_subscriber_are_sent_and_ours_are_ours(receiver: Receiver) -> None:
+    endpoint = WebhookEndpoint(type="webhook", url=receiver.url, headers={"Authorization": "Bearer t"})
+    async with WebhookChannel(OPEN, now) as channel:
+        await channel.send(MESSAGE, endpoint)
+    headers, _ = receiver.requests[0]
+    assert (headers["Authorization"], headers["Content-Type"]) == ("Bearer t", "application/json")
+
+
+async def test_a_receiver_may_ask_for_no_more_of_this_or_of_anything(receiver: Receiver) -> None:
+    receiver.answer = lambda: web.Response(status=400, headers={"Webhook-Delivery": "abort-message"})
+    error = await failure(receiver.url)
+    assert (error.permanent, error.gone) == (True, False)
+    receiver.answer = lambda: web.Response(status=400, headers={"Webhook-Delivery": "disable"})
+    assert (await failure(receiver.url)).gone
+    receiver.answer = lambda: web.Response(status=204, headers={"Webhook-Delivery": "disable"})
+    assert (await send(receiver.url)).enough

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from shared.address_guard import AddressGuard, BlockedAddress, ForbiddenURL, blocked_cause, check_url
+from shared.address_guard import AddressGuard, ForbiddenURL, check_url
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -236,16 +236,3 @@ def test_the_refusal_never_repeats_a_password() -> None:
     with pytest.raises(ForbiddenURL) as caught:
         check_url("https://me:hunter2@example.org/")
     assert "hunter2" not in str(caught.value)
-
-
-def test_blocked_cause_is_found_behind_other_errors() -> None:
-    error = RuntimeError("cannot connect")
-    error.__cause__ = OSError("no route")
-    error.__cause__.__context__ = BlockedAddress("10.0.0.1 is not a public address")
-    assert str(blocked_cause(error)) == "10.0.0.1 is not a public address"
-
-
-def test_blocked_cause_of_another_error_is_none() -> None:
-    error = OSError(111, "refused")
-    error.__context__ = error
-    assert blocked_cause(error) is None

@@ -41,6 +41,7 @@ PAUSED_SECONDS = 300.0
 NEWS = ("report", "digest")
 """What is sent only to an active subscription, and never in its quiet hours."""
 LOOK_SECONDS = 0.25
+ASKING_AT_ONCE = 20
 RELEASED_EACH = 50
 
 
@@ -73,6 +74,8 @@ class Deliverer:
     schedule: tuple[float, ...]
     disable_after_days: float
     mail_budget: MailBudget
+    # Hundreds of attempts may end at once: each would open a connection to Redis of its own.
+    _asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ASKING_AT_ONCE))
     _refilling: set[str] = field(default_factory=set)
     _log: structlog.typing.FilteringBoundLogger = field(default_factory=lambda: log.bind())
 
@@ -90,9 +93,12 @@ class Deliverer:
     async def look_after_those_who_wait(self) -> None:
         """Queue what is due, and let held deliveries go, for ever."""
         while True:
-            now = _now()
-            moved = await self.deliveries.queue_due(now)
-            moved += await self.deliveries.release_due(now, RELEASED_EACH, LOOK_SECONDS)
+            now, moved = _now(), 0
+            try:
+                moved = await self.deliveries.queue_due(now)
+                moved += await self.deliveries.release_due(now, RELEASED_EACH, LOOK_SECONDS)
+            except RedisError as e:
+                log.warning("those who wait are not looked after for now", error=str(e))
             await asyncio.sleep(0 if moved else LOOK_SECONDS)
 
     def _receive(self, consumer: Consumer, entry: Entry, case: Case | None) -> None:
@@ -159,14 +165,16 @@ class Deliverer:
         channel = wanting.subscription.channel
         if not isinstance(channel, EmailEndpoint):
             return None
-        seconds = await self.mail_budget.take(channel.address)
+        async with self._asking:
+            seconds = await self.mail_budget.take(channel.address)
         return _now() + timedelta(seconds=seconds) if seconds else None
 
     async def _now_wanting(self, case: Case, now: float) -> Wanting | None:
         """The subscription as it is now: it may have been removed while the delivery waited."""
         if self.cases.is_current(case, now):
             return case.wanting
-        return await self.cases.wanting(case.delivery.subscription, now)
+        async with self._asking:
+            return await self.cases.wanting(case.delivery.subscription, now)
 
     async def _send(self, case: Case, wanting: Wanting) -> Sent:
         channel = wanting.subscription.channel
@@ -197,7 +205,8 @@ class Deliverer:
         elif case.delivery.kind == "confirm":
             await self._explain_pending(subscription.id, str(error))
         elif not isinstance(subscription.channel, EmailEndpoint) and not case.delivery.to_fallback:
-            since = datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
+            async with self._asking:
+                since = datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
             if has_failed_long_enough(since, now, timedelta(days=self.disable_after_days)):
                 reason = f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
                 await self._disable(subscription, reason)
@@ -244,7 +253,8 @@ class Deliverer:
 
     async def _let_go(self, lane: Lane[Job], room: int) -> None:
         with suppress(RedisError):
-            lane.held = await self.deliveries.release(lane.name, room) == room
+            async with self._asking:
+                lane.held = await self.deliveries.release(lane.name, room) == room
         self._refilling.discard(lane.name)
 
     async def _activate(self, asked: Subscription) -> None:
@@ -267,7 +277,8 @@ class Deliverer:
                 update={"state": "disabled", "reason": reason, "changed_at": _now()}
             )
 
-        changed = await self.subscriptions.update(asked.id, given_up)
+        async with self._asking:
+            changed = await self.subscriptions.update(asked.id, given_up)
         if changed and changed.state == "disabled" and as_fallback(changed) and changed.fallback_confirmed:
             unique = f"{changed.changed_at:%Y-%m-%dT%H:%M}"
             note = f"{TO_FALLBACK}: {reason}"

@@ -10,9 +10,9 @@ for _, member in ipairs(due) do
   redis.call('ZREM', KEYS[1], member)
   -- Gone if the subscription was removed meanwhile.
   if redis.call('EXPIRE', ARGV[7] .. id, ARGV[3]) == 1 then
-    local delivery = {'digest', subscription, '', 'pending', 0, tonumber(ARGV[1]), 0, {}, 1, '', ''}
+    local delivery = {'d', subscription, '', 'p', 0, tonumber(ARGV[1]), 0, {}, 1}
     if note ~= '' then
-      for _, rare in ipairs({'now', '', '', '', note}) do delivery[#delivery + 1] = rare end
+      for _, rare in ipairs({'', 'now', '', '', '', note}) do delivery[#delivery + 1] = rare end
     end
     if redis.call('SET', ARGV[5] .. id, cjson.encode(delivery), 'NX', 'EX', ARGV[3]) then
       if redis.call('LPUSH', log, id) > tonumber(ARGV[4]) then

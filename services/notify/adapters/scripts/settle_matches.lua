@@ -16,6 +16,9 @@ local deliveries, logs, digests = ARGV[4], ARGV[5], ARGV[6]
 local report, revision, mark, created = ARGV[7], tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
 local story = ARGV[12]
 
+redis.call('HSET', revised_key, '@' .. ARGV[8], mark)
+redis.call('EXPIRE', revised_key, kept)
+
 -- What became of the report before: state, due, revision and mark; a revision after the first is kept apart, because
 -- whoever sends a delivery writes it whole.
 local function earlier_row(key, subscription)
@@ -23,15 +26,15 @@ local function earlier_row(key, subscription)
   if not raw then return nil end
   local row = cjson.decode(raw)
   local later = redis.call('HGET', revised_key, subscription)
-  local latest, its_mark = row[9], row[10]
+  local latest, its_mark = row[9], redis.call('HGET', revised_key, '@' .. row[9]) or ''
   if later then latest, its_mark = string.match(later, '^(%S+) (%S*)$') end
-  return {state = row[4], due = row[7], revision = tonumber(latest), mark = its_mark}
+  return {state = row[4], due = row[6] + row[7], revision = tonumber(latest), mark = its_mark}
 end
 
 local function earlier_of(row)
   if not row then return '' end
-  local told = row.state == 'not_sent' and '0' or '1'
-  return row.revision .. ' ' .. row.mark .. ' ' .. told .. ' ' .. (row.state == 'held' and string.format('%d', row.due) or '')
+  local told = row.state == 'n' and '0' or '1'
+  return row.revision .. ' ' .. row.mark .. ' ' .. told .. ' ' .. (row.state == 'h' and string.format('%d', row.due + 0.5) or '')
 end
 
 local answers = {}
@@ -56,9 +59,13 @@ for n, item in ipairs(cjson.decode(ARGV[13])) do
       end
       if id ~= '' then
         local log = logs .. subscription
-        local delivery = {'report', subscription, report, state, 0, created, tonumber(item[10]) or 0, {}, revision, mark, story ~= report and story or ''}
-        if item[9] ~= 'now' or digest ~= '' or item[12] ~= '' or item[13] ~= '' then
-          for _, rare in ipairs({item[9], digest, item[12], item[13], ''}) do delivery[#delivery + 1] = rare end
+        local due = item[10] ~= '' and tonumber(item[10]) - created or 0
+        local code = ({pending = 'p', held = 'h', not_sent = 'n'})[state]
+        local delivery = {'r', subscription, report, code, 0, created, due, {}, revision}
+        if story ~= report or item[9] ~= 'now' or digest ~= '' or item[12] ~= '' or item[13] ~= '' then
+          for _, rare in ipairs({story ~= report and story or '', item[9], digest, item[12], item[13], ''}) do
+            delivery[#delivery + 1] = rare
+          end
         end
         redis.call('SET', deliveries .. id, cjson.encode(delivery), 'EX', kept)
         if redis.call('LPUSH', log, id) > most then
@@ -74,7 +81,6 @@ for n, item in ipairs(cjson.decode(ARGV[13])) do
       end
       if row then
         redis.call('HSET', revised_key, subscription, revision .. ' ' .. (item[14] ~= '' and item[14] or row.mark))
-        redis.call('EXPIRE', revised_key, kept)
       end
       answers[n] = 1
     end
