@@ -18,6 +18,7 @@ class ApiSettings(ServiceSettings):
     )
     mail_from: str = "Tocsin <tocsin@localhost>"
     signups_per_hour: int = Field(default=20, ge=1, description="From one source address.")
+    events_clients: int = Field(default=2000, ge=1, description="Listeners of /v1/events, in one process.")
 
     @property
     def outbox(self) -> Path | None:

@@ -14,18 +14,29 @@ class FieldError(NamedTuple):
 
 
 class Problem(Exception):
-    """A request that cannot be done. `detail` is for whoever sent it; `headers` go with the answer."""
+    """A request that cannot be done. `detail` is for whoever sent it; `headers` go with the answer, `more` into it."""
 
     status = 400
     title = "Bad request"
 
+    @property
+    def code(self) -> str:
+        """A word for programs that never changes, e.g. "too-many-requests"."""
+        return self.title.lower().replace(" ", "-").replace("'", "")
+
     def __init__(
-        self, detail: str, *, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.more = dict(more or {})
 
 
 class Unauthorized(Problem):
@@ -50,6 +61,17 @@ class Conflict(Problem):
     """The subscription's state does not allow it."""
 
     status, title = 409, "Conflict"
+
+
+class CursorGone(Problem):
+    """What follows a cursor is not all kept. `floor` is the oldest cursor that still works."""
+
+    status, title = 410, "Cursor gone"
+
+    def __init__(self, detail: str, *, floor: str, last: str) -> None:
+        super().__init__(
+            f"{detail}; the oldest cursor that works is {floor}", more={"floor": floor, "last": last}
+        )
 
 
 class TooLarge(Problem):
@@ -83,10 +105,12 @@ class NotReady(Problem):
 def as_json(problem: Problem) -> dict[str, Any]:
     """Return the problem as an RFC 9457 object."""
     document: dict[str, Any] = {
-        "type": "about:blank",
+        "type": f"/problems#{problem.code}",
         "title": problem.title,
+        "code": problem.code,
         "status": problem.status,
         "detail": problem.detail,
+        **problem.more,
     }
     if problem.errors:
         document["errors"] = [error._asdict() for error in problem.errors]

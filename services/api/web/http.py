@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from services.api.settings import ApiSettings
 from services.api.web import (
+    event_routes,
     feed_routes,
     operation_routes,
     owner_pages,
@@ -77,6 +78,7 @@ def make_http(bus: Bus, settings: ApiSettings) -> FastAPI:
     for routes in (
         subscriptions,
         report_routes,
+        event_routes,
         feed_routes,
         operation_routes,
         reader_pages,

@@ -11,15 +11,15 @@ from fastapi.responses import HTMLResponse
 from services.api.adapters.feed_list import read_feeds
 from services.api.adapters.readiness import find_missing, stream_groups
 from services.api.adapters.report_search import Page, search_reports
+from services.api.core.asked import Asked
 from services.api.core.cursor import CursorError
 from services.api.core.feed_health import in_words, why_empty
 from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
 from services.api.core.report_view import TopicTitle, number_topics, view_of
-from services.api.core.search import Hit
+from services.api.core.search import Hit, Search
 from services.api.core.wording import listed
 from services.api.web.parts import Parts, PartsOf
-from services.api.web.report_routes import make_search
 from shared.catalogue import TopicSummary, followable, read_problem
 
 router = APIRouter(include_in_schema=False)
@@ -56,7 +56,7 @@ async def home(
     topics = await parts.topics()
     asked = {"topic": topic, "q": q, "all": "1" if everything else ""}
     try:
-        search = await make_search(parts, topic=topic, words=q, tagged_only=not everything)
+        search = Search(await parts.asked((("topic", topic), ("q", q))), tagged_only=not everything)
         found = await search_reports(parts.reports, search, after or None, PAGE)
         problem = None
     except (Problem, CursorError) as e:
@@ -97,7 +97,7 @@ async def topic_page(topic: str, parts: PartsOf) -> HTMLResponse:
     known = next((each for each in topics if each.id == topic), None)
     if known is None:
         raise NotFound(f"There is no topic {topic[:60]!r}. The topics are on the first page.")
-    found = await search_reports(parts.reports, await make_search(parts, topic=topic), None, SHORT_PAGE)
+    found = await search_reports(parts.reports, Search(Asked((topic,))), None, SHORT_PAGE)
     return parts.pages.render(
         "topic.html",
         topic=known,

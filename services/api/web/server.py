@@ -55,6 +55,7 @@ async def serve(http: FastAPI, listener: socket.socket) -> None:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
         server.should_exit = True
+        await http.state.parts.broadcast.close()
         await serving
         raise
     finally:
