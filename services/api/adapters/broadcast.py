@@ -102,8 +102,9 @@ class Broadcast:
         self._most = most
         self._room = room
         self._heartbeat = heartbeat
-        self.listeners = 0
+        self.listeners: set[Listener] = set()
         """All of them, also those who still read what is kept."""
+        self._closed = False
         self._groups: dict[Filter | None, set[Listener]] = {}
         self._wanted = _Wanted()
         self._reading: asyncio.Task[None] | None = None
@@ -115,14 +116,14 @@ class Broadcast:
 
     async def admit(self, after: StreamPlace, wanted: Filter | None) -> Listener:
         """Return who may listen from a cursor on; raise CursorGone, or NotReady if too many listen."""
-        if self.listeners >= self._most:
-            raise NotReady(f"{self._most} clients listen already", headers={"Retry-After": "30"})
+        if self._closed or len(self.listeners) >= self._most:
+            raise NotReady("as many clients listen as are taken", headers={"Retry-After": "30"})
         (await self.stream.bounds()).check(after)
         return Listener(wanted, after, self._room)
 
     async def events(self, listener: Listener) -> AsyncIterator[bytes]:
         """Yield SSE: what is kept after the listener's cursor, then what comes."""
-        self.listeners += 1
+        self.listeners.add(listener)
         try:
             wanted = _Wanted()
             wanted.put(listener.wanted)
@@ -134,19 +135,21 @@ class Broadcast:
             # It was trimmed while it was being read: what is here now must not be taken for the next.
             yield sse_word("gone", e.detail)
         finally:
-            self.listeners -= 1
+            self.listeners.discard(listener)
             self._leave(listener)
 
     async def close(self) -> None:
         """End every listener and the reader, because the process is about to."""
+        self._closed = True
         self._end_all()
+        reading = self._reading
         # Once is not enough: redis-py swallows a cancellation while it connects.
-        while self._reading:
-            self._reading.cancel()
-            await asyncio.wait({self._reading}, timeout=0.1)
+        while reading and not reading.done():
+            reading.cancel()
+            await asyncio.wait({reading}, timeout=0.1)
 
     def _end_all(self) -> None:
-        for listener in chain.from_iterable(self._groups.values()):
+        for listener in self.listeners:
             listener.end()
 
     async def _catch_up(self, listener: Listener) -> AsyncIterator[list[StreamedEvent]]:
@@ -159,6 +162,8 @@ class Broadcast:
                 listener.after = page[-1].place
                 yield page
         await self._begin()
+        if listener.ended:
+            return
         # Between these two lines nothing else runs: what comes after `live` is handed over, what came before is read.
         after, live = listener.after, self._position
         self._join(listener)
@@ -169,7 +174,7 @@ class Broadcast:
     async def _begin(self) -> None:
         if self._reading is None:
             last = (await self.stream.bounds()).last
-            if self._reading is None:
+            if self._reading is None and not self._closed:
                 self._position = last
                 self._reading = asyncio.create_task(self._read_on())
 
@@ -213,7 +218,7 @@ class Broadcast:
             if time.monotonic() >= beat:
                 beat = time.monotonic() + self._heartbeat
                 self._beat()
-            await asyncio.sleep(min(LONGEST_GATHER, self.listeners * GATHER))
+            await asyncio.sleep(min(LONGEST_GATHER, len(self) * GATHER))
 
     def _hand_round(self, events: Sequence[StreamedEvent]) -> None:
         found = self._wanted.find(events)

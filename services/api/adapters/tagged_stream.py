@@ -97,8 +97,6 @@ def _bounds(about: Any) -> Bounds:
     length, last = int(about["length"]), read_place(about["last-generated-id"])
     first = read_place(about["first-entry"][0]) if length else None
     # Redis knows since 7.0 how many there ever were; where it does not, the first may have had others before it.
-    if about.get("entries-added") == length:
-        floor = BEGINNING
-    else:
-        floor = first.before if first else last
+    is_whole = about.get("entries-added") == length
+    floor = BEGINNING if is_whole else first.before if first else last
     return Bounds(length, first, last, floor)

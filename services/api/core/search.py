@@ -7,12 +7,14 @@ from services.api.core.asked import Asked
 from shared.events import Evidence, TaggedReport
 from shared.subscriptions import document_of
 
+ANYTHING = Asked()
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """All that is asked must hold; if nothing is, every report is found."""
 
-    asked: Asked = Asked()
+    asked: Asked = ANYTHING
     tagged_only: bool = False
 
     @property

@@ -43,7 +43,7 @@ class EventStream(Response):
         self._events = events
         self._on_gone = on_gone
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         watching = asyncio.ensure_future(self._watch(receive))
         try:
@@ -73,7 +73,7 @@ _SSE: dict[str, Any] = {
     "content": {
         "text/event-stream": {
             "schema": {"type": "string"},
-            "example": 'id: 1763820000000-0\ndata: {"specversion":"1.0","id":"5f2b….1","type":"report.tagged.v1",…}\n\n',
+            "example": 'id: 1763820000000-0\ndata: {"specversion":"1.0","type":"report.tagged.v1",…}\n\n',
         }
     },
 }
@@ -168,7 +168,7 @@ async def stream(parts: PartsOf) -> StreamState:
         floor=str(bounds.floor),
         retention_seconds=parts.settings.retention_seconds,
         groups=[_group(row) for row in await stream_groups(parts.bus.redis, names.tagged)],
-        listeners=parts.broadcast.listeners,
+        listeners=len(parts.broadcast.listeners),
     )
 
 

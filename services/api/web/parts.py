@@ -94,13 +94,13 @@ HostOf = Annotated[str, Depends(host_of)]
 async def _asked_of(
     request: Request,
     parts: PartsOf,
-    topic: Annotated[
+    topic: Annotated[  # noqa: ARG001
         list[str] | None, Query(description="Ids of topics: any of them.", examples=[["displacement"]])
     ] = None,
-    country: Annotated[
+    country: Annotated[  # noqa: ARG001
         list[str] | None, Query(description="ISO 3166-1 alpha-2: any of them.", examples=[["SD", "TD"]])
     ] = None,
-    q: Annotated[
+    q: Annotated[  # noqa: ARG001
         str | None,
         Query(description="Words, as in a filter.", examples=['"humanitarian corridor" OR evacuat*']),
     ] = None,
