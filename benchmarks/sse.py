@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 
+import aiohttp
 import psutil
 
 from benchmarks.material import make_report, own_redis, until
@@ -85,7 +86,7 @@ async def _measure(redis_url: str) -> dict[str, float]:
     bus = Bus(redis_url, Names(), "bench")
     await bus.connect()
     try:
-        await until(lambda: _is_open(port), 30)
+        await until(lambda: _listeners_are(port, 0), 30)
         await _publish(bus, 20)
         before = psutil.Process(api.pid).memory_info().rss
         command = [sys.executable, "-m", "benchmarks.sse", str(port), str(LISTENERS)]
@@ -94,6 +95,7 @@ async def _measure(redis_url: str) -> dict[str, float]:
         )
         assert clients.stdout and clients.stdin
         await clients.stdout.readline()
+        await until(lambda: _listeners_are(port, LISTENERS), 30)
         await _publish(bus, A_SECOND * SECONDS)
         cost = (psutil.Process(api.pid).memory_info().rss - before) / LISTENERS
         busy = psutil.Process(api.pid).cpu_times().user + psutil.Process(api.pid).cpu_times().system
@@ -108,13 +110,12 @@ async def _measure(redis_url: str) -> dict[str, float]:
         await bus.close()
 
 
-async def _is_open(port: int) -> bool:
+async def _listeners_are(port: int, number: int) -> bool:
     try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/v1/stream") as answer:
+            return bool((await answer.json())["listeners"] == number)
+    except aiohttp.ClientError:
         return False
-    writer.close()
-    return True
 
 
 def measure() -> dict[str, float]:
