@@ -75,7 +75,9 @@ async def _publish(bus: Bus, reports: int) -> None:
         whole = TaggedReport(
             report=report, story=Story(id=report.id, position=1, sources=1), rulebook="bench"
         )
-        await bus.redis.execute_command(*xadd(bus.names.tagged, tagged_fields(tagged(whole, datetime.now(UTC)))))
+        await bus.redis.execute_command(
+            *xadd(bus.names.tagged, tagged_fields(tagged(whole, datetime.now(UTC))))
+        )
         await asyncio.sleep(max(0, started + (number + 1) / A_SECOND - time.monotonic()))
 
 

@@ -18,6 +18,15 @@ class ApiSettings(ServiceSettings):
     )
     mail_from: str = "Tocsin <tocsin@localhost>"
     signups_per_hour: int = Field(default=20, ge=1, description="From one source address.")
+    reads_per_minute: int = Field(
+        default=6000,
+        ge=1,
+        description="From one source address; what is answered from memory is not counted.",
+    )
+    trusted_proxies: str = Field(
+        default="127.0.0.1,::1", description="Addresses or networks whose X-Forwarded-For is believed."
+    )
+    websub_hub: str = Field(default="", description="Named in the feeds that are served.")
     events_clients: int = Field(default=2000, ge=1, description="Listeners of /v1/events, in one process.")
 
     @property

@@ -92,8 +92,8 @@ class TooMany(Problem):
 
     status, title = 429, "Too many requests"
 
-    def __init__(self, detail: str, retry_after: int) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+    def __init__(self, detail: str, retry_after: int, more: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after), **(more or {})})
 
 
 class NotReady(Problem):

@@ -16,11 +16,11 @@ from services.api.core.cursor import CursorError
 from services.api.core.feed_health import in_words, why_empty
 from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
-from services.api.core.report_view import TopicTitle, number_topics, view_of
+from services.api.core.report_view import numbered, view_of
 from services.api.core.search import Hit, Search
 from services.api.core.wording import listed
 from services.api.web.parts import Parts, PartsOf
-from shared.catalogue import TopicSummary, followable, read_problem
+from shared.catalogue import TopicSummary, read_problem
 
 router = APIRouter(include_in_schema=False)
 
@@ -34,14 +34,6 @@ LANGUAGES = {
 }
 PAGE = 25
 SHORT_PAGE = 10
-
-
-def numbered(topics: Sequence[TopicSummary]) -> dict[str, TopicTitle]:
-    """Return titles and colours by topic; a subtopic has its topic's colour."""
-    titles = number_topics({topic.id: topic.title for topic in topics})
-    accents = {topic.id: titles[topic.id].accent for topic in topics}
-    parts = {id: TopicTitle(title, accents[id.partition("/")[0]]) for id, title in followable(topics).items()}
-    return titles | parts
 
 
 @router.get("/")
