@@ -84,7 +84,8 @@ async def _publish(bus: Bus, reports: int) -> None:
 async def _measure(redis_url: str) -> dict[str, float]:
     port = free_port()
     settings = {"TOCSIN_REDIS_URL": redis_url, "TOCSIN_HTTP_PORT": str(port), "TOCSIN_LOG_LEVEL": "error"}
-    api = subprocess.Popen([sys.executable, "-m", "cli.main", "api"], env={**os.environ, **settings})
+    command = [sys.executable, "-m", "cli.main", "api"]
+    api = subprocess.Popen(command, env={**os.environ, **settings})  # noqa: ASYNC220
     bus = Bus(redis_url, Names(), "bench")
     await bus.connect()
     try:
@@ -95,7 +96,8 @@ async def _measure(redis_url: str) -> dict[str, float]:
         clients = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
-        assert clients.stdout and clients.stdin
+        assert clients.stdout
+        assert clients.stdin
         await clients.stdout.readline()
         await until(lambda: _listeners_are(port, LISTENERS), 30)
         await _publish(bus, A_SECOND * SECONDS)

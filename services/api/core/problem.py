@@ -134,3 +134,33 @@ def _path(location: Sequence[str | int]) -> str:
 
 def _detail(error: Mapping[str, Any]) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
+
+
+class Meaning(NamedTuple):
+    """What a code says."""
+
+    code: str
+    status: int
+    meaning: str
+
+
+_MEANINGS = (
+    ("bad-request", 400, "The request as a whole, or a parameter of its address, cannot be taken as it is."),
+    ("unauthorized", 401, "A token is missing, or is not the one of this thing."),
+    ("forbidden", 403, "This may not be done here, or not with this key."),
+    ("not-found", 404, "There is nothing of that name; reports are kept for a limited time."),
+    ("method-not-allowed", 405, "The address is right, and this cannot be done with it."),
+    ("request-timeout", 408, "The body did not come in time."),
+    ("conflict", 409, "The state of the thing does not allow it."),
+    ("cursor-gone", 410, "What follows the cursor is not all kept; floor is the oldest that still works."),
+    ("content-too-large", 413, "The body is longer than is taken."),
+    ("invalid-fields", 422, "One or more fields are wrong; errors names each."),
+    ("too-many-requests", 429, "Asked for too often: come again after the seconds of Retry-After."),
+    ("internal-server-error", 500, "A fault of ours. It has been logged."),
+    ("not-ready", 503, "Something that is needed is not there, or too many are served: try again in a moment."),
+)
+
+
+def every_problem() -> list[Meaning]:
+    """Return the codes that there are."""
+    return [Meaning(*row) for row in _MEANINGS]

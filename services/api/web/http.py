@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from services.api.settings import ApiSettings
 from services.api.web import (
+    contract_routes,
     event_routes,
     feed_routes,
     operation_routes,
@@ -83,6 +84,7 @@ def make_http(bus: Bus, settings: ApiSettings) -> FastAPI:
         feed_routes,
         operation_routes,
         outgoing_routes,
+        contract_routes,
         reader_pages,
         subscribe_pages,
         owner_pages,
