@@ -31,7 +31,7 @@ class PublicStream(NamedTuple):
     """A stream that others may read."""
 
     key: str
-    type: str
+    event_type: str
     model: type[BaseModel]
     fields: tuple[str, ...]
 
@@ -53,11 +53,15 @@ def asyncapi_document(names: Names, version: str, retention_seconds: int) -> dic
     streams = public_streams(names)
     for stream in streams:
         broker.publisher(
-            stream=StreamSub(stream.key), title=stream.type, description=stream.model.__doc__, schema=stream.model
+            stream=StreamSub(stream.key),
+            title=stream.event_type,
+            description=stream.model.__doc__,
+            schema=stream.model,
         )
-    document = AsyncAPI(
+    made = AsyncAPI(
         broker, title="Tocsin", version=version, description=DESCRIPTION, license={"name": "Apache-2.0"}
-    ).to_jsonable()
+    ).to_specification()
+    document: dict[str, Any] = made.to_jsonable()
     document["id"] = "urn:tocsin:streams"
     document["servers"] = {
         "redis": {
@@ -68,11 +72,11 @@ def asyncapi_document(names: Names, version: str, retention_seconds: int) -> dic
     }
     for stream in streams:
         _complete(document, stream, retention_seconds)
-    return dict(document)
+    return document
 
 
 def _complete(document: dict[str, Any], stream: PublicStream, retention_seconds: int) -> None:
-    channel = document["channels"][stream.type]
+    channel = document["channels"][stream.event_type]
     channel["servers"] = [{"$ref": "#/servers/redis"}]
     channel["bindings"] = {"redis": {}}
     channel["x-redis-stream"] = {
@@ -84,15 +88,19 @@ def _complete(document: dict[str, Any], stream: PublicStream, retention_seconds:
         "retention-seconds": retention_seconds,
         "resume": "XREAD STREAMS key LAST-ID, unless LAST-ID is older than the floor of GET /v1/stream",
     }
-    [message] = [each for name, each in document["components"]["messages"].items() if name.startswith(stream.type)]
+    [message] = [
+        each for name, each in document["components"]["messages"].items() if name.startswith(stream.event_type)
+    ]
     message.pop("correlationId", None)
-    message["name"] = stream.type
+    message["name"] = stream.event_type
     message["contentType"] = "application/cloudevents+json"
     message["headers"] = {
         "type": "object",
         "description": "The flat fields beside `event`, for filtering without a JSON parser.",
         "required": [name for name in stream.fields if name != "event"],
         "properties": {
-            name: {"type": "string", "description": _FIELDS[name]} for name in stream.fields if name != "event"
+            name: {"type": "string", "description": _FIELDS[name]}
+            for name in stream.fields
+            if name != "event"
         },
     }

@@ -115,7 +115,7 @@ def _json_item(item: Item) -> dict[str, Any]:
         "date_published": rfc3339(view.published_at),
         "date_modified": rfc3339(item.updated),
         "authors": [{"name": visible(name)} for name in view.authors or (view.source,)],
-        "tags": [why.title for why in view.topics],
+        "tags": [chip.title for chip in view.chips],
         "language": view.language,
         "_tocsin": {
             "report": tagged.report.id,

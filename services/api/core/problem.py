@@ -42,11 +42,10 @@ class Problem(Exception):
 class Unauthorized(Problem):
     status, title = 401, "Unauthorized"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "send `Authorization: Bearer <manage_token>` with the token of this subscription",
-            headers={"WWW-Authenticate": 'Bearer realm="tocsin"'},
-        )
+    def __init__(
+        self, detail: str = "send `Authorization: Bearer <manage_token>` with the token of this subscription"
+    ) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="tocsin"'})
 
 
 class Forbidden(Problem):
@@ -157,7 +156,11 @@ _MEANINGS = (
     ("invalid-fields", 422, "One or more fields are wrong; errors names each."),
     ("too-many-requests", 429, "Asked for too often: come again after the seconds of Retry-After."),
     ("internal-server-error", 500, "A fault of ours. It has been logged."),
-    ("not-ready", 503, "Something that is needed is not there, or too many are served: try again in a moment."),
+    (
+        "not-ready",
+        503,
+        "Something that is needed is not there, or too many are served: try again in a moment.",
+    ),
 )
 
 

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from services.api.settings import ApiSettings
 from services.api.web import (
+    admin_pages,
     contract_routes,
     event_routes,
     feed_routes,
@@ -88,6 +89,7 @@ def make_http(bus: Bus, settings: ApiSettings) -> FastAPI:
         reader_pages,
         subscribe_pages,
         owner_pages,
+        admin_pages,
         websub_routes,
     ):
         http.include_router(routes.router)

@@ -16,7 +16,7 @@ from services.api.core.cursor import CursorError
 from services.api.core.feed_health import in_words, why_empty
 from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
-from services.api.core.report_view import numbered, view_of
+from services.api.core.report_view import by_story, numbered, view_of
 from services.api.core.search import Hit, Search
 from services.api.core.wording import listed
 from services.api.web.parts import Parts, PartsOf
@@ -59,12 +59,14 @@ async def home(
         status=400 if problem else 200,
         topics=topics,
         titles=numbered(topics),
-        views=[_view(hit, topics) for hit in found.hits],
+        stories=by_story([_view(hit, topics) for hit in found.hits]),
         asked=asked,
         problem=problem,
         older=_address("/", {**asked, "after": found.next}) if found.next else None,
         newest=_address("/", asked) if after else None,
         waiting=await _why_empty(parts) if nothing else None,
+        # What it waits for is not what answers are kept by.
+        private=nothing,
         address=_address,
         form=AlertForm(topics=(topic,) if topic else (), query=q),
         errors={},
