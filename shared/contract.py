@@ -89,7 +89,9 @@ def _complete(document: dict[str, Any], stream: PublicStream, retention_seconds:
         "resume": "XREAD STREAMS key LAST-ID, unless LAST-ID is older than the floor of GET /v1/stream",
     }
     [message] = [
-        each for name, each in document["components"]["messages"].items() if name.startswith(stream.event_type)
+        each
+        for name, each in document["components"]["messages"].items()
+        if name.startswith(stream.event_type)
     ]
     message.pop("correlationId", None)
     message["name"] = stream.event_type

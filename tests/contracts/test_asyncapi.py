@@ -12,7 +12,9 @@ from shared.events import tagged, tagged_fields
 from shared.names import Names
 from tests.builders import NOW, make_tagged
 
-SCHEMA = json.loads(gzip.decompress((Path(__file__).parent / "standards/asyncapi-3.0.0.json.gz").read_bytes()))
+SCHEMA = json.loads(
+    gzip.decompress((Path(__file__).parent / "standards/asyncapi-3.0.0.json.gz").read_bytes())
+)
 DOCUMENT = asyncapi_document(Names(), "0.1.0", 86400)
 
 
