@@ -45,6 +45,9 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "If-None-Match, If-Modified-Since, Last-Event-ID",
     "Access-Control-Max-Age": "86400",
 }
+_WORDS = re.compile(rb"(^|&)(q|query)=[^&]")
+# It may have to look at two thousand texts.
+SEARCH_COST = 50
 MINUTE = 60
 MOST_BYTES = 32 * 1024 * 1024
 WORTH_COMPRESSING = 1000
@@ -196,9 +199,11 @@ class PublicReads:
         who = source_of(scope["client"][0]) if scope.get("client") else "unknown"
         most = parts.settings.reads_per_minute
         limits = Limits(parts.bus.redis, parts.bus.names)
-        detail = f"at most {most} answers a minute are worked out for one address"
+        detail = f"at most {most} answers a minute are worked out for one address; a search counts as {SEARCH_COST}"
+        cost = SEARCH_COST if _WORDS.search(scope["query_string"]) else 1
         try:
-            return (await limits.take("reads", who, most=most, seconds=MINUTE, detail=detail)).headers
+            allowance = await limits.take("reads", who, most=most, seconds=MINUTE, detail=detail, cost=cost)
+            return allowance.headers
         except (RedisError, OSError):
             return {}
 
