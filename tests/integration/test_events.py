@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.api.adapters.broadcast import MOST_WAITING, Broadcast, Listener
-from services.api.core.stream_place import BEGINNING
+from services.api.adapters.broadcast import MOST_WAITING, Broadcast, Listener, sse_events
+from services.api.adapters.tagged_stream import StreamedEvent
+from services.api.core.stream_place import BEGINNING, StreamPlace, read_place
 from shared.events import Country
 from tests.builders import make_report, make_tagged, store_reports
 from tests.processes import until
@@ -167,6 +168,19 @@ async def test_a_cursor_older_than_what_is_kept_is_gone_and_the_floor_is_named(a
         assert [each.id for each in await take(events, 2)] == ids[3:]
 
 
+async def test_what_is_dropped_while_it_is_read_is_told_and_nothing_follows(api):
+    await store_reports(api.bus, [make_tagged() for _ in range(250)])
+    ids = await ids_on_stream(api)
+    listener = await api.parts.broadcast.admit(read_place(ids[0]), None)
+    events = api.parts.broadcast.events(listener)
+    first = await anext(events)
+    assert f"id: {ids[100]}\n".encode() in first
+    await api.bus.redis.xtrim(api.bus.names.tagged, minid=ids[150], approximate=False)
+    rest = [chunk async for chunk in events]
+    assert len(rest) == 1
+    assert rest[0].startswith(b"event: gone\n")
+
+
 async def test_the_last_that_was_dropped_is_still_a_cursor_when_nothing_came_after(api):
     await store_reports(api.bus, [make_tagged()])
     [last] = await ids_on_stream(api)
@@ -212,6 +226,16 @@ async def test_whoever_takes_nothing_is_told_so_and_nothing_more_is_kept():
     assert listener.size < MOST_WAITING
     assert b"event: overflow" in await listener.take()
     assert await listener.take() is None
+
+
+@pytest.mark.parametrize(("has", "gets"), [(3, [4, 5, 6]), (4, [5, 6]), (5, [6]), (6, []), (9, [])])
+async def test_whoever_was_ahead_of_the_reader_gets_only_what_is_new(has, gets):
+    events = [StreamedEvent(StreamPlace(number, 0), b"{}") for number in (4, 5, 6)]
+    listener = Listener(None, StreamPlace(has, 0))
+    listener.hand(events, sse_events(events))
+    listener.put(b"end")
+    found = await listener.take()
+    assert found == (sse_events(event for event in events if event.place.milliseconds in gets) or b"end")
 
 
 async def test_a_slow_client_is_told_and_cut_off_and_others_are_not_disturbed(api):

@@ -63,6 +63,13 @@ class Listener:
         self.size += len(chunk)
         self._wake()
 
+    def hand(self, events: Sequence[StreamedEvent], chunk: bytes) -> None:
+        """Put events that come, as `chunk`; without those that it has already, if it was ahead of the reader."""
+        if events[0].place <= self.after:
+            chunk = sse_events(event for event in events if event.place > self.after)
+        if chunk:
+            self.put(chunk)
+
     def end(self) -> None:
         """Nothing more comes; what waits is still handed out."""
         self.ended = True
@@ -167,7 +174,6 @@ class Broadcast:
         # Between these two lines nothing else runs: what comes after `live` is handed over, what came before is read.
         after, live = listener.after, self._position
         self._join(listener)
-        listener.after = max(after, live)
         async for page in self.stream.pages(after, live):
             yield page
 
@@ -227,11 +233,7 @@ class Broadcast:
             # Made once for all who want the same.
             chunk = sse_events(mine)
             for listener in group if chunk else ():
-                # Rarely, it has come from another process that is ahead of this one.
-                is_ahead = listener.after >= events[0].place
-                listener.put(
-                    sse_events(each for each in mine if each.place > listener.after) if is_ahead else chunk
-                )
+                listener.hand(mine, chunk)
 
     def _beat(self) -> None:
         chunk = sse_mark(self._position)
