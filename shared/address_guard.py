@@ -16,9 +16,6 @@ import idna
 
 from shared.public_addresses import Address, Network, is_opened, refusal_of
 
-if TYPE_CHECKING:
-    import aiohttp
-
 URL_LIMIT = 2048
 
 # Services that answer to a stray HTTP request with something better left alone.

@@ -4,6 +4,8 @@ classify writes a report in the same script that forwards it; everybody else rea
 """
 
 import time
+import zlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +17,7 @@ from shared.names import Names
 from shared.redis_client import RedisClient
 
 DAY = 86400
+MOST_BODIES = 1000
 
 
 def forwarded(names: Names, event: ReportTagged, retention_seconds: int) -> Outcome:
@@ -53,15 +56,30 @@ class Stored(NamedTuple):
 
 
 class ReportStore:
-    """Reads tagged reports, newest first."""
+    """Reads tagged reports, newest first. The bodies that were read last are kept in memory."""
 
     def __init__(self, redis: RedisClient, names: Names) -> None:
         self._redis = redis
         self._names = names
+        # A revision is put into the index anew, so a place is always the same revision.
+        self._bodies: OrderedDict[Place, TaggedReport] = OrderedDict()
+
+    async def version(self) -> str:
+        """Return what changes whenever the reports or the topics do."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.zrevrange(self._names.reports, 0, 0, withscores=True)
+        pipe.zcard(self._names.reports)
+        pipe.get(self._names.catalogue)
+        newest, count, catalogue = await pipe.execute()
+        return f"{newest} {count} {zlib.crc32(catalogue or b'')}"
 
     async def get(self, report_id: str) -> TaggedReport | None:
         raw = await self._redis.hget(self._names.report(report_id), "event")
         return read_stored(raw)
+
+    async def moment(self, report_id: str) -> int:
+        """Return when a report was tagged, in microseconds; 0 if there is none."""
+        return int(await self._redis.zscore(self._names.reports, report_id) or 0)
 
     async def page(
         self, topic: str | None = None, after: Place | None = None, limit: int = 50
@@ -76,7 +94,7 @@ class ReportStore:
         )
         places = [Place(int(score), raw_id.decode()) for raw_id, score in rows]
         places = [place for place in places if after is None or place < after][:limit]
-        bodies = await self._many([place.report_id for place in places])
+        bodies = await self._many(await self._current(places) if topic else places)
         return [Stored(tagged, place) for tagged, place in zip(bodies, places, strict=True)]
 
     async def scan(self, topic: str | None = None, at_most: int = 1000) -> AsyncIterator[TaggedReport]:
@@ -97,11 +115,29 @@ class ReportStore:
         for key in (self._names.reports, *map(self._names.reports_of, topics)):
             await self._redis.zremrangebyscore(key, "-inf", floor)
 
-    async def _many(self, ids: Sequence[str]) -> list[TaggedReport | None]:
-        pipe = self._redis.pipeline(transaction=False)
-        for report_id in ids:
-            pipe.hget(self._names.report(report_id), "event")
-        return [read_stored(raw) for raw in await pipe.execute()]
+    async def _current(self, places: Sequence[Place]) -> list[Place]:
+        """Where the reports stand among all: a revision that lost a topic leaves its index as it was."""
+        if not places:
+            return []
+        scores: Any = await self._redis.zmscore(self._names.reports, [place.report_id for place in places])
+        return [Place(int(score or 0), place.report_id) for score, place in zip(scores, places, strict=True)]
+
+    async def _many(self, places: Sequence[Place]) -> list[TaggedReport | None]:
+        missing = [place for place in places if place not in self._bodies]
+        if missing:
+            pipe = self._redis.pipeline(transaction=False)
+            for place in missing:
+                pipe.hget(self._names.report(place.report_id), "event")
+            for place, raw in zip(missing, await pipe.execute(), strict=True):
+                if (tagged := read_stored(raw)) is not None:
+                    self._bodies[place] = tagged
+        found = [self._bodies.get(place) for place in places]
+        for place in places:
+            if place in self._bodies:
+                self._bodies.move_to_end(place)
+        while len(self._bodies) > MOST_BODIES:
+            self._bodies.popitem(last=False)
+        return found
 
 
 def read_stored(raw: bytes | str | None) -> TaggedReport | None:

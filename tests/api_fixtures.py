@@ -8,6 +8,7 @@ import pytest_asyncio
 from shared.names import Names
 from tests.api_server import connected, running_api
 from tests.builders import store_topics
+from tests.processes import until
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -31,4 +32,6 @@ async def api(api_of_module, api_bus, tmp_path):
     """A client of an api whose rulebook knows aid and displacement."""
     await store_topics(api_bus, "aid", "displacement")
     api_of_module.configure(api_bus, tmp_path)
-    return api_of_module
+    yield api_of_module
+    await api_of_module.parts.broadcast.close()
+    await until(lambda: not api_of_module.parts.broadcast.listeners)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -11,7 +12,7 @@ from fastapi import FastAPI
 from services.api.adapters.recent_reports import RecentReports
 from services.api.settings import ApiSettings
 from services.api.web.http import make_http
-from services.api.web.parts import make_parts
+from services.api.web.parts import Parts, make_parts
 from services.api.web.server import open_port, serve
 from shared.bus import Bus
 from shared.names import Names
@@ -41,11 +42,19 @@ class ApiClient:
     def recent(self) -> RecentReports:
         return self._http.state.parts.recent
 
+    @property
+    def parts(self) -> Parts:
+        return self._http.state.parts
+
     def configure(self, bus: Bus, folder: Path, **settings: object) -> None:
         """Let the server work on this bus, with these settings."""
         self._http.state.parts = make_parts(
             bus, settings_of(bus, folder, public_url=self.address, **settings)
         )
+
+    def use(self, **parts: object) -> None:
+        """Replace some parts of the server, e.g. its broadcast."""
+        self._http.state.parts = replace(self.parts, **parts)
 
     async def text(self, path: str, status: int = 200) -> str:
         """Return the body of a GET; the status must be as said."""

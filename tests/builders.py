@@ -77,10 +77,12 @@ async def store_reports(
     bus: Bus, reports: list[TaggedReport], *, moment: datetime = NOW, apart: float = 1
 ) -> None:
     """Write reports as classify does, each `apart` seconds after the one before."""
+    pipe = bus.redis.pipeline(transaction=False)
     for number, report in enumerate(reports):
         event = tagged(report, moment + timedelta(seconds=apart * number))
         for command in forwarded(bus.names, event, DAY).commands:
-            await bus.redis.execute_command(*command)
+            pipe.execute_command(*command)
+    await pipe.execute()
 
 
 def _evidence(report: Report, word: str) -> Evidence:

@@ -27,6 +27,16 @@ class ApiSettings(ServiceSettings):
         default="open", description="Who may subscribe: anybody, or whoever has the admin token."
     )
     preview_days: int = Field(default=7, ge=1, le=90, description="How far back a preview looks.")
+    reads_per_minute: int = Field(
+        default=6000,
+        ge=1,
+        description="From one source address; what is answered from memory is not counted.",
+    )
+    trusted_proxies: str = Field(
+        default="127.0.0.1,::1", description="Addresses or networks whose X-Forwarded-For is believed."
+    )
+    websub_hub: str = Field(default="", description="Named in the feeds that are served.")
+    events_clients: int = Field(default=2000, ge=1, description="Listeners of /v1/events, in one process.")
 
     @model_validator(mode="after")
     def _somebody_may_sign_up(self) -> "ApiSettings":

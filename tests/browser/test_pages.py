@@ -6,7 +6,16 @@ from playwright.async_api import Browser, Page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PATHS = ("/", "/?topic=aid", "/?q=nothing+at+all", "/topics/displacement", "/subscribe", "/status", "/admin", "/none")
+PATHS = (
+    "/",
+    "/?topic=aid",
+    "/?q=nothing+at+all",
+    "/topics/displacement",
+    "/subscribe",
+    "/status",
+    "/admin",
+    "/none",
+)
 WIDTHS = (360, 768, 1440)
 
 

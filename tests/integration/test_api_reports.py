@@ -223,5 +223,6 @@ async def test_openapi_describes_the_routes_with_examples(api):
     document = await api.json_of("GET", "/openapi.json")
     subscribe = document["paths"]["/v1/subscriptions"]["post"]
     assert "webhook" in subscribe["requestBody"]["content"]["application/json"]["examples"]
-    assert "application/problem+json" in subscribe["responses"]["422"]["content"]
+    assert subscribe["responses"]["default"] == {"$ref": "#/components/responses/Problem"}
+    assert "application/problem+json" in document["components"]["responses"]["Problem"]["content"]
     assert "/" not in document["paths"]

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.api.core import feed_health, signup, wording
+from services.api.core.asked import Asked
 from services.api.core.change import Change
 from services.api.core.cursor import CursorError, read_cursor, write_cursor
 from services.api.core.form import AlertForm, errors_by_field, wish_fields
@@ -107,17 +108,17 @@ def test_only_web_links_are_followed(url):
 
 
 def test_a_search_returns_the_words_it_found():
-    hit = find_hit(Search(query=parse_query("famil*")), make_tagged())
+    hit = find_hit(Search(Asked(query=parse_query("famil*"))), make_tagged())
     assert {piece.text for piece in hit.evidence} == {"Families", "families"}
 
 
 @pytest.mark.parametrize(
     "search",
     [
-        Search(topic="aid"),
-        Search(country="SD"),
-        Search(query=parse_query("helicopter")),
-        Search(topic="displacement", query=parse_query("helicopter")),
+        Search(Asked(topics=("aid",))),
+        Search(Asked(countries=("SD",))),
+        Search(Asked(query=parse_query("helicopter"))),
+        Search(Asked(topics=("displacement",), query=parse_query("helicopter"))),
     ],
 )
 def test_everything_that_is_searched_must_hold(search):
@@ -332,8 +333,9 @@ def test_a_change_of_nothing_is_an_error():
 
 def test_a_problem_is_an_object_of_rfc_9457():
     assert as_json(Invalid([FieldError("name", "too long")])) == {
-        "type": "about:blank",
+        "type": "/problems#invalid-fields",
         "title": "Invalid fields",
+        "code": "invalid-fields",
         "status": 422,
         "detail": "name: too long",
         "errors": [{"field": "name", "detail": "too long"}],

@@ -5,6 +5,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from services.api.core.allowance import Allowance
 from services.api.core.problem import TooMany
 from shared.names import Names
 
@@ -16,16 +17,21 @@ class Limits:
         self._redis = redis
         self._names = names
 
-    async def take(self, kind: str, who: str, *, most: int, seconds: int, detail: str) -> None:
-        """Count one; raise TooMany with `detail` if there were `most` in the window already.
+    async def take(
+        self, kind: str, who: str, *, most: int, seconds: int, detail: str, cost: int = 1
+    ) -> Allowance:
+        """Count `cost`, return what is left; raise TooMany with `detail` if `most` were counted in the window already.
 
         `who` (an address of a person, say) is kept only as a hash, and only for the window.
         """
         key = self._names.limit(kind, hashlib.sha256(who.encode()).hexdigest()[:24])
         pipe = self._redis.pipeline(transaction=True)
         pipe.set(key, 0, ex=seconds, nx=True)
-        pipe.incr(key)
+        pipe.incrby(key, cost)
         pipe.ttl(key)
         answers: Any = await pipe.execute()
-        if answers[1] > most:
-            raise TooMany(detail, max(1, answers[2]))
+        left, reset = most - answers[1], max(1, answers[2])
+        allowance = Allowance(kind, most, seconds, max(0, left), reset)
+        if left < 0:
+            raise TooMany(detail, reset, allowance.headers)
+        return allowance

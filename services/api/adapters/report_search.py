@@ -31,7 +31,7 @@ async def search_reports(store: ReportStore, search: Search, after: str | None, 
             return Page(hits, None)
         for stored in chunk:
             place, looked_at = stored.place, looked_at + 1
-            hit = find_hit(search, stored.tagged) if stored.tagged else None
+            hit = find_hit(search, stored.tagged, place.moment) if stored.tagged else None
             if hit:
                 hits.append(hit)
             if len(hits) == limit:

@@ -14,18 +14,29 @@ class FieldError(NamedTuple):
 
 
 class Problem(Exception):
-    """A request that cannot be done. `detail` is for whoever sent it; `headers` go with the answer."""
+    """A request that cannot be done. `detail` is for whoever sent it; `headers` go with the answer, `more` into it."""
 
     status = 400
     title = "Bad request"
 
+    @property
+    def code(self) -> str:
+        """A word for programs that never changes, e.g. "too-many-requests"."""
+        return self.title.lower().replace(" ", "-").replace("'", "")
+
     def __init__(
-        self, detail: str, *, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.more = dict(more or {})
 
 
 class Unauthorized(Problem):
@@ -61,6 +72,17 @@ class Conflict(Problem):
     status, title = 409, "Conflict"
 
 
+class CursorGone(Problem):
+    """What follows a cursor is not all kept. `floor` is the oldest cursor that still works."""
+
+    status, title = 410, "Cursor gone"
+
+    def __init__(self, detail: str, *, floor: str, last: str) -> None:
+        super().__init__(
+            f"{detail}; the oldest cursor that works is {floor}", more={"floor": floor, "last": last}
+        )
+
+
 class TooLarge(Problem):
     status, title = 413, "Content too large"
 
@@ -79,8 +101,8 @@ class TooMany(Problem):
 
     status, title = 429, "Too many requests"
 
-    def __init__(self, detail: str, retry_after: int) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+    def __init__(self, detail: str, retry_after: int, more: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after), **(more or {})})
 
 
 class NotReady(Problem):
@@ -92,10 +114,12 @@ class NotReady(Problem):
 def as_json(problem: Problem) -> dict[str, Any]:
     """Return the problem as an RFC 9457 object."""
     document: dict[str, Any] = {
-        "type": "about:blank",
+        "type": f"/problems#{problem.code}",
         "title": problem.title,
+        "code": problem.code,
         "status": problem.status,
         "detail": problem.detail,
+        **problem.more,
     }
     if problem.errors:
         document["errors"] = [error._asdict() for error in problem.errors]
@@ -119,3 +143,37 @@ def _path(location: Sequence[str | int]) -> str:
 
 def _detail(error: Mapping[str, Any]) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
+
+
+class Meaning(NamedTuple):
+    """What a code says."""
+
+    code: str
+    status: int
+    meaning: str
+
+
+_MEANINGS = (
+    ("bad-request", 400, "The request as a whole, or a parameter of its address, cannot be taken as it is."),
+    ("unauthorized", 401, "A token is missing, or is not the one of this thing."),
+    ("forbidden", 403, "This may not be done here, or not with this key."),
+    ("not-found", 404, "There is nothing of that name; reports are kept for a limited time."),
+    ("method-not-allowed", 405, "The address is right, and this cannot be done with it."),
+    ("request-timeout", 408, "The body did not come in time."),
+    ("conflict", 409, "The state of the thing does not allow it."),
+    ("cursor-gone", 410, "What follows the cursor is not all kept; floor is the oldest that still works."),
+    ("content-too-large", 413, "The body is longer than is taken."),
+    ("invalid-fields", 422, "One or more fields are wrong; errors names each."),
+    ("too-many-requests", 429, "Asked for too often: come again after the seconds of Retry-After."),
+    ("internal-server-error", 500, "A fault of ours. It has been logged."),
+    (
+        "not-ready",
+        503,
+        "Something that is needed is not there, or too many are served: try again in a moment.",
+    ),
+)
+
+
+def every_problem() -> list[Meaning]:
+    """Return the codes that there are."""
+    return [Meaning(*row) for row in _MEANINGS]

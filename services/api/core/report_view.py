@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.catalogue import TopicSummary, followable
 from shared.events import Evidence, Tag, TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
 
@@ -73,6 +74,14 @@ def number_topics(titles: Mapping[str, str]) -> dict[str, TopicTitle]:
     return {
         topic: TopicTitle(title, number % ACCENTS) for number, (topic, title) in enumerate(titles.items())
     }
+
+
+def numbered(topics: Sequence[TopicSummary]) -> dict[str, TopicTitle]:
+    """Return titles and colours by topic; a subtopic has its topic's colour."""
+    titles = number_topics({topic.id: topic.title for topic in topics})
+    accents = {topic.id: titles[topic.id].accent for topic in topics}
+    parts = {id: TopicTitle(title, accents[id.partition("/")[0]]) for id, title in followable(topics).items()}
+    return titles | parts
 
 
 def view_of(

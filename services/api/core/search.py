@@ -3,19 +3,24 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from services.api.core.asked import Asked
 from shared.events import Evidence, TaggedReport
-from shared.matching.query import Query
 from shared.subscriptions import document_of
+
+ANYTHING = Asked()
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """All that is given must hold; with nothing given every report is found."""
+    """All that is asked must hold; if nothing is, every report is found."""
 
-    topic: str | None = None
-    country: str | None = None
-    query: Query | None = None
+    asked: Asked = ANYTHING
     tagged_only: bool = False
+
+    @property
+    def topic(self) -> str | None:
+        """The one topic whose reports are enough to look at, if there is one."""
+        return self.asked.topics[0] if len(self.asked.topics) == 1 else None
 
 
 class Hit(NamedTuple):
@@ -23,20 +28,23 @@ class Hit(NamedTuple):
 
     tagged: TaggedReport
     evidence: tuple[Evidence, ...] = ()
+    moment: int = 0
+    """When it was tagged, in microseconds."""
 
 
-def find_hit(search: Search, tagged: TaggedReport) -> Hit | None:
+def find_hit(search: Search, tagged: TaggedReport, moment: int = 0) -> Hit | None:
     """Return the report with the words that were found in it, or None. Cheap things are looked at first."""
+    asked = search.asked
     # A later revision may have lost the topic that an index still has it under.
-    if search.topic and search.topic not in tagged.topics:
+    if asked.topics and not {*asked.topics} & {*tagged.topics}:
         return None
     if search.tagged_only and not tagged.tags:
         return None
-    if search.country and search.country not in {country.code for country in tagged.countries}:
+    if asked.countries and not {*asked.countries} & {country.code for country in tagged.countries}:
         return None
-    if search.query is None:
-        return Hit(tagged)
-    clauses = search.query.match(document_of(tagged))
+    if asked.query is None:
+        return Hit(tagged, (), moment)
+    clauses = asked.query.match(document_of(tagged))
     if clauses is None:
         return None
-    return Hit(tagged, tuple(piece for clause in clauses for piece in clause.evidence))
+    return Hit(tagged, tuple(piece for clause in clauses for piece in clause.evidence), moment)

@@ -1,7 +1,6 @@
 """The HTTP application: routes and errors."""
 
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -10,8 +9,11 @@ from services.api.settings import ApiSettings
 from services.api.web import (
     admin_pages,
     bounce_routes,
+    contract_routes,
+    event_routes,
     feed_routes,
     operation_routes,
+    outgoing_routes,
     owner_pages,
     preview_routes,
     reader_pages,
@@ -20,51 +22,15 @@ from services.api.web import (
     websub_routes,
 )
 from services.api.web import subscription_routes as subscriptions
+from services.api.web.openapi import complete
 from services.api.web.parts import make_parts
-from services.api.web.problems import MEDIA_TYPE, add_problem_handlers
+from services.api.web.problems import add_problem_handlers
 from shared.bus import Bus
 
 DESCRIPTION = """
 Reports of conflict and humanitarian feeds, tagged with topics, and subscriptions to them.
 Errors are problem details (RFC 9457). The pages of this service use the same checks.
 """
-
-
-_TEXT = {"type": "string"}
-_PROBLEM: dict[str, Any] = {
-    "description": "What is wrong, as problem details",
-    "content": {
-        MEDIA_TYPE: {
-            "schema": {
-                "title": "Problem",
-                "type": "object",
-                "required": ["type", "title", "status", "detail"],
-                "properties": {
-                    "type": _TEXT,
-                    "title": _TEXT,
-                    "status": {"type": "integer"},
-                    "detail": _TEXT,
-                    "errors": {
-                        "type": "array",
-                        "items": {"type": "object", "properties": {"field": _TEXT, "detail": _TEXT}},
-                    },
-                },
-            },
-            "example": {
-                "type": "about:blank",
-                "title": "Invalid fields",
-                "status": 422,
-                "detail": "filter.topics: unknown topic 'floods'; known are aid and displacement",
-                "errors": [
-                    {
-                        "field": "filter.topics",
-                        "detail": "unknown topic 'floods'; known are aid and displacement",
-                    }
-                ],
-            },
-        }
-    },
-}
 
 
 def make_http(bus: Bus, settings: ApiSettings, recent: RecentReports | None = None) -> FastAPI:
@@ -75,15 +41,17 @@ def make_http(bus: Bus, settings: ApiSettings, recent: RecentReports | None = No
         description=DESCRIPTION,
         docs_url=None,  # It would load its scripts from elsewhere.
         redoc_url=None,
-        responses={"default": _PROBLEM, 422: _PROBLEM},
     )
     http.state.parts = make_parts(bus, settings, recent)
     for routes in (
         subscriptions,
         preview_routes,
         report_routes,
+        event_routes,
         feed_routes,
         operation_routes,
+        outgoing_routes,
+        contract_routes,
         reader_pages,
         subscribe_pages,
         owner_pages,
@@ -93,4 +61,6 @@ def make_http(bus: Bus, settings: ApiSettings, recent: RecentReports | None = No
     ):
         http.include_router(routes.router)
     add_problem_handlers(http)
+    describe = http.openapi
+    http.openapi = lambda: http.openapi_schema or complete(describe())  # type: ignore[method-assign]
     return http

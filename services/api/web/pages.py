@@ -6,8 +6,11 @@ from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import escape
 
 from services.api.core import wording
+from services.api.core.outgoing import rfc3339
+from services.api.core.visible import visible
 
 PUBLIC = {"Cache-Control": "no-cache"}
 PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
@@ -29,10 +32,14 @@ class Pages:
             loader=PackageLoader("services.api.web"),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=visible,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         self._templates.filters["moment"] = wording.moment_in_words
+        self._templates.filters["rfc3339"] = rfc3339
+        # Where text is HTML in the eyes of who reads it: escaped once for them, once for the XML around it.
+        self._templates.filters["escaped"] = lambda text: str(escape(visible(text)))
         self._templates.filters["ago"] = wording.ago
         self._templates.globals["static"] = self.address_of
 
@@ -43,12 +50,17 @@ class Pages:
     def media_type(self, name: str) -> str:
         return _STATIC[name]
 
+    def text(self, template: str, **values: Any) -> str:
+        """Return a template filled in."""
+        return self._templates.get_template(template).render(values)
+
     def render(
         self, template: str, *, status: int = 200, private: bool = False, **values: Any
     ) -> HTMLResponse:
         """Return a page."""
-        html = self._templates.get_template(template).render(values)
-        return HTMLResponse(html, status_code=status, headers=PRIVATE if private else PUBLIC)
+        return HTMLResponse(
+            self.text(template, **values), status_code=status, headers=PRIVATE if private else PUBLIC
+        )
 
 
 def _read(name: str) -> bytes:

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 _FOR_PROGRAMS = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi.json", "/schemas/", "/websub/")
 
+_FORMS = (".atom", ".json", ".geojson", ".cap")
+
 
 def add_problem_handlers(http: FastAPI) -> None:
     """Answer every error, also the framework's own and our bugs."""
@@ -37,7 +39,8 @@ def answer(problem: Problem) -> JSONResponse:
 def _answer_to(request: Request, problem: Problem) -> Response:
     parts: Parts = request.app.state.parts
     parts.bus.counters.add("http_errors", status=str(problem.status))
-    if request.url.path.startswith(_FOR_PROGRAMS):
+    path = request.url.path
+    if path.startswith(_FOR_PROGRAMS) or path.endswith(_FORMS):
         return answer(problem)
     page = parts.pages.render("error.html", status=problem.status, private=True, problem=problem)
     page.headers.update(problem.headers)

@@ -12,17 +12,17 @@ from services.api.adapters.explanations import explain_report
 from services.api.adapters.feed_list import read_feeds
 from services.api.adapters.readiness import find_missing, stream_groups
 from services.api.adapters.report_search import Page, search_reports
+from services.api.core.asked import Asked
 from services.api.core.cursor import CursorError
 from services.api.core.explaining import ReportExplained
 from services.api.core.feed_health import in_words, why_empty
 from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
-from services.api.core.report_view import TopicTitle, by_story, number_topics, view_of
-from services.api.core.search import Hit
+from services.api.core.report_view import by_story, numbered, view_of
+from services.api.core.search import Hit, Search
 from services.api.core.wording import listed
 from services.api.web.parts import Parts, PartsOf
-from services.api.web.report_routes import make_search
-from shared.catalogue import TopicSummary, followable, read_problem
+from shared.catalogue import TopicSummary, read_problem
 from shared.events import TaggedReport
 
 router = APIRouter(include_in_schema=False)
@@ -39,14 +39,6 @@ PAGE = 25
 SHORT_PAGE = 10
 
 
-def numbered(topics: Sequence[TopicSummary]) -> dict[str, TopicTitle]:
-    """Return titles and colours by topic; a subtopic has its topic's colour."""
-    titles = number_topics({topic.id: topic.title for topic in topics})
-    accents = {topic.id: titles[topic.id].accent for topic in topics}
-    parts = {id: TopicTitle(title, accents[id.partition("/")[0]]) for id, title in followable(topics).items()}
-    return titles | parts
-
-
 @router.get("/")
 async def home(
     parts: PartsOf,
@@ -59,7 +51,7 @@ async def home(
     topics = await parts.topics()
     asked = {"topic": topic, "q": q, "all": "1" if everything else ""}
     try:
-        search = await make_search(parts, topic=topic, words=q, tagged_only=not everything)
+        search = Search(await parts.asked((("topic", topic), ("q", q))), tagged_only=not everything)
         found = await search_reports(parts.reports, search, after or None, PAGE)
         problem = None
     except (Problem, CursorError) as e:
@@ -76,6 +68,8 @@ async def home(
         older=_address("/", {**asked, "after": found.next}) if found.next else None,
         newest=_address("/", asked) if after else None,
         waiting=await _why_empty(parts) if nothing else None,
+        # What it waits for is not what answers are kept by.
+        private=nothing,
         address=_address,
         form=AlertForm(topics=(topic,) if topic else (), query=q),
         errors={},
@@ -117,7 +111,7 @@ async def topic_page(topic: str, parts: PartsOf) -> HTMLResponse:
     known = next((each for each in topics if each.id == topic), None)
     if known is None:
         raise NotFound(f"There is no topic {topic[:60]!r}. The topics are on the first page.")
-    found = await search_reports(parts.reports, await make_search(parts, topic=topic), None, SHORT_PAGE)
+    found = await search_reports(parts.reports, Search(Asked((topic,))), None, SHORT_PAGE)
     return parts.pages.render(
         "topic.html",
         topic=known,

