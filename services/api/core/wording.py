@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from shared.countries import country_names
-from shared.delivery import Attempt, Delivery
+from shared.delivery import Attempt, Delivery, Kind
 from shared.schedule import Schedule
 from shared.subscriptions import EmailEndpoint, Endpoint, Filter, Subscription
 
@@ -16,7 +16,14 @@ STATES = {
     "paused": "paused",
     "disabled": "switched off",
 }
-KINDS = {"report": "report", "digest": "digest", "confirm": "confirmation", "test": "test"}
+KINDS: dict[Kind, str] = {
+    "report": "report",
+    "digest": "digest",
+    "confirm": "confirmation",
+    "test": "test",
+    "move_from": "question to the old address",
+    "move_to": "question to the new address",
+}
 DELIVERY_STATES = {
     "pending": "on its way",
     "held": "waiting for its digest",
