@@ -77,10 +77,9 @@ class Filter(_Strict):
     @field_validator("countries")
     @classmethod
     def _codes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        codes = tuple(code.upper() for code in value)
-        if wrong := [code for code in codes if not (len(code) == 2 and code.isascii() and code.isalpha())]:
+        if wrong := [code for code in value if not (len(code) == 2 and code.isascii() and code.isalpha())]:
             raise ValueError(f"{wrong[0]!r:.20} is no country code: write two letters, as in SD for Sudan")
-        return codes
+        return tuple(code.upper() for code in value)
 
     @model_validator(mode="after")
     def _says_something(self) -> "Filter":
@@ -214,8 +213,10 @@ class CompiledFilter:
             map(topic_key, self.filter.topics),
         )
         facts = (tuple(map(Fact, keys)) for keys in fields)
-        parts: list[Expression] = [AnyOf(keys) for keys in facts if keys]
-        return AllOf((*parts, self.query.root) if self.query else tuple(parts))
+        parts: list[Expression] = [AnyOf(keys) if len(keys) > 1 else keys[0] for keys in facts if keys]
+        if self.query:
+            parts.append(self.query.root)
+        return AllOf(tuple(parts)) if len(parts) > 1 else parts[0]
 
 
 def text_of(tagged: TaggedReport) -> Text:

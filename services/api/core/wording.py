@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from shared.countries import country_names
-from shared.delivery import Delivery
+from shared.delivery import Delivery, Kind
 from shared.schedule import Schedule
 from shared.subscriptions import EmailEndpoint, Endpoint, Filter, Subscription
 
@@ -16,12 +16,14 @@ STATES = {
     "paused": "paused",
     "disabled": "switched off",
 }
-KINDS = {
+KINDS: dict[Kind, str] = {
     "report": "report",
     "digest": "digest",
     "confirm": "confirmation",
     "test": "test",
     "notice": "notice",
+    "move_from": "question to the old address",
+    "move_to": "question to the new address",
 }
 DELIVERY_STATES = {
     "pending": "on its way",
