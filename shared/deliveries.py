@@ -112,6 +112,8 @@ def endpoint_id(address: str) -> str:
 def after_attempt(names: Names, delivery: Delivery) -> list[Command]:
     """Return what is written with the acknowledgement of an attempt."""
     commands = [_write(names, delivery)]
+    if delivery.kind == "digest" and delivery.state == "delivered":
+        commands.append(("DEL", names.digest_content(delivery.id)))
     if delivery.next_attempt_at:
         commands += _wait(names, delivery.id, _moment_of(delivery))
     return commands

@@ -270,7 +270,7 @@ async def delivers(bus: Bus, model: Model, told: Told) -> None:
     assert len({each.id for _, each in sent}) == len(sent)
     assert not [moment for moment, _ in at_once if is_quiet(model.subscription, moment)]
     found: set[tuple[str, str]] = set()
-    wanting = Wanting(model.subscription, CompiledFilter.of(model.subscription.filter))
+    wanting = Wanting(model.subscription, CompiledFilter.of(model.subscription.filter), "")
     for moment, digest in sent:
         if digest.kind == "digest":
             content = await Digests(bus).find(digest, wanting)

@@ -8,25 +8,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from jinja2 import Environment
 
 from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.cases import Cases
-from services.notify.adapters.deliverer import Deliverer
-from services.notify.adapters.digests import Digests
-from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.fan_out import FanOut
 from services.notify.adapters.mail_budget import MailBudget
-from services.notify.adapters.renderer import Renderer
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, WebhookMessage
-from services.notify.core.lanes import CLOSED_AFTER, Lane, Lanes
+from services.notify.core.lanes import CLOSED_AFTER, Lane
 from shared.bus import Bus, Consumer
 from shared.deliveries import DeliveryLog, endpoint_id, put_off
 from shared.delivery import Delivery, owed_message, owed_report
-from shared.report_store import ReportStore
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Filter, Links, State, Subscription, WebhookEndpoint
+from shared.subscriptions import EmailEndpoint, Filter, State, Subscription, WebhookEndpoint
 from tests.builders import make_tagged, store_reports
+from tests.delivering import make_deliverer
 from tests.processes import until
 
 NOW = datetime.now(UTC)
@@ -123,26 +118,10 @@ class Desk:
 @pytest.fixture
 async def desk(bus: Bus) -> AsyncIterator[Desk]:
     channel, subscriptions = FakeChannel(), SubscriptionStore(bus)
-    renderer = Renderer(
-        ReportStore(bus.redis, bus.names), Links("http://x", b"k"), "a@b.example", Environment(), Digests(bus)
-    )
     cases = Cases(bus)
     active = ActiveSubscriptions(bus, subscriptions, cases.changed)
     following = asyncio.create_task(active.follow())
-    deliverer = Deliverer(
-        bus=bus,
-        subscriptions=subscriptions,
-        deliveries=DeliveryLog(bus),
-        cases=cases,
-        renderer=renderer,
-        webhooks=channel,
-        mails=channel,
-        endpoints=Endpoints(bus, at_once=2, rate=1000, mails_at_once=2, mail_rate=1000),
-        lanes=Lanes(10),
-        schedule=SCHEDULE,
-        disable_after_days=5,
-        mail_budget=MailBudget(bus, 2),
-    )
+    deliverer = make_deliverer(bus, cases, channel, SCHEDULE)
     consumer = bus.subscribe_batches(bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()

@@ -3,30 +3,26 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from jinja2 import Environment
 
 from services.notify.adapters.cases import Cases, Wanting
-from services.notify.adapters.deliverer import Deliverer
 from services.notify.adapters.digests import Digests
 from services.notify.adapters.fan_out import FanOut
-from services.notify.adapters.renderer import Renderer
-from services.notify.channels.email import OutboxChannel
 from services.notify.core.channel import Sent, WebhookMessage
-from shared.bus import Bus, Entry
+from shared.bus import Bus
 from shared.decision import news_of, terms_of
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
 from shared.digest import Digest, DigestReady
 from shared.events import Story, TaggedReport
 from shared.holdings import Holdings
-from shared.report_store import ReportStore
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import CompiledFilter, Filter, Links, Subscription, WebhookEndpoint, document_of
+from shared.subscriptions import CompiledFilter, Filter, Subscription, WebhookEndpoint, document_of
 from tests.builders import make_report, make_tagged, store_reports
+from tests.delivering import make_deliverer
+from tests.processes import until
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -100,16 +96,20 @@ class FakeChannel:
 
 
 async def deliver(teller: Teller, channel: FakeChannel) -> None:
-    """Do what notify does with each entry of the queue."""
-    bus, mails = teller.bus, OutboxChannel(Path("nowhere"))
-    reports, links = ReportStore(bus.redis, bus.names), Links("http://x", b"k")
-    renderer = Renderer(reports, links, "a@b.example", Environment(), Digests(bus))
-    store = SubscriptionStore(bus)
-    deliverer = Deliverer(bus, store, Cases(bus), renderer, channel, mails, (1.0,), per_endpoint=2)
-    for entry, fields in await bus.redis.xrange(bus.names.deliveries):
-        outcome = await deliverer.on_delivery(Entry(bus.names.deliveries, entry.decode(), fields))
-        for command in outcome.commands:
-            await bus.redis.execute_command(*command)
+    """Do what notify does with what is queued."""
+    bus, stream = teller.bus, teller.bus.names.deliveries
+    deliverer = make_deliverer(bus, Cases(bus), channel, (1.0,))
+    consumer = bus.subscribe_batches(stream, "notify", deliverer.on_deliveries, batch=10)
+    await consumer.ensure_group()
+    await bus.broker.start()
+
+    async def all_settled() -> bool:
+        [[last, _]] = await bus.redis.xrevrange(stream, count=1)
+        [group] = await bus.redis.xinfo_groups(stream)
+        return bool(group["last-delivered-id"] == last and not group["pending"])
+
+    await until(all_settled)
+    await consumer.stop()
 
 
 @pytest.fixture
