@@ -87,7 +87,9 @@ async def test_one_that_fails_fails_alone(bus: Bus):
     index, reports = StoryIndex(bus, DAY), [ferry(f"feed{n}") for n in range(3)]
     await bus.redis.set(bus.names.report(reports[1].id), "not a hash")
     first, second, third = await asyncio.gather(*map(index.join, reports), return_exceptions=True)
-    assert isinstance(first, Story) and isinstance(second, ResponseError) and isinstance(third, Story)
+    assert isinstance(first, Story)
+    assert isinstance(second, ResponseError)
+    assert isinstance(third, Story)
 
 
 SWAP = Figures("en", ("2026-03-14:185",), ("negotiations",), ("UA",))
