@@ -29,7 +29,9 @@ SENT: frozenset[Verdict] = frozenset({"now", "digest", "quiet", "over_limit"})
 """The verdicts by which a report reaches its subscriber, now or in a digest."""
 
 # A clock time or a date is in many texts, and changes with every revision of some.
-_MOMENT = re.compile(r"\d{1,2}[:.]\d{2}(?::\d{2})?\s*(?:[ap]\.?m\b|GMT|UTC|CE?S?T)?|\d{4}-\d{2}-\d{2}", re.IGNORECASE)
+_MOMENT = re.compile(
+    r"\d{1,2}[:.]\d{2}(?::\d{2})?\s*(?:[ap]\.?m\b|GMT|UTC|CE?S?T)?|\d{4}-\d{2}-\d{2}", re.IGNORECASE
+)
 _FIGURE = re.compile(r"\d+(?:[.,  ]\d{3})*(?:[.,]\d+)?")
 
 

@@ -26,7 +26,10 @@ class Holdings:
         return {
             "subscription": dict(public_view(subscription)),
             "deliveries": [
-                {**delivery.model_dump(mode="json"), "attempts": [each.model_dump(mode="json") for each in attempts]}
+                {
+                    **delivery.model_dump(mode="json"),
+                    "attempts": [each.model_dump(mode="json") for each in attempts],
+                }
                 for delivery, attempts in newest
             ],
             "stories_told": told,
@@ -40,7 +43,12 @@ class Holdings:
         for story in told:
             pipe.hdel(self._names.told(story), subscription_id)
         for delivery in deliveries:
-            for key in (self._names.delivery, self._names.attempts_of, self._names.digest, self._names.digest_content):
+            for key in (
+                self._names.delivery,
+                self._names.attempts_of,
+                self._names.digest,
+                self._names.digest_content,
+            ):
                 pipe.delete(key(delivery.id))
             pipe.zrem(self._names.deliveries_later, delivery.id)
             if delivery.digest:

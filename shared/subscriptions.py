@@ -99,7 +99,7 @@ class Wish(_Strict):
     schedule: Schedule = Schedule()
     one_per_story: bool = Field(
         default=True,
-        description="Tell a story once, and again only when a topic or country is in it that was asked for and not told.",
+        description="Tell a story once, and again only when a topic or country is new in it that was asked for.",
     )
     updates: bool = Field(
         default=True,

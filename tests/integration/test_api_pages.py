@@ -208,7 +208,9 @@ async def test_pages_are_well_formed_and_name_each_id_once(api, path):
 async def test_every_answer_is_closed_to_what_is_not_ours(api, path):
     async with api.get(path) as response:
         policy = response.headers["Content-Security-Policy"]
-        assert policy.startswith("default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'")
+        assert policy.startswith(
+            "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'"
+        )
         assert "script-src 'self';" in policy
         assert response.headers["Referrer-Policy"] == "no-referrer"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -219,7 +221,9 @@ async def test_nothing_is_loaded_from_elsewhere_or_styled_in_place(api):
     page = await api.text("/")
     assert re.findall(r'(?:src|stylesheet" href)="(?!/static/)', page) == []
     assert " style=" not in page
-    assert re.findall("<script[^>]*>", page) == re.findall('<script src="/static/preview.js[^>]* defer>', page)
+    assert re.findall("<script[^>]*>", page) == re.findall(
+        '<script src="/static/preview.js[^>]* defer>', page
+    )
 
 
 async def test_style_is_named_by_its_content_and_kept_for_ever(api):

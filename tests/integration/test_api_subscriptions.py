@@ -287,9 +287,13 @@ async def test_a_key_for_one_change_of_address_is_no_good_for_another(api):
     path, made, owner = await sign_up(api, channel=MAIL)
     await set_state(api, made["id"], "active")
     links = Links("", await server_key(api.bus.redis, api.bus.names))
-    await api.json_of("PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "a@example.org"}})
+    await api.json_of(
+        "PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "a@example.org"}}
+    )
     earlier = links.move(await api.stored(made["id"]), "to")
-    await api.json_of("PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "b@example.org"}})
+    await api.json_of(
+        "PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "b@example.org"}}
+    )
     await api.text(earlier, 403)
 
 
@@ -354,7 +358,7 @@ async def explained(api, made, report):
 
 async def test_what_is_written_down_is_what_is_explained(api):
     schedule = {"quiet_hours": {"from": "00:00", "to": "23:59"}, "timezone": "Asia/Kathmandu"}
-    path, made, owner = await sign_up(api, schedule=schedule)
+    _, made, _ = await sign_up(api, schedule=schedule)
     await set_state(api, made["id"], "active")
     first, second = fresh_report(), fresh_report()
     await told(api, made["id"], make_tagged(first, aid=("fled",)))
@@ -405,7 +409,9 @@ async def test_a_preview_counts_what_would_have_been_told(api):
     reports = [fresh_report() for _ in range(3)]
     stories = [Story(id="s", position=1, sources=1), Story(id="s", position=2, sources=2)]
     tagged = [make_tagged(each, aid=("fled",)) for each in reports]
-    tagged[:2] = [each.model_copy(update={"story": story}) for each, story in zip(tagged, stories, strict=False)]
+    tagged[:2] = [
+        each.model_copy(update={"story": story}) for each, story in zip(tagged, stories, strict=False)
+    ]
     await store_reports(api.bus, [*tagged, make_tagged(fresh_report())], moment=datetime.now(UTC))
     preview = await preview_of(api, filter={"topics": ["aid"]})
     assert (preview["reports"], preview["matched"], preview["told"], preview["messages"]) == (4, 3, 2, 2)

@@ -104,7 +104,9 @@ class SubscriptionDesk:
 
         Raise Closed if sign-up is closed and the token is not the operator's.
         """
-        if self._sign_up_token is not None and not compare_digest(token.encode(), self._sign_up_token.encode()):
+        if self._sign_up_token is not None and not compare_digest(
+            token.encode(), self._sign_up_token.encode()
+        ):
             raise Closed
         wish = await self._checked(wish)
         await self._limits.take(
@@ -125,7 +127,7 @@ class SubscriptionDesk:
     async def change(self, subscription: Subscription, change: Change) -> Changed:
         """Return the changed subscription.
 
-        A new webhook makes it pending, and the first has a new secret; a new mail address has to agree, and the old one.
+        A new webhook makes it pending, and the first has a new secret; a new mail address has to agree, and so the old.
         """
         wanted = change.applied(subscription)
         # What stays was checked when it was new: a topic may have gone since.
@@ -141,7 +143,12 @@ class SubscriptionDesk:
         if moves:
             await self._limit_tests(subscription)
             secret = None if subscription.secret else make_secret(secrets.token_bytes(32))
-            values |= {"state": "pending", "reason": "", "move": None, "secret": secret or subscription.secret}
+            values |= {
+                "state": "pending",
+                "reason": "",
+                "move": None,
+                "secret": secret or subscription.secret,
+            }
         changed = await self._update(subscription, lambda current: current.model_copy(update=values))
         if moves:
             await self._owe("confirm", changed)
@@ -173,6 +180,7 @@ class SubscriptionDesk:
 
     async def snooze(self, subscription: Subscription, until: datetime | None) -> Subscription:
         """Return it silent until a moment; None ends that."""
+
         def snoozed(current: Subscription) -> Subscription:
             schedule = current.schedule.model_copy(update={"snooze_until": until})
             return current.model_copy(update={"schedule": schedule, "changed_at": _now()})

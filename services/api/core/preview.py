@@ -1,4 +1,4 @@
-"""What a wish would have brought in the last days: the same decisions that notify makes, on reports that came already."""
+"""What a wish would have brought in the last days: the decisions that notify makes, on reports that came already."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -107,9 +107,16 @@ def imagine(terms: Terms, matches: Sequence[News]) -> Imagined:
 
 
 def summed_up(
-    matches: Sequence[News], imagined: Imagined, *, reports: int, days: int, since: datetime, now: datetime, zone: str
+    matches: Sequence[News],
+    imagined: Imagined,
+    *,
+    reports: int,
+    days: int,
+    since: datetime,
+    now: datetime,
+    zone: str,
 ) -> Preview:
-    """Return the figures. `since` is when the oldest report came that is kept: there may be fewer days than asked for."""
+    """Return the figures. `since` is when the oldest report came: there may be fewer days than asked for."""
     told = imagined.told
     covered = max(1.0, (now - max(since, now - timedelta(days=days))) / timedelta(days=1))
     a_day = round(len(told) / covered, 1)
@@ -131,7 +138,10 @@ def _per_day(
     def day_of(moment: datetime) -> date:
         return moment.astimezone(zone_of(zone)).date()
 
-    matched, sent = Counter(day_of(news.seen) for news in matches), Counter(day_of(news.seen) for news in told)
+    matched, sent = (
+        Counter(day_of(news.seen) for news in matches),
+        Counter(day_of(news.seen) for news in told),
+    )
     last = day_of(now.astimezone(UTC))
     each = (last - timedelta(days=back) for back in range(days, -1, -1))
     return tuple(PreviewDay(day=day, matched=matched[day], told=sent[day]) for day in each)
@@ -140,6 +150,4 @@ def _per_day(
 def _warning(a_day: float) -> str | None:
     if a_day <= MANY_A_DAY:
         return None
-    return (
-        f"about {a_day:.0f} reports a day: name a country, add words that must be there, or take a daily digest"
-    )
+    return f"about {a_day:.0f} reports a day: name a country, add words that must be there, or take a daily digest"

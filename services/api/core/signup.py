@@ -123,7 +123,7 @@ def source_of(host: str) -> str:
 
 
 def moved(subscription: Subscription, state: State, now: datetime) -> Subscription:
-    """Return the subscription in another state, without a reason; one that is switched on tells what comes from now on."""
+    """Return it in another state, without a reason; one that is switched on tells what comes from now on."""
     since = now if state == "active" else subscription.since
     changes = {"state": state, "reason": "", "changed_at": now, "since": since}
     return subscription.model_copy(update=changes)
@@ -171,7 +171,9 @@ def asked_to_move(subscription: Subscription, new: EmailEndpoint, now: datetime)
     """
     from_webhook = isinstance(subscription.channel, WebhookEndpoint)
     if subscription.state == "pending" and not from_webhook:
-        raise Conflict("the mail address has not been confirmed yet: confirm it first, or make a new subscription")
+        raise Conflict(
+            "the mail address has not been confirmed yet: confirm it first, or make a new subscription"
+        )
     move = Move(channel=new, asked_at=now, agreed=("from",) if from_webhook else ())
     return subscription.model_copy(update={"move": move, "changed_at": now})
 

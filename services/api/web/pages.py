@@ -13,7 +13,11 @@ PUBLIC = {"Cache-Control": "no-cache"}
 PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 """For pages whose address or content opens something."""
 
-_STATIC = {"tocsin.css": "text/css; charset=utf-8", "tocsin.svg": "image/svg+xml", "preview.js": "text/javascript; charset=utf-8"}
+_STATIC = {
+    "tocsin.css": "text/css; charset=utf-8",
+    "tocsin.svg": "image/svg+xml",
+    "preview.js": "text/javascript; charset=utf-8",
+}
 
 
 class Pages:

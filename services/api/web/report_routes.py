@@ -89,7 +89,9 @@ async def read_report(report_id: str, parts: PartsOf) -> TaggedReport:
 @router.get("/reports/{report_id}/explain", tags=["reports"])
 async def explain(report_id: str, subscription: AskedAbout, parts: PartsOf) -> ReportExplained:
     """Return what became of a report for a subscription, and why; with the filter clause by clause."""
-    return await explain_report(parts.bus, subscription, await read_report(report_id, parts), datetime.now(UTC))
+    return await explain_report(
+        parts.bus, subscription, await read_report(report_id, parts), datetime.now(UTC)
+    )
 
 
 @router.get("/topics", tags=["topics"])
