@@ -303,7 +303,7 @@ async def test_what_is_decided_is_what_is_explained_and_delivered(
 
 @pytest.mark.soak
 @given(**EXAMPLES)
-@settings(max_examples=1500, deadline=None, suppress_health_check=QUIETLY)
+@settings(max_examples=1000, deadline=None, suppress_health_check=QUIETLY)
 async def test_the_same_for_long(
     bus: Bus, start: datetime, wished: list[dict[str, Any]], listed: list[Happening]
 ) -> None:

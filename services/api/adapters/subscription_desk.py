@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from secrets import compare_digest
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from services.api.adapters.feed_list import read_titles
 from services.api.adapters.limits import Limits
@@ -51,6 +52,7 @@ from shared.subscriptions import (
 
 HOUR, DAY = 3600, 86400
 CONFIRMATIONS_A_DAY = 5
+HOOKS_AN_HOUR = 100
 TESTS_AN_HOUR = 10
 RETRIES_AN_HOUR = 60
 PREVIEWS_A_MINUTE = 90
@@ -116,7 +118,7 @@ class SubscriptionDesk:
             seconds=HOUR,
             detail=f"at most {self._signups_per_hour} sign-ups an hour from one address",
         )
-        await self._limit_mail(wish.channel)
+        await self._limit_confirmations(wish.channel)
         keys = make_keys(secrets.token_bytes(68))
         subscription = new_subscription(wish, keys, _now())
         await self.store.add(subscription)
@@ -142,6 +144,7 @@ class SubscriptionDesk:
         secret = None
         if moves:
             await self._limit_tests(subscription)
+            await self._limit_confirmations(wish.channel)
             secret = None if subscription.secret else make_secret(secrets.token_bytes(32))
             values |= {
                 "state": "pending",
@@ -159,7 +162,7 @@ class SubscriptionDesk:
     ) -> Subscription:
         asked_to_move(subscription, new, _now())
         await self._limit_tests(subscription)
-        await self._limit_mail(new)
+        await self._limit_confirmations(new)
         asked = await self._update(
             subscription, lambda current: asked_to_move(current.model_copy(update=values), new, _now())
         )
@@ -196,7 +199,7 @@ class SubscriptionDesk:
         await self._limit_tests(subscription)
         if not must_ask_again(subscription):
             return await self._owe("test", subscription)
-        await self._limit_mail(subscription.channel)
+        await self._limit_confirmations(subscription.channel)
         pending = await self._update(
             subscription,
             lambda current: moved(current, "pending", _now()) if current.state == "disabled" else current,
@@ -216,7 +219,9 @@ class SubscriptionDesk:
         delivery = await self.log.get(delivery_id) if _DELIVERY_ID.fullmatch(delivery_id) else None
         if delivery is None or delivery.subscription != subscription.id:
             raise NotFound("this subscription has no such delivery")
-        if delivery.kind == "confirm":
+        if delivery.state == "held":
+            raise Conflict("it waits for its digest")
+        if delivery.kind in ("confirm", "move_from", "move_to"):
             raise Conflict("a confirmation is not sent again as it was; ask for a test")
         if subscription.state != "active":
             raise Conflict(f"the subscription is {subscription.state}: nothing is sent")
@@ -294,8 +299,16 @@ class SubscriptionDesk:
             for source in unknown
         ]
 
-    async def _limit_mail(self, endpoint: Endpoint) -> None:
-        if isinstance(endpoint, EmailEndpoint):
+    async def _limit_confirmations(self, endpoint: Endpoint) -> None:
+        if isinstance(endpoint, WebhookEndpoint):
+            await self._limits.take(
+                "hooks",
+                urlsplit(endpoint.url).hostname or "",
+                most=HOOKS_AN_HOUR,
+                seconds=HOUR,
+                detail=f"at most {HOOKS_AN_HOUR} test events an hour go to new webhooks of one host",
+            )
+        else:
             await self._limits.take(
                 "mails",
                 endpoint.address.lower(),
