@@ -299,7 +299,7 @@ QUIETLY = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @given(**EXAMPLES)
-@settings(max_examples=25, deadline=None, suppress_health_check=QUIETLY)
+@settings(max_examples=50, deadline=None, suppress_health_check=QUIETLY)
 async def test_what_is_decided_is_what_is_explained_and_delivered(
     bus: Bus, start: datetime, wished: list[dict[str, Any]], listed: list[Happening]
 ) -> None:
