@@ -19,6 +19,7 @@ from services.notify.core.message import Reference
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
+from shared.schedule import zone_of
 from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription
 
 MailKind = Literal["report", "digest", "confirm", "test", "move_from", "move_to"]
@@ -217,6 +218,8 @@ def _words(
         "unsubscribe": links.unsubscribe(subscription.id),
         "confirm": links.confirm(subscription.id),
         "page_of": links.report,
+        "zone": subscription.schedule.timezone,
+        "local": lambda moment: moment.astimezone(zone_of(subscription.schedule.timezone)),
         "move_link": links.move(subscription, kind.removeprefix("move_")) if kind in MOVE_KINDS else "",
         "new_address": subscription.move.channel.address if subscription.move else "",
     }
