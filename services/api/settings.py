@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from shared.settings import ServiceSettings
 
@@ -38,11 +38,13 @@ class ApiSettings(ServiceSettings):
     websub_hub: str = Field(default="", description="Named in the feeds that are served.")
     events_clients: int = Field(default=2000, ge=1, description="Listeners of /v1/events, in one process.")
 
-    @model_validator(mode="after")
-    def _somebody_may_sign_up(self) -> "ApiSettings":
-        if self.signup == "token" and not self.sign_up_token:
-            raise ValueError("TOCSIN_SIGNUP=token needs TOCSIN_ADMIN_TOKEN: else nobody could subscribe")
-        return self
+    @field_validator("signup")
+    @classmethod
+    def _somebody_may_sign_up(cls, value: str, info: ValidationInfo) -> str:
+        token = info.data.get("admin_token")
+        if value == "token" and not (token and token.get_secret_value()):
+            raise ValueError("`token` needs TOCSIN_ADMIN_TOKEN: else nobody could subscribe")
+        return value
 
     @property
     def sign_up_token(self) -> str | None:

@@ -36,7 +36,6 @@ DELIVERY_STATES = {
 NOT_SENT = {
     "same_story": "the same story was told before",
     "snoozed": "it came while the alert was snoozed",
-    "expired": "the alert had expired",
     "older": "it is older than the alert",
 }
 

@@ -139,7 +139,8 @@ def _item(case: _Case, news: News, decision: Decision) -> tuple[object, ...]:
     sends = decision.verdict in SENT
     record = update_id(subscription, news.report, news.revision) if decision.is_update else main
     was_told = case.memory.earlier is not None and case.memory.earlier.was_told
-    writes = sends or (not was_told and decision.verdict != "not_active")
+    # Of one that has expired nothing is kept: it may go on matching for ever.
+    writes = sends or (not was_told and decision.verdict not in ("not_active", "expired"))
     digest = digest_id(subscription, decision.due) if sends and decision.due else ""
     return (
         subscription, main, case.told, case.earlier, case.sent,

@@ -21,6 +21,7 @@ from shared.delivery import delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
+from shared.schedule import zone_of
 from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription
 
 MailKind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
@@ -257,6 +258,8 @@ def _words(
         "to_fallback": to_fallback,
         "reason": subscription.reason,
         "page_of": links.report,
+        "zone": subscription.schedule.timezone,
+        "local": lambda moment: moment.astimezone(zone_of(subscription.schedule.timezone)),
         "move_link": links.move(subscription, kind.removeprefix("move_")) if kind in MOVE_KINDS else "",
         "new_address": subscription.move.channel.address if subscription.move else "",
     }
