@@ -55,6 +55,7 @@ class Listener:
         # However big the first is, who takes what comes in time is not slow.
         if self._waiting and self.size + len(chunk) > self._room:
             self._waiting.clear()
+            self.size = 0
             chunk = sse_word(
                 "overflow", "you take events more slowly than they come: connect again, as you are"
             )
@@ -136,6 +137,8 @@ class Broadcast:
             wanted.put(listener.wanted)
             async for page in self._catch_up(listener):
                 yield _page_of(page, wanted.find(page).get(listener.wanted, []))
+            # From here on all filters are looked at together: a thousand of their own would be kept for nothing.
+            del wanted
             while (chunk := await listener.take()) is not None:
                 yield chunk
         except CursorGone as e:
