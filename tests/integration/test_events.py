@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.api.adapters.broadcast import MOST_WAITING, Broadcast, Listener, sse_events
-from services.api.adapters.tagged_stream import StreamedEvent
+from services.api.adapters.broadcast import Broadcast
+from services.api.adapters.listener import MOST_WAITING, Listener
+from services.api.core.sse import StreamedEvent, sse_events
 from services.api.core.stream_place import BEGINNING, StreamPlace, read_place
 from shared.events import Country
 from tests.builders import make_report, make_tagged, store_reports

@@ -6,18 +6,12 @@ from typing import Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from services.api.core.problem import CursorGone
+from services.api.core.sse import StreamedEvent
 from services.api.core.stream_place import BEGINNING, StreamPlace, read_place
 from shared.names import Names
 from shared.redis_client import RedisClient
 
 PAGE = 100
-
-
-class StreamedEvent(NamedTuple):
-    """An event as it is on the stream: its place, and the JSON."""
-
-    place: StreamPlace
-    json: bytes
 
 
 class Bounds(NamedTuple):

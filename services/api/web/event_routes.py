@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
 from services.api.adapters.readiness import stream_groups
-from services.api.adapters.tagged_stream import StreamedEvent
 from services.api.core.problem import FieldError, NotFound, Problem
+from services.api.core.sse import StreamedEvent
 from services.api.core.stream_place import (
     BEGINNING,
     PlaceError,
