@@ -88,13 +88,6 @@ def test_what_is_not_known_is_named(given, field):
     assert caught.value.errors[0].field == field
 
 
-def test_a_filter_that_is_too_large_as_a_whole_is_refused_before_it_disturbs_others():
-    words = ("q", " ".join("abcdefghij" * 100))
-    assert read_asked([words], **KNOWN).query
-    with pytest.raises(Problem, match="keep to 1000"):
-        read_asked([words, ("topic", "aid")], **KNOWN)
-
-
 def test_what_cannot_be_seen_is_left_out_and_nothing_else():
     assert visible("a\u202eb\x00c\ufeff\U000e0041") == "abc"
     assert visible("خبر\u200f عاجل\n\t👩\u200d🚒") == "خبر\u200f عاجل\n\t👩\u200d🚒"

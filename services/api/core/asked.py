@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from services.api.core.problem import FieldError, Problem
 from services.api.core.signup import check_topics
 from services.api.core.wording import listed
-from shared.matching.expression import ExpressionError, check
 from shared.matching.query import Query, QueryError, parse_query
-from shared.subscriptions import LIST_LIMIT, CompiledFilter, Filter
+from shared.subscriptions import LIST_LIMIT, Filter
 
 _SPELLINGS = {"topic": "topics", "country": "countries", "q": "query"}
 _NAMES = ("topic", "country", "q")
@@ -61,9 +60,7 @@ def read_asked(
     _check(
         "country", codes, [f"{code[:20]!r} is no country: write two letters, as in SD" for code in unknown]
     )
-    asked = Asked(tuple(dict.fromkeys(lists["topics"])), tuple(dict.fromkeys(codes)), _query(words))
-    _check_size(asked)
-    return asked
+    return Asked(tuple(dict.fromkeys(lists["topics"])), tuple(dict.fromkeys(codes)), _query(words))
 
 
 def _check(name: str, values: list[str], errors: list[str]) -> None:
@@ -71,15 +68,6 @@ def _check(name: str, values: list[str], errors: list[str]) -> None:
         errors = [f"at most {LIST_LIMIT} are taken"]
     if errors:
         raise _wrong(name, errors[0])
-
-
-def _check_size(asked: Asked) -> None:
-    """Words that are just short enough are too many together with topics and countries."""
-    try:
-        if asked.filter:
-            check(CompiledFilter.of(asked.filter).expression)
-    except ExpressionError as e:
-        raise _wrong("q", str(e)) from e
 
 
 def _query(words: str) -> Query | None:
