@@ -2,7 +2,7 @@
 
 import structlog
 
-from benchmarks import classify_stage, fanout, latency, matching, polling, webhook_rate
+from benchmarks import api, classify_stage, fanout, latency, matching, polling, sse, webhook_rate
 
 FEEDS = 200
 
@@ -17,6 +17,15 @@ def main() -> None:
         print(f"{what}: {ours:,.0f}/s / {yardstick:,.0f}/s = {ours / yardstick:.2f}", flush=True)
     p50, p99 = latency.measure()
     print(f"published -> received at {latency.A_SECOND} reports a second: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+    figures = sse.measure()
+    print(
+        f"tagged -> {sse.LISTENERS:,} listeners at {sse.A_SECOND} reports a second: p50 {figures['p50'] * 1000:.0f} ms,"
+        f" p99 {figures['p99'] * 1000:.0f} ms, {figures['bytes'] / 1000:.0f} KB a listener"
+    )
+    for path, (rate, slowest) in api.measure().items():
+        print(
+            f"{path} with {api.STORED:,} reports: {rate:,.0f}/s; p99 {slowest * 1000:.0f} ms at {api.A_SECOND}/s"
+        )
     polling.main(FEEDS)
 
 

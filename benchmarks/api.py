@@ -140,10 +140,3 @@ def measure() -> dict[str, tuple[float, float]]:
     """Return by path: requests a second, and the 99th percentile in seconds at 50 a second."""
     with own_redis() as server:
         return asyncio.run(_measure(server.url))
-
-
-if __name__ == "__main__":
-    for path, (rate, p99) in measure().items():
-        print(
-            f"{path}: {rate:,.0f} requests/s; at {A_SECOND}/s with {COMING} reports/s coming p99 {p99 * 1000:.0f} ms"
-        )

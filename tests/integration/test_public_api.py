@@ -1,6 +1,7 @@
 """What holds for all that everybody may read: limits, CORS, codes, and a description that is true."""
 
 import json
+import socket
 
 import pytest
 
@@ -8,6 +9,7 @@ from services.api.core.problem import Problem, every_problem
 from services.api.web.event_routes import StreamState
 from services.api.web.openapi import EXAMPLES, REPORT
 from services.api.web.report_routes import ReportPage, Topics
+from services.api.web.server import open_port
 from shared.events import TaggedReport
 from tests.builders import make_tagged, store_reports
 
@@ -132,3 +134,9 @@ def _references(value):
     elif isinstance(value, list):
         for each in value:
             yield from _references(each)
+
+
+async def test_answers_are_sent_at_once():
+    listener = open_port("127.0.0.1", 0)
+    assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    listener.close()

@@ -8,15 +8,16 @@ can come back with the id of the last event that it got.
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import chain
 
 import structlog
 from redis.exceptions import RedisError
 
-from services.api.adapters.tagged_stream import PAGE, StreamedEvent, TaggedStream
+from services.api.adapters.listener import MOST_WAITING, Listener
+from services.api.adapters.tagged_stream import PAGE, TaggedStream
 from services.api.core.problem import CursorGone, NotReady
+from services.api.core.sse import StreamedEvent, sse_events, sse_mark, sse_word
 from services.api.core.stream_place import BEGINNING, StreamPlace
 from shared.matching.expression import Expression
 from shared.matching.snapshot import Snapshot
@@ -26,69 +27,10 @@ from shared.subscriptions import CompiledFilter, Filter, document_of
 log = structlog.get_logger()
 
 HEARTBEAT = 15.0
-MOST_WAITING = 1024 * 1024
 BLOCK = 1.0
 # Where many listen, what comes within a moment is handed out together: seconds to gather, for each listener.
 GATHER = 0.0001
 LONGEST_GATHER = 0.1
-
-
-class Listener:
-    """One client: what waits to be sent to it, at most `room` bytes."""
-
-    __slots__ = ("_room", "_waiting", "_waker", "after", "ended", "size", "wanted")
-
-    def __init__(self, wanted: Filter | None, after: StreamPlace, room: int = MOST_WAITING) -> None:
-        self.wanted = wanted
-        self.after = after
-        """What it has, or gets from elsewhere."""
-        self.size = 0
-        self.ended = False
-        self._room = room
-        self._waiting: deque[bytes] = deque()
-        self._waker: asyncio.Future[None] | None = None
-
-    def put(self, chunk: bytes) -> None:
-        """Hand over a piece; if too much waits already, all of it gives way to the word that it is too slow."""
-        if self.ended:
-            return
-        # However big the first is, who takes what comes in time is not slow.
-        if self._waiting and self.size + len(chunk) > self._room:
-            self._waiting.clear()
-            chunk = sse_word(
-                "overflow", "you take events more slowly than they come: connect again, as you are"
-            )
-            self.ended = True
-        self._waiting.append(chunk)
-        self.size += len(chunk)
-        self._wake()
-
-    def hand(self, events: Sequence[StreamedEvent], chunk: bytes) -> None:
-        """Put events that come, as `chunk`; without those that it has already, if it was ahead of the reader."""
-        if events[0].place <= self.after:
-            chunk = sse_events(event for event in events if event.place > self.after)
-        if chunk:
-            self.put(chunk)
-
-    def end(self) -> None:
-        """Nothing more comes; what waits is still handed out."""
-        self.ended = True
-        self._wake()
-
-    async def take(self) -> bytes | None:
-        """Return the next piece, waiting for it; None at the end."""
-        while not self._waiting:
-            if self.ended:
-                return None
-            self._waker = asyncio.get_running_loop().create_future()
-            await self._waker
-        chunk = self._waiting.popleft()
-        self.size -= len(chunk)
-        return chunk
-
-    def _wake(self) -> None:
-        if self._waker and not self._waker.done():
-            self._waker.set_result(None)
 
 
 class Broadcast:
@@ -136,6 +78,8 @@ class Broadcast:
             wanted.put(listener.wanted)
             async for page in self._catch_up(listener):
                 yield _page_of(page, wanted.find(page).get(listener.wanted, []))
+            # From here on all filters are looked at together: a thousand of their own would be kept for nothing.
+            del wanted
             while (chunk := await listener.take()) is not None:
                 yield chunk
         except CursorGone as e:
@@ -283,21 +227,6 @@ class _Wanted:
             for name, _ in self._snapshot.match(document_of(tagged)) if tagged else ():
                 found.setdefault(self._filters[name], []).append(event)
         return found
-
-
-def sse_events(events: Iterable[StreamedEvent]) -> bytes:
-    """Return events as a browser's EventSource reads them; their ids are those of the stream."""
-    return b"".join(b"id: %b\ndata: %b\n\n" % (str(place).encode(), json) for place, json in events if json)
-
-
-def sse_mark(place: StreamPlace) -> bytes:
-    """Return what moves a client's Last-Event-ID on without being an event; a heartbeat as well."""
-    return f": \nid: {place}\n\n".encode()
-
-
-def sse_word(event: str, detail: str) -> bytes:
-    """Return an event of another name than that of reports, e.g. `overflow`."""
-    return f"event: {event}\ndata: {detail}\n\n".encode()
 
 
 def _page_of(page: Sequence[StreamedEvent], mine: Sequence[StreamedEvent]) -> bytes:

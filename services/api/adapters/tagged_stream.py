@@ -6,18 +6,12 @@ from typing import Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from services.api.core.problem import CursorGone
+from services.api.core.sse import StreamedEvent
 from services.api.core.stream_place import BEGINNING, StreamPlace, read_place
 from shared.names import Names
 from shared.redis_client import RedisClient
 
 PAGE = 100
-
-
-class StreamedEvent(NamedTuple):
-    """An event as it is on the stream: its place, and the JSON."""
-
-    place: StreamPlace
-    json: bytes
 
 
 class Bounds(NamedTuple):
@@ -29,6 +23,8 @@ class Bounds(NamedTuple):
     """The last that ever was, kept or not."""
     floor: StreamPlace
     """The oldest cursor after which nothing is missing."""
+    is_sure: bool = True
+    """Whether Redis knows that something came before the first; else it is only taken so."""
 
     def check(self, after: StreamPlace) -> None:
         """Raise CursorGone if what comes after a cursor is not all here."""
@@ -97,6 +93,6 @@ def _bounds(about: Any) -> Bounds:
     length, last = int(about["length"]), read_place(about["last-generated-id"])
     first = read_place(about["first-entry"][0]) if length else None
     # Redis knows since 7.0 how many there ever were; where it does not, the first may have had others before it.
-    is_whole = about.get("entries-added") == length
-    floor = BEGINNING if is_whole else first.before if first else last
-    return Bounds(length, first, last, floor)
+    ever = about.get("entries-added")
+    floor = BEGINNING if ever == length else first.before if first else last
+    return Bounds(length, first, last, floor, ever is not None)

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
 from services.api.adapters.readiness import stream_groups
-from services.api.adapters.tagged_stream import StreamedEvent
 from services.api.core.problem import FieldError, NotFound, Problem
+from services.api.core.sse import StreamedEvent
 from services.api.core.stream_place import (
     BEGINNING,
     PlaceError,
@@ -196,6 +196,9 @@ async def history(day: str, parts: PartsOf) -> StreamingResponse:
     first, last = place_at(begin), place_at(begin + timedelta(days=1))
     if begin > datetime.now(UTC):
         raise NotFound("this day has not come yet")
+    if not bounds.is_sure and bounds.floor < last:
+        # Of the oldest day Redis 6 cannot tell whether it is whole: better to show it than never to.
+        first = max(first, bounds.floor)
     bounds.check(min(first, bounds.last))
     is_over = last < place_at(datetime.now(UTC))
     pages = parts.stream.pages(first, min(last, bounds.last), limit=500)

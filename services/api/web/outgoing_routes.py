@@ -40,7 +40,10 @@ MEDIA = {
 }
 # Readers ask again after a minute, and are told whether anything has changed.
 CACHED = {"Cache-Control": "public, max-age=60"}
-_CONTENT: dict[str, Any] = {media: {"schema": {"type": "string"}} for media in list(MEDIA.values())[:3]}
+_CONTENT: dict[str, Any] = {
+    MEDIA[form]: {"schema": {"type": "string" if form == "atom" else "object"}}
+    for form in ("atom", "json", "geojson")
+}
 _ANSWERS: dict[int | str, dict[str, Any]] = {200: {"description": "The feed", "content": _CONTENT}}
 _CAP: dict[int | str, dict[str, Any]] = {
     200: {"description": "A CAP 1.2 alert", "content": {MEDIA["cap"]: {"schema": {"type": "string"}}}}

@@ -16,7 +16,16 @@ from services.api.web.parts import Parts
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
-_FOR_PROGRAMS = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi.json", "/schemas/", "/websub/")
+_FOR_PROGRAMS = (
+    "/v1/",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/schemas/",
+    "/websub/",
+    "/countries/",
+)
 
 _FORMS = (".atom", ".json", ".geojson", ".cap")
 
