@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup run test soak check format quality schemas bench lock up down clean
+.PHONY: help setup run test soak check format quality schemas bench screenshots lock release-check up down clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r n t; do printf '  make %-9s %s\n' "$$n" "$$t"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r n t; do printf '  make %-13s %s\n' "$$n" "$$t"; done
 
 setup: $(VENV)/.runtime ## Make .venv with everything that running needs (leaves .venv/bin/tocsin)
 
@@ -68,10 +68,16 @@ $(VENV)/.benchmark: requirements/benchmark.txt $(VENV)/.development
 bench: $(VENV)/.benchmark ## Measure, each figure as a ratio to a bare loop in the same run
 	@$(BIN)/python -m benchmarks
 
+screenshots: $(VENV)/.development ## Take the pictures in docs/screenshots anew (needs Chromium)
+	@$(BIN)/python -m tools.screenshots
+
 lock: $(VENV)/.development ## Resolve requirements/*.in anew into pinned, hashed *.txt
 	@for f in runtime development benchmark; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-emit-index-url \
 			--custom-compile-command "make lock" --output-file requirements/$$f.txt requirements/$$f.in || exit 1; done
+
+release-check: $(VENV)/.development ## Is this tree fit for a release?
+	@$(BIN)/python -m tools.release_check
 
 up: ## Build and start the containers
 	@docker compose up --build --detach --wait

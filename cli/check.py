@@ -68,6 +68,10 @@ def _misspelt(known: set[str]) -> Iterator[str]:
         "TOCSIN_REDIS_IMAGE",
         "TOCSIN_REDIS_MEMORY",
         "TOCSIN_DEMO_PORT",
+        "TOCSIN_PROMETHEUS_IMAGE",
+        "TOCSIN_PROMETHEUS_PORT",
+        "TOCSIN_GRAFANA_IMAGE",
+        "TOCSIN_GRAFANA_PORT",
     }
     for name in sorted(os.environ):
         if (

@@ -1,6 +1,7 @@
 """The commands of `tocsin` and their help. Each imports what it needs when it runs."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,6 +50,30 @@ def check() -> None:
     from cli.check import check_everything
 
     raise typer.Exit(check_everything())
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write, e.g. tocsin-2026-11-22.backup")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write all that the installation holds to one file, as of one moment. Services may keep running."""
+    from cli.backup import make_backup
+
+    make_backup(file, force)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `tocsin backup` wrote.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only read the file to its end; write nothing.")
+    ] = False,
+) -> None:
+    """Put a backup into an empty Redis, of any version. Stop the services first."""
+    from cli.backup import restore as restore_file
+
+    restore_file(file, verify)
 
 
 for _service in SERVICES.values():

@@ -462,6 +462,9 @@ class Consumer:
     async def _settle(self, outcomes: list[tuple[str, Outcome]]) -> None:
         settled = await self.bus.settle(self.stream, self.group, outcomes)
         self.bus.counters.add("handled", settled, stream=self.stream, group=self.group)
+        now = time.time()
+        ages = (now - int(entry_id.partition("-")[0]) / 1000 for entry_id, _ in outcomes)
+        self.bus.counters.observe("stage_seconds", ages, stream=self.stream, group=self.group)
 
     async def _outcome(self, entry: Entry) -> Outcome | None:
         """Return what the handler says, or None when the entry is a dead letter or stays pending."""

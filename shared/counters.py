@@ -1,10 +1,16 @@
 """Totals that outlive a process: added up in memory, flushed to one Redis hash, read by /metrics."""
 
-from collections import defaultdict
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from redis.exceptions import RedisError
 
 from shared.redis_client import RedisClient
 
-Labels = tuple[tuple[str, str], ...]
+BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+"""Upper bounds of a histogram's buckets, in seconds; one more is without bound."""
+BUCKET, SUM = "_bucket", "_microseconds"
 
 
 class Counters:
@@ -19,15 +25,28 @@ class Counters:
         if amount:
             self._pending[spell(name, labels)] += amount
 
+    def observe(self, name: str, seconds: Iterable[float], /, **labels: str) -> None:
+        """Add durations to a histogram: `name` + BUCKET counts each bucket by itself, `name` + SUM adds them up."""
+        durations = [max(0.0, each) for each in seconds]
+        bounds = (*(f"{bound:g}" for bound in BUCKETS), "+Inf")
+        for bucket, amount in Counter(bisect_left(BUCKETS, each) for each in durations).items():
+            self.add(name + BUCKET, amount, le=bounds[bucket], **labels)
+        self.add(name + SUM, round(sum(durations) * 1e6), **labels)
+
     async def flush(self, redis: RedisClient) -> None:
-        """Move what was counted to Redis."""
+        """Move what was counted to Redis; what could not be moved is kept for the next time."""
         taken, self._pending = self._pending, defaultdict(int)
         if not taken:
             return
         pipe = redis.pipeline(transaction=False)
         for counter, amount in taken.items():
             pipe.hincrby(self._key, counter, amount)
-        await pipe.execute()
+        try:
+            await pipe.execute()
+        except RedisError:
+            for counter, amount in taken.items():
+                self._pending[counter] += amount
+            raise
 
 
 def spell(name: str, labels: dict[str, str]) -> str:

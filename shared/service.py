@@ -143,23 +143,28 @@ class App:
         while True:
             faulthandler.dump_traceback_later(STUCK_AFTER, exit=True)
             for consumer in self.bus.consumers:
-                await consumer.revive()
                 if consumer.silent_for > self.silent_after:
                     raise ConsumerStalled(
                         f"{consumer.stream} has not been read for {consumer.silent_for:.0f} s"
                     )
-            await self.bus.counters.flush(self.bus.redis)
-            await self._show_life()
-            if self.settings.alive_file:
-                self.settings.alive_file.touch()
+            try:
+                await self._show_life()
+            except RedisError as e:
+                # Full, read-only, away: it is waited for, and no restart of ours would help.
+                log.warning("no sign of life: redis failed", error=str(e))
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _show_life(self) -> None:
+        for consumer in self.bus.consumers:
+            await consumer.revive()
+        await self.bus.counters.flush(self.bus.redis)
         now = time.time()
         pipe = self.bus.redis.pipeline(transaction=False)
         pipe.zadd(self.settings.names.instances, {self._instance: now})
         pipe.zremrangebyscore(self.settings.names.instances, "-inf", now - FORGET_INSTANCES)
         await pipe.execute()
+        if self.settings.alive_file:
+            self.settings.alive_file.touch()
 
     async def _reclaiming(self, consumer: Consumer) -> None:
         while True:

@@ -29,6 +29,7 @@ class ApiClient:
         self.get, self.post, self.put, self.head = session.get, session.post, session.put, session.head
         self.request, self.delete = session.request, session.delete
         self.address = address
+        self.forget_cookies = session.cookie_jar.clear
         self._http = http
 
     @property
@@ -75,7 +76,7 @@ async def running_api(bus: Bus, folder: Path) -> AsyncIterator[ApiClient]:
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     serving = asyncio.create_task(serve(http, listener))
     try:
-        async with aiohttp.ClientSession(address) as session:
+        async with aiohttp.ClientSession(address, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
             yield ApiClient(session, http, address)
     finally:
         serving.cancel()

@@ -55,6 +55,14 @@ class Services:
             )
             log.close()
 
+    def command(self, *arguments: str) -> str:
+        """Run a command of `tocsin` to its end; return what it printed."""
+        command = [sys.executable, "-m", "cli.main", *arguments]
+        done = subprocess.run(
+            command, cwd=self._folder, env=self._environment, text=True, capture_output=True, check=True
+        )
+        return done.stdout
+
     def kill(self, service: str) -> None:
         """SIGKILL, and wait until the process is gone."""
         self._running[service].send_signal(signal.SIGKILL)

@@ -13,6 +13,9 @@ class ApiSettings(ServiceSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8000, ge=0, le=65535, description="0 takes any free port.")
     admin_token: SecretStr | None = None
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Whoever reads /metrics has to name it."
+    )
     smtp_url: SecretStr | None = Field(
         default=None, description="Only to say where mails go; notify sends them."
     )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 import structlog
+from redis.exceptions import RedisError
 
 from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.cases import Cases
@@ -89,7 +90,11 @@ def make_app(settings: NotifySettings) -> App:
 
     async def queue_due() -> None:
         while True:
-            moved = await deliveries.queue_due(datetime.now(UTC))
+            moved = 0
+            try:
+                moved = await deliveries.queue_due(datetime.now(UTC))
+            except RedisError as e:
+                log.warning("nothing queued for now", error=str(e))
             await asyncio.sleep(0 if moved else QUEUE_SECONDS)
 
     app.consume(names.tagged, on_tagged_report)

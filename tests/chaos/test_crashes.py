@@ -9,89 +9,24 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from shared import redis_server
-from shared.names import Names
-from shared.redis_server import RedisServer, free_port
-from tests.processes import FeedServer, Item, Services, WebhookSink, until, write_feeds
+from tests.chaos.world import NAMES, World, running_world, subscribe
+from tests.processes import Item, until
 
-NAMES = Names("chaos:")
 FEEDS, MANY_FEEDS = 25, 100
 SEED = 20261122
 KILLED = ("ingest", "classify", "notify", "classify", "ingest", "notify")
 
 
-@dataclass
-class World:
-    """Everything that runs."""
-
-    services: Services
-    redis: RedisServer
-    folder: Path
-    feeds: FeedServer
-    sink: WebhookSink
-    api: str
-
-    def kill_redis(self) -> None:
-        """SIGKILL, and start again on the same files and port."""
-        self.redis.process.kill()
-        self.redis.process.wait()
-        self.redis = redis_server.start(self.folder / "redis", port=self.redis.port)
-
-
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    redis = redis_server.start(tmp_path / "redis")
-    feeds, sink = FeedServer(), WebhookSink()
-    await feeds.start()
-    await sink.start()
-    port = free_port()
-    services = Services(
-        tmp_path,
-        {
-            "TOCSIN_REDIS_URL": redis.url,
-            "TOCSIN_KEY_PREFIX": NAMES.prefix,
-            "TOCSIN_HTTP_PORT": str(port),
-            "TOCSIN_ALLOW_HOSTS": "127.0.0.0/8",
-            "TOCSIN_POLL_INTERVAL_MIN": "0.5",
-            "TOCSIN_RECLAIM_AFTER": "1.5",
-            "TOCSIN_RETRY_SCHEDULE": ",".join(["1"] * 40),
-            "TOCSIN_MAX_DELIVERIES": "50",
-            "TOCSIN_LOG_FORMAT": "json",
-            "TOCSIN_FETCH_TIMEOUT": "8",
-        },
-    )
-    world = World(services, redis, tmp_path, feeds, sink, f"http://127.0.0.1:{port}")
-    yield world
-    services.end()
-    await feeds.stop()
-    await sink.stop()
-    world.redis.stop()
-
-
-async def subscribe(world: World, who: str, wanted: dict[str, Any]) -> str:
-    """Set an alert by the API; return the subscription's id once it is active."""
-    async with aiohttp.ClientSession(world.api) as session:
-        wish = {"name": who, "filter": wanted, "channel": {"type": "webhook", "url": world.sink.url(who)}}
-        async with session.post("/v1/subscriptions", json=wish) as answer:
-            assert answer.status == 201, await answer.text()
-            created = await answer.json()
-        world.sink.secrets[who] = created["secret"]
-        owner = {"Authorization": f"Bearer {created['manage_token']}"}
-
-        async def active() -> bool:
-            async with session.get(f"/v1/subscriptions/{created['id']}", headers=owner) as answer:
-                return bool((await answer.json())["state"] == "active")
-
-        await until(active, 30)
-    return str(created["id"])
+    async with running_world(tmp_path) as world:
+        yield world
 
 
 def item(number: int) -> Item:
@@ -131,10 +66,7 @@ async def entries(redis: Any, stream: str) -> list[dict[str, Any]]:
 
 
 async def crash_test(world: World, reports: int, kills: int, a_second: int, feeds: int) -> None:
-    write_feeds(world.folder / "feeds.toml", [world.feeds.url(number) for number in range(feeds)])
-    world.services.start("classify", "notify", "api")
-    await until(lambda: _answers(f"{world.api}/livez"), 60)
-    await until(lambda: _knows_topics(world), 60)
+    await world.start(feeds)
     everything = await subscribe(world, "everything", {"query": "families"})
     displaced = await subscribe(world, "displaced", {"topics": ["displacement"]})
     fed = await subscribe(world, "fed", {"query": '"food aid"'})
@@ -175,19 +107,6 @@ async def crash_test(world: World, reports: int, kills: int, a_second: int, feed
     print(
         f"{reports} reports, killed {dict(killed)}, {owed} deliveries, {received - owed} told twice by the same id"
     )
-
-
-async def _answers(url: str) -> bool:
-    try:
-        async with aiohttp.ClientSession() as session, session.get(url) as answer:
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
-
-
-async def _knows_topics(world: World) -> bool:
-    async with aiohttp.ClientSession() as session, session.get(f"{world.api}/v1/topics") as answer:
-        return answer.status == 200 and b"displacement" in await answer.read()
 
 
 async def test_nothing_is_lost_or_told_twice_whatever_is_killed(world: World) -> None:

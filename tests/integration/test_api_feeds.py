@@ -86,7 +86,7 @@ async def test_the_list_says_what_is_wrong_and_what_to_do(api: ApiClient) -> Non
         "look on its site",
         3600,
     )
-    assert "Look on its site" in await api.text("/status")
+    assert "What to do: look on its site" in await api.text("/status")
 
 
 async def test_ingest_leaves_out_what_it_cannot_read_in_redis(api: ApiClient, tmp_path: Path) -> None:

@@ -164,6 +164,39 @@ async def test_counters_of_every_service_are_figures(api):
     assert found["tocsin_signups_total", ("channel", "email")] == 2
 
 
+async def test_durations_are_a_histogram(api):
+    api.bus.counters.observe("stage_seconds", [0.004, 0.2, 7200], stream="s", group="notify")
+    found = await figures(api)
+    here = (("group", "notify"), ("stream", "s"))
+    assert found["tocsin_stage_seconds_count", *here] == 3
+    assert found["tocsin_stage_seconds_sum", *here] == pytest.approx(7200.204)
+    below = {
+        bound: found["tocsin_stage_seconds_bucket", here[0], ("le", bound), here[1]]
+        for bound in ("0.01", "0.25", "3600", "+Inf")
+    }
+    assert below == {"0.01": 1, "0.25": 2, "3600": 2, "+Inf": 3}
+
+
+async def test_feeds_redis_and_versions_are_figures(api):
+    redis, names = api.bus.redis, api.bus.names
+    await redis.hset(names.feeds, "f1", json.dumps({"url": "https://news.example/feed"}))
+    await redis.hset(names.feed("f1"), mapping={"last_success": "2026-03-14T09:30:00Z"})
+    found = await figures(api)
+    assert found["tocsin_feeds", ("condition", "well")] == 1
+    assert found["tocsin_feed_last_success_timestamp_seconds", ("feed", "f1")] == 1773480600
+    assert found["tocsin_redis_memory_bytes",] > 0
+    assert found["tocsin_instances", ("service", "notify")] == 0
+    assert any(name == "tocsin_build_info" for name, *_ in found)
+
+
+async def test_figures_are_kept_from_those_without_the_token_if_there_is_one(api, tmp_path):
+    api.configure(api.bus, tmp_path, metrics_token="t0ken")
+    async with api.get("/metrics") as response:
+        assert response.status == 401
+    async with api.get("/metrics", headers={"Authorization": "Bearer t0ken"}) as response:
+        assert response.status == 200
+
+
 async def test_streams_are_figures(api):
     redis, names = api.bus.redis, api.bus.names
     await redis.xgroup_create(names.published, "classify", id="0", mkstream=True)

@@ -1,5 +1,6 @@
 """What api decides, by plain calls."""
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from services.api.core.change import Change
 from services.api.core.cursor import CursorError, read_cursor, write_cursor
 from services.api.core.form import AlertForm, errors_by_field, wish_fields
 from services.api.core.problem import Conflict, FieldError, Invalid, TooMany, as_json, field_errors
-from services.api.core.report_view import number_topics, view_of, web_link
+from services.api.core.report_view import by_story, number_topics, view_of, web_link
 from services.api.core.search import Search, find_hit
 from shared.delivery import Attempt, owed_report
 from shared.matching.query import parse_query
@@ -71,8 +72,21 @@ def test_why_names_the_rule_and_each_word_once():
 
 
 def test_a_topic_that_the_rulebook_has_lost_is_shown_by_its_id():
-    [chip] = view_of(make_tagged(floods=("fled",)), TITLES).topics
+    [chip] = view_of(make_tagged(floods=("fled",)), TITLES).chips
     assert chip.title == "floods"
+
+
+def test_the_parts_of_a_topic_stand_on_its_chip():
+    titles = number_topics({"aid": "Aid", "aid/military": "Aid: military", "displacement": "Displacement"})
+    tagged = make_tagged(displacement=("fled",), **{"aid": ("families",), "aid/military": ("families",)})
+    chips = {chip.topic: (chip.title, chip.parts) for chip in view_of(tagged, titles).chips}
+    assert chips == {"displacement": ("Displacement", ()), "aid": ("Aid", ("military",))}
+
+
+def test_reports_of_one_story_stand_together_under_the_newest():
+    first, second, third = (view_of(make_tagged(), TITLES) for _ in range(3))
+    later = dataclasses.replace(second, story=first.story)
+    assert by_story([later, third, first]) == [(later, [first]), (third, [])]
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "ftp://example.org", "", None])

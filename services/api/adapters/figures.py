@@ -1,20 +1,29 @@
 """Figures for Prometheus: what Redis knows of the installation at this moment, in the text format."""
 
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from itertools import accumulate
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 from redis.asyncio import Redis
 
-from services.api.adapters.readiness import stream_groups
+from services.api.adapters.feed_list import read_feeds
+from services.api.adapters.readiness import SERVICES, running_services, stream_groups
+from services.api.core.feed_health import Condition
 from shared.bus import Bus
+from shared.counters import BUCKET, BUCKETS, SUM
 from shared.names import Names
 
 PREFIX = "tocsin_"
+FEEDS_SHOWN = 2000
+
+Labels = tuple[tuple[str, str], ...]
 
 
 class _Once(Collector):
@@ -37,6 +46,9 @@ async def read_figures(bus: Bus, uptime: float) -> bytes:
         *await _counters(bus.redis, bus.names),
         *await _streams(bus.redis, bus.names),
         *await _sizes(bus.redis, bus.names),
+        *await _feeds(bus.redis, bus.names),
+        *await _redis(bus.redis),
+        *await _versions(bus.redis, bus.names),
         _gauge("api_uptime_seconds", "Since this process began to serve.", uptime),
     ]
     registry = CollectorRegistry(auto_describe=False)
@@ -45,15 +57,33 @@ async def read_figures(bus: Bus, uptime: float) -> bytes:
 
 
 async def _counters(redis: Redis, names: Names) -> list[Metric]:
+    """What the services have counted; the buckets of a histogram are counted by themselves."""
     rows: Any = await redis.hgetall(names.counters)
     families: dict[str, CounterMetricFamily] = {}
+    durations: dict[str, dict[Labels, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for raw, value in sorted(rows.items()):
         name, labels = _read_counter(raw.decode())
+        if name.endswith((BUCKET, SUM)):
+            bound = labels.pop("le", SUM)
+            base = name.removesuffix(BUCKET).removesuffix(SUM)
+            durations[base][tuple(labels.items())][bound] = float(value)
+            continue
         family = families.setdefault(
             name, CounterMetricFamily(PREFIX + name, "Counted since the installation began.")
         )
         family.add_sample(f"{PREFIX}{name}_total", labels, float(value))
-    return list(families.values())
+    return [*families.values(), *(_histogram(name, rows) for name, rows in durations.items())]
+
+
+def _histogram(name: str, rows: Mapping[Labels, Mapping[str, float]]) -> Metric:
+    labels = [key for key, _ in next(iter(rows))]
+    family = HistogramMetricFamily(PREFIX + name, "Durations since the installation began.", labels=labels)
+    bounds = (*(f"{bound:g}" for bound in BUCKETS), "+Inf")
+    for of_labels, counted in rows.items():
+        upto = accumulate(counted.get(bound, 0) for bound in bounds)
+        buckets = list(zip(bounds, upto, strict=True))
+        family.add_metric([value for _, value in of_labels], buckets, counted.get(SUM, 0) / 1e6)
+    return family
 
 
 def _read_counter(spelt: str) -> tuple[str, dict[str, str]]:
@@ -114,3 +144,45 @@ def _gauge(name: str, meaning: str, value: float) -> Metric:
     gauge = GaugeMetricFamily(PREFIX + name, meaning)
     gauge.add_metric([], value)
     return gauge
+
+
+async def _feeds(redis: Redis, names: Names) -> list[Metric]:
+    """Feeds by their condition, and for each the time of its last success; its id is in /v1/feeds and on /status."""
+    condition = GaugeMetricFamily("tocsin_feeds", "Feeds by condition.", labels=["condition"])
+    success = GaugeMetricFamily(
+        "tocsin_feed_last_success_timestamp_seconds", "When a feed was last read.", labels=["feed"]
+    )
+    feeds = await read_feeds(redis, names)
+    counted = Counter(feed.condition for feed in feeds)
+    for name in get_args(Condition):
+        condition.add_metric([name], counted[name])
+    for feed in feeds[:FEEDS_SHOWN]:
+        if feed.enabled and feed.last_success:
+            success.add_metric([feed.id], feed.last_success.timestamp())
+    return [condition, success]
+
+
+async def _redis(redis: Redis) -> list[Metric]:
+    memory: Any = await redis.info("memory")
+    persistence: Any = await redis.info("persistence")
+    written = persistence.get("aof_enabled") and persistence.get("aof_last_write_status") == "ok"
+    return [
+        _gauge("redis_memory_bytes", "What Redis uses.", memory["used_memory"]),
+        _gauge("redis_memory_limit_bytes", "maxmemory of Redis; 0 is no limit.", memory["maxmemory"]),
+        _gauge("redis_append_only_ok", "1 if Redis writes its append-only file.", int(bool(written))),
+    ]
+
+
+async def _versions(redis: Redis, names: Names) -> list[Metric]:
+    build = GaugeMetricFamily("tocsin_build_info", "What runs here.", labels=["version"])
+    build.add_metric([version("tocsin")], 1)
+    running = GaugeMetricFamily("tocsin_instances", "Processes that run now.", labels=["service"])
+    counted = Counter(await running_services(redis, names))
+    for service in SERVICES:
+        running.add_metric([service], counted[service])
+    broken = await redis.exists(names.rulebook_problem)
+    return [
+        build,
+        running,
+        _gauge("rulebook_refused", "1 while an edited rulebook is refused: /status says why.", broken),
+    ]

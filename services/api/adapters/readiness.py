@@ -18,8 +18,11 @@ async def find_missing(redis: RedisClient, names: Names) -> list[str]:
     """Return what is missing, in words; an empty list when all is there."""
     try:
         async with asyncio.timeout(PATIENCE):
-            await redis.ping()
+            # A write, and one that a full Redis refuses.
+            await redis.hincrby(names.counters, "readiness_checks", 1)
             return [*await _missing_groups(redis, names), *await _missing_services(redis, names)]
+    except ResponseError as e:
+        return [f"redis takes no writes: {e}"]
     except (RedisError, OSError, TimeoutError) as e:
         return [f"redis does not answer: {type(e).__name__}"]
 
@@ -47,6 +50,11 @@ async def stream_groups(redis: RedisClient, stream: str) -> list[Any]:
 
 
 async def _missing_services(redis: RedisClient, names: Names) -> list[str]:
-    alive = await redis.zrangebyscore(names.instances, time.time() - SILENT_SECONDS, "+inf")
-    running = {raw.decode().split()[0] for raw in alive}
+    running = await running_services(redis, names)
     return [f"no {service} is running" for service in SERVICES if service not in running]
+
+
+async def running_services(redis: RedisClient, names: Names) -> list[str]:
+    """Return the service of each process that showed itself in the last seconds."""
+    alive = await redis.zrangebyscore(names.instances, time.time() - SILENT_SECONDS, "+inf")
+    return [raw.decode().split()[0] for raw in alive]

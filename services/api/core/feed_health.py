@@ -67,7 +67,7 @@ def in_words(feed: FeedHealth, now: datetime) -> str:
         return "not polled yet"
     if feed.condition == "failing":
         times = f"failed {feed.failures} times in a row" if feed.failures > 1 else "the last poll failed"
-        what_to_do = f". {feed.advice[:1].upper()}{feed.advice[1:]}" if feed.advice else ""
+        what_to_do = f". What to do: {feed.advice}" if feed.advice else ""
         return f"{times}: {feed.last_error}{later}{what_to_do}"
     if feed.condition == "silent":
         return f"{feed.wrong or 'nothing new for long'}: {feed.advice or 'look on its site'}"

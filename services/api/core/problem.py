@@ -31,11 +31,10 @@ class Problem(Exception):
 class Unauthorized(Problem):
     status, title = 401, "Unauthorized"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "send `Authorization: Bearer <manage_token>` with the token of this subscription",
-            headers={"WWW-Authenticate": 'Bearer realm="tocsin"'},
-        )
+    def __init__(
+        self, detail: str = "send `Authorization: Bearer <manage_token>` with the token of this subscription"
+    ) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="tocsin"'})
 
 
 class Forbidden(Problem):

@@ -34,6 +34,16 @@ class Why:
 
 
 @dataclass(frozen=True, slots=True)
+class Chip:
+    """A topic, and which of its parts."""
+
+    topic: str
+    title: str
+    accent: int
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReportView:
     """What a template needs of a report. Nothing in it is HTML."""
 
@@ -50,7 +60,9 @@ class ReportView:
     published_at: datetime
     revision: int
     whys: tuple[Why, ...]
-    topics: tuple[Why, ...]
+    chips: tuple[Chip, ...]
+    story: str
+    sources: int
     notes: tuple[str, ...]
     rulebook: str
     found: tuple[str, ...]
@@ -86,16 +98,38 @@ def view_of(
         published_at=report.published_at,
         revision=report.revision,
         whys=whys,
-        topics=tuple({why.topic: why for why in whys}.values()),
+        chips=_chips(tagged.topics, topics),
+        story=tagged.story.id,
+        sources=tagged.story.sources,
         notes=report.notes,
         rulebook=tagged.rulebook,
         found=_distinct([piece.text for piece in found]),
     )
 
 
+def by_story(views: Sequence[ReportView]) -> list[tuple[ReportView, list[ReportView]]]:
+    """Return each story's newest report, in the order of `views`, with the others of it that are there."""
+    stories: dict[str, list[ReportView]] = {}
+    for view in views:
+        stories.setdefault(view.story, []).append(view)
+    return [(first, others) for first, *others in stories.values()]
+
+
 def web_link(url: str | None) -> str | None:
     """Return the URL if a browser may follow it: http or https, nothing else."""
     return url if url and url.lower().startswith(("http://", "https://")) else None
+
+
+def _chips(tagged: Sequence[str], topics: Mapping[str, TopicTitle]) -> tuple[Chip, ...]:
+    """One for each topic; "topic/part" is a part of its topic's."""
+    parts: dict[str, list[str]] = {topic.partition("/")[0]: [] for topic in tagged}
+    for each in tagged:
+        topic, is_part, name = each.partition("/")
+        if is_part:
+            title = topics[each].title if each in topics else name
+            parts[topic].append(title.removeprefix(f"{topics[topic].title}: " if topic in topics else ""))
+    known = {topic: topics.get(topic, TopicTitle(topic, 0)) for topic in parts}
+    return tuple(Chip(topic, known[topic].title, known[topic].accent, tuple(parts[topic])) for topic in parts)
 
 
 def _why(tag: Tag, topics: Mapping[str, TopicTitle]) -> Why:

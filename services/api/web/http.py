@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from services.api.settings import ApiSettings
 from services.api.web import (
+    admin_pages,
     feed_routes,
     operation_routes,
     owner_pages,
@@ -82,6 +83,7 @@ def make_http(bus: Bus, settings: ApiSettings) -> FastAPI:
         reader_pages,
         subscribe_pages,
         owner_pages,
+        admin_pages,
         websub_routes,
     ):
         http.include_router(routes.router)

@@ -35,14 +35,15 @@ class Parts:
     async def check_key(self, purpose: Purpose, subscription_id: str, key: str) -> None:
         """Raise Forbidden unless the key of a link opens this."""
         # compare_digest takes no other characters.
-        if not key.isascii() or not opens(await self._key(), purpose, subscription_id, key):
+        if not key.isascii() or not opens(await self.key(), purpose, subscription_id, key):
             raise Forbidden("this link does not open anything: it may have been cut short on its way to you")
 
     async def link_key(self, purpose: Purpose, subscription_id: str) -> str:
         """Return the key of a link, for somebody who has shown that it is theirs."""
-        return sign_link(await self._key(), purpose, subscription_id)
+        return sign_link(await self.key(), purpose, subscription_id)
 
-    async def _key(self) -> bytes:
+    async def key(self) -> bytes:
+        """Return the installation's key, which signs links and sessions."""
         return await server_key(self.bus.redis, self.bus.names)
 
 

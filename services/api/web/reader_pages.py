@@ -15,7 +15,7 @@ from services.api.core.cursor import CursorError
 from services.api.core.feed_health import in_words, why_empty
 from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
-from services.api.core.report_view import TopicTitle, number_topics, view_of
+from services.api.core.report_view import TopicTitle, by_story, number_topics, view_of
 from services.api.core.search import Hit
 from services.api.core.wording import listed
 from services.api.web.parts import Parts, PartsOf
@@ -67,7 +67,7 @@ async def home(
         status=400 if problem else 200,
         topics=topics,
         titles=numbered(topics),
-        views=[_view(hit, topics) for hit in found.hits],
+        stories=by_story([_view(hit, topics) for hit in found.hits]),
         asked=asked,
         problem=problem,
         older=_address("/", {**asked, "after": found.next}) if found.next else None,

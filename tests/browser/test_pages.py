@@ -1,0 +1,64 @@
+"""Every page in a real browser: rules of accessibility, no errors, no other host, nothing wider than the screen."""
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PATHS = ("/", "/?topic=aid", "/?q=nothing+at+all", "/topics/displacement", "/subscribe", "/status", "/admin", "/none")
+WIDTHS = (360, 768, 1440)
+
+
+async def report_path(page: Page, address: str) -> str:
+    """The path of the newest report."""
+    await page.goto(address)
+    return str(await page.get_attribute("article.report h2 a", "href"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_no_page_breaks_a_rule_of_accessibility(browser: Browser, tocsin: str, scheme: str) -> None:
+    context = await browser.new_context(color_scheme="dark" if scheme == "dark" else "light")
+    page = await context.new_page()
+    errors: list[str] = []
+    hosts: set[str] = set()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+    for path in (*PATHS, await report_path(page, tocsin)):
+        await page.goto(tocsin + path)
+        found = (await Axe().run(page)).response["violations"]
+        assert [(path, each["id"], each["nodes"][0]["html"]) for each in found] == []
+    await context.close()
+    assert hosts == {tocsin.removeprefix("http://")}
+    assert [error for error in errors if "status of 404" not in error and "status of 403" not in error] == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_no_page_is_wider_than_the_screen(browser: Browser, tocsin: str, width: int) -> None:
+    context = await browser.new_context(viewport={"width": width, "height": 800})
+    page = await context.new_page()
+    for path in (*PATHS, await report_path(page, tocsin)):
+        await page.goto(tocsin + path)
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, path
+    await context.close()
+
+
+async def test_a_first_visit_is_light(browser: Browser, tocsin: str) -> None:
+    """Under 100 KB for the first page, under 15 KB for the next, as it goes over the line."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    sizes: list[int] = []
+
+    async def count(request) -> None:  # type: ignore[no-untyped-def]
+        measured = await request.sizes()
+        sizes.append(measured["responseBodySize"] + measured["responseHeadersSize"])
+
+    page.on("requestfinished", count)
+    await page.goto(tocsin, wait_until="networkidle")
+    first, _ = sum(sizes), sizes.clear()
+    await page.goto(f"{tocsin}/topics/aid", wait_until="networkidle")
+    assert first < 100_000
+    assert sum(sizes) < 15_000
+    await context.close()
