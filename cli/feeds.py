@@ -6,27 +6,32 @@ add, remove and import change feeds.toml and need no Redis: a running ingest rea
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from cli.session import ago, fail, with_bus
+from cli.session import ago, fail, redis_url, with_bus
 from services.ingest.adapters.discovery import Found, NoFeedFound, find_feed
 from services.ingest.adapters.feed_file import FeedFile
 from services.ingest.adapters.feed_list import FeedFileError, read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
+from services.ingest.adapters.fetcher import Fetched
+from services.ingest.adapters.handover import hand_over
 from services.ingest.adapters.one_feed import fetching
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import FeedState
 from services.ingest.core.opml import OpmlError, Outline, read_opml, write_opml
 from services.ingest.settings import IngestSettings
 from shared.bus import Bus
-from shared.settings import load
+from shared.settings import SettingsError, load
 
 feeds = typer.Typer(no_args_is_help=True, help="The feeds: how each is doing; add, remove, exchange, poll.")
 
@@ -100,6 +105,8 @@ def add_feed(
         "full_text": full_text,
     }
     _change(settings, add=[keys])
+    if found.fetched:
+        _hand_over(settings, found.url, found.fetched)
     told = f": {found.title}, {found.reports} entries" if found.reports else ""
     print(f"added {found.url}{told}")
 
@@ -111,6 +118,17 @@ async def _find(url: str, settings: IngestSettings) -> Found:
         except (NoFeedFound, ValueError) as e:
             reason = str(e) if isinstance(e, NoFeedFound) else "this is no address"
             fail(f"{url}: {reason}")
+
+
+def _hand_over(settings: IngestSettings, url: str, fetched: Fetched) -> None:
+    """Spare the site another request for the same document. Without a Redis that answers, ingest makes it."""
+
+    async def leave() -> None:
+        async with Redis.from_url(redis_url(settings), socket_connect_timeout=1, socket_timeout=5) as redis:
+            await hand_over(redis, settings.names, Feed(url=url).id, fetched)
+
+    with suppress(RedisError, OSError, SettingsError):
+        asyncio.run(leave())
 
 
 @feeds.command("remove")

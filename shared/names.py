@@ -103,6 +103,10 @@ class Names:
         """Hash: validators, pace and health of one feed."""
         return f"{self.prefix}feed:{feed_id}"
 
+    def handed_over(self, feed_id: str) -> str:
+        """Hash {body, answer}: what `tocsin feeds add` has fetched, for the first poll of the feed."""
+        return f"{self.prefix}handed-over:{feed_id}"
+
     def seen(self, feed_id: str) -> str:
         """Hash entry id -> "revision fingerprint day": what has been published of a feed."""
         return f"{self.prefix}feed:{feed_id}:seen"

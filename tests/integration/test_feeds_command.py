@@ -15,8 +15,12 @@ from cli.feeds import feeds
 from services.ingest.adapters.feed_file import FeedFile
 from services.ingest.adapters.feed_list import FeedFileError, read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
+from services.ingest.adapters.one_feed import fetching
+from services.ingest.adapters.poller import Poller
 from services.ingest.core.feed import Feed
 from services.ingest.core.opml import OpmlError, read_opml, write_opml
+from services.ingest.core.pace import Limits
+from services.ingest.settings import IngestSettings
 from shared.bus import Bus
 from shared.names import Names
 from tests.feed_folder import item, rss
@@ -107,6 +111,30 @@ def test_a_feed_is_added_with_one_request_and_comments_stay(feeds_file: Path, si
     [*_, added] = read_feed_list(feeds_file)
     assert (added.url, added.title, added.interval) == (site.url("/rss"), "The Valley Post", 600)
     assert site.asked == ["/rss"]
+
+
+async def test_what_was_fetched_to_add_a_feed_is_not_fetched_again(
+    feeds_file: Path, site: Site, bus: Bus, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCSIN_REDIS_URL", redis_url)
+    monkeypatch.setenv("TOCSIN_KEY_PREFIX", bus.names.prefix)
+    await asyncio.to_thread(run, "add", site.url("/rss"))
+    [*_, added] = read_feed_list(feeds_file)
+    async with fetching(IngestSettings()) as (fetcher, parser):
+        poller = Poller(
+            fetcher=fetcher,
+            parser=parser,
+            states=FeedStates(bus.redis, bus.names),
+            bus=bus,
+            limits=Limits(60),
+            clock=lambda: datetime.now(UTC),
+            random=lambda: 0.5,
+            recent_days=36_500,
+        )
+        assert (await poller.poll(added)).result == "read"
+    assert await bus.redis.xlen(bus.names.published) == 1
+    assert site.asked == ["/rss"]
+    assert not await bus.redis.exists(bus.names.handed_over(added.id))
 
 
 @pytest.mark.parametrize(("given", "found"), [("/page", "/rss"), ("/usual", "/usual/rss")])

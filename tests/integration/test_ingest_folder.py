@@ -1,13 +1,17 @@
 """Every document of the folder, good and broken, through the limits of the parse workers."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psutil
 import pytest
 
+from cli.offline import parse_feed
 from services.ingest.adapters.parser import ParseError, Parser
 from services.ingest.core.feed import Feed
+from shared.events import Report
 from tests.feed_folder import documents
 from tests.integration.test_ingest_parser import workers_of
 
@@ -44,3 +48,20 @@ async def test_every_document_ends_with_reports_or_a_named_error_in_time_and_mem
     assert odd == []
     assert 0 < slowest < 5
     assert 0 < largest < 300e6
+
+
+def test_the_command_prints_reports_or_says_in_one_line_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = list(documents())[::30]
+    outcomes = set()
+    for name, body in chosen:
+        file = tmp_path / name.replace("/", "-")
+        file.write_bytes(body)
+        status = parse_feed(str(file))
+        out, err = capsys.readouterr()
+        assert all(Report.model_validate_json(line) for line in out.splitlines()), name
+        assert (status, bool(err)) in ((0, False), (1, True)), name
+        assert not err or re.fullmatch(r"tocsin: .+\n", err), name
+        outcomes.add(status)
+    assert outcomes == {0, 1}

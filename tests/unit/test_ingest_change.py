@@ -37,7 +37,10 @@ def report(**fields: object) -> Draft:
         "source": source,
     }
     made = Report.model_validate(usual | fields)
-    said, event = fingerprint(made.title, made.text, made.url), published(made, NOW).model_dump_json()
+    said, event = (
+        fingerprint(made.title, made.text, made.url),
+        published(made, NOW).model_dump_json().encode(),
+    )
     return Draft(made.id, said, page_name(made.url), made.published_at, True, event)
 
 

@@ -56,7 +56,7 @@ def test_a_plain_entry_becomes_a_report_without_notes() -> None:
 def test_the_event_of_a_draft_is_what_the_models_make_of_it(fields: dict[str, object]) -> None:
     made = to_draft(entry(**fields), FEED.origin, ParsedFeed(), NOW)
     assert made
-    assert made.event == published(made.report, NOW).model_dump_json()
+    assert made.event.decode() == published(made.report, NOW).model_dump_json()
 
 
 def test_the_same_entry_is_the_same_report_however_often_it_is_fetched() -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urljoin
 
-from services.ingest.adapters.fetcher import Fetcher, FetchError
+from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError
 from services.ingest.adapters.parser import ParseError, Parser
 from services.ingest.core.feed import Feed
 
@@ -13,11 +13,12 @@ USUAL_PLACES = ("feed", "rss", "rss.xml", "feed.xml", "atom.xml", "index.xml")
 
 
 class Found(NamedTuple):
-    """A feed that could be read."""
+    """A feed that could be read, and the document that it was."""
 
     url: str
     title: str
     reports: int
+    fetched: Fetched | None = None
 
 
 class NoFeedFound(Exception):
@@ -52,4 +53,4 @@ async def _try(url: str, fetcher: Fetcher, parser: Parser, now: datetime) -> Fou
     feed = Feed(url=url)
     fetched = await fetcher.fetch(feed)
     reading = await parser.read(fetched.body, fetched.content_type, fetched.url, feed, now)
-    return Found(url, reading.title, len(reading.drafts))
+    return Found(url, reading.title, len(reading.drafts), fetched)

@@ -91,11 +91,15 @@ return 1
 # KEYS: seen   ARGV: field, expected ('' = absent), mark, field, expected, mark...
 _RENEW = script(
     """
-for i = 1, #ARGV, 3 do
-  if (redis.call('HGET', KEYS[1], ARGV[i]) or '') == ARGV[i + 1] then
-    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2])
+local fields, set = {}, {}
+for i = 1, #ARGV, 3 do fields[#fields + 1] = ARGV[i] end
+for n, now in ipairs(redis.call('HMGET', KEYS[1], unpack(fields))) do
+  if (now or '') == ARGV[3 * n - 1] then
+    set[#set + 1] = fields[n]
+    set[#set + 1] = ARGV[3 * n]
   end
 end
+if #set > 0 then redis.call('HSET', KEYS[1], unpack(set)) end
 return 1
 """
 )

@@ -16,7 +16,7 @@ from shared.names import Names
 
 LEASE_SECONDS = 30.0
 # Shorter, for others wait at the door; a request that takes longer than this is rare.
-HOST_LEASE_SECONDS = 6.0
+HOST_LEASE_SECONDS = 4.0
 
 # KEYS: due   ARGV: now, now + lease, limit
 _CLAIM = script(

@@ -11,7 +11,9 @@ import structlog
 
 from services.ingest.adapters.feed_state import Begun, FeedStates
 from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Validators
+from services.ingest.adapters.handover import take_over
 from services.ingest.adapters.health_news import tell_health
+from services.ingest.adapters.leases import HOST_LEASE_SECONDS
 from services.ingest.adapters.parser import ParseError, Parser
 from services.ingest.adapters.publisher import Completer, Published, Publisher
 from services.ingest.adapters.websub import Hubs
@@ -117,8 +119,7 @@ class Poller:
         await asyncio.sleep(begun.wait)
         poll = self._prepare(feed, begun.state)
         try:
-            fetched = await self._fetcher.fetch(feed, poll.validators, poll.before.where.address)
-            return await self._take_in(poll, fetched)
+            return await self._take_in(poll, await self._fetch(poll))
         except FetchError as e:
             self._counters.add("fetch_errors", kind=e.kind)
             not_before = await self._heed(feed, e)
@@ -126,6 +127,13 @@ class Poller:
         except ParseError as e:
             self._counters.add("parse_errors")
             return await self._fail(poll, e.reason, "document", None, "soft", announced=e.announced)
+
+    async def _fetch(self, poll: _Poll) -> Fetched:
+        if poll.before.last_poll is None:
+            handed = await take_over(self._bus.redis, self._bus.names, poll.feed.id)
+            if handed:
+                return handed
+        return await self._fetcher.fetch(poll.feed, poll.validators, poll.before.where.address)
 
     async def take_pushed(self, feed: Feed, body: bytes, content_type: str | None) -> Published:
         """Return what was published of a document that a hub has sent; raise ParseError.
@@ -152,8 +160,8 @@ class Poller:
         return _Poll(feed, state, now, validators, probe)
 
     async def _put_off(self, feed: Feed, begun: Begun, later: datetime) -> PollOutcome:
-        if begun.verdict in ("blocked", "busy"):
-            later += timedelta(seconds=SPREAD_SECONDS * self._random())
+        spread = {"blocked": SPREAD_SECONDS, "busy": HOST_LEASE_SECONDS}.get(begun.verdict, 0)
+        later += timedelta(seconds=spread * self._random())
         if begun.verdict == "early":
             later = max(later, begun.state.next_poll or later)
         await self._states.save(feed.id, replace(begun.state, next_poll=later), begun.state)

@@ -38,7 +38,7 @@ class Draft(NamedTuple):
     page: str
     published_at: datetime
     dated: bool
-    event: str
+    event: bytes
 
     @property
     def report(self) -> "Report":
@@ -50,7 +50,7 @@ class Draft(NamedTuple):
 
         event = self._published()
         report = event.data.report.model_copy(update=fields)
-        return self._replace(id=report.id, event=published(report, event.time).model_dump_json())
+        return self._replace(id=report.id, event=published(report, event.time).model_dump_json().encode())
 
     def _published(self) -> "ReportPublished":
         from shared.events import ReportPublished

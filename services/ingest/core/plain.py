@@ -223,6 +223,8 @@ def _pieces(body: LexborNode) -> list[str]:
 
 def _folded(text: str) -> str:
     """The text with each run of whitespace as one space, also at its ends."""
+    if "  " not in text and text.isprintable():
+        return text  # Spaces are the only whitespace that is printable.
     folded = " ".join(text.split())
     if not folded:
         return " " if text else ""

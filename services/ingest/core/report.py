@@ -77,7 +77,7 @@ def to_draft(
     )
 
 
-def _event(report: dict[str, Any]) -> str:
+def _event(report: dict[str, Any]) -> bytes:
     """The event report.published.v1, as shared.events makes it: a test holds the two together."""
     event = {
         "specversion": "1.0",
@@ -90,7 +90,7 @@ def _event(report: dict[str, Any]) -> str:
         "dataschema": f"/schemas/{PUBLISHED}.json",
         "data": {"report": report},
     }
-    return _encode(event)
+    return _encode(event).encode()
 
 
 def _rfc3339(moment: datetime) -> str:

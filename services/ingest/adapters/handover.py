@@ -1,0 +1,33 @@
+"""The document that `tocsin feeds add` has fetched, handed over to ingest: its first poll need not ask again."""
+
+import json
+from dataclasses import asdict
+
+from services.ingest.adapters.fetcher import Fetched, Validators
+from shared.names import Names
+from shared.redis_client import RedisClient
+
+KEPT_SECONDS = 3600
+
+
+async def hand_over(redis: RedisClient, names: Names, feed_id: str, fetched: Fetched) -> None:
+    """Leave a document for the first poll of a feed, if there is one within the hour."""
+    known = asdict(fetched)
+    body = known.pop("body")
+    pipe = redis.pipeline()
+    pipe.hset(names.handed_over(feed_id), mapping={"body": body, "answer": json.dumps(known)})
+    pipe.expire(names.handed_over(feed_id), KEPT_SECONDS)
+    await pipe.execute()
+
+
+async def take_over(redis: RedisClient, names: Names, feed_id: str) -> Fetched | None:
+    """Return the document that was left for a feed, once; None if there is none."""
+    pipe = redis.pipeline()
+    pipe.hmget(names.handed_over(feed_id), "body", "answer")
+    pipe.delete(names.handed_over(feed_id))
+    [body, answer], _ = await pipe.execute()
+    if body is None or answer is None:
+        return None
+    known = json.loads(answer)
+    validators = Validators(**known.pop("validators"))
+    return Fetched(body=body, validators=validators, **known)
