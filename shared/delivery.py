@@ -161,9 +161,19 @@ def written(delivery: Delivery) -> str:
 
 _USUAL = ("", "now", None, None, False, "")
 _CODES = {
-    **{"report": "r", "digest": "d", "confirm": "c", "test": "t", "notice": "n"},
-    **{"move_from": "f", "move_to": "m"},
-    **{"pending": "p", "held": "h", "not_sent": "n", "delivered": "d", "given_up": "g", "cancelled": "c"},
+    "report": "r",
+    "digest": "d",
+    "confirm": "c",
+    "test": "t",
+    "notice": "n",
+    "move_from": "f",
+    "move_to": "m",
+    "pending": "p",
+    "held": "h",
+    "not_sent": "n",
+    "delivered": "d",
+    "given_up": "g",
+    "cancelled": "c",
     "failed": "f",
 }
 _KINDS: dict[str, Kind] = {_CODES[kind]: kind for kind in get_args(Kind)}

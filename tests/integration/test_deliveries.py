@@ -137,6 +137,7 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
         renderer=renderer,
         webhooks=channel,
         mails=channel,
+        chats=channel,
         endpoints=Endpoints(bus, at_once=2, rate=1000, mails_at_once=2, mail_rate=1000),
         lanes=Lanes(10),
         schedule=SCHEDULE,
