@@ -138,8 +138,9 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         timeout: float,
         verify: bool = True,
+        method: str | None = None,
     ) -> Exchange:
-        """Start a GET, or a POST if there is a body; the answer, of whatever status, or HttpError is its result.
+        """Start a GET, or a POST if there is a body, unless a method is named; the answer, of whatever status, or HttpError is its result.
 
         The URL goes out to the letter: have the guard check it before. `timeout` is in seconds, from the look-up of
         the name to the last byte. A request that finds a kept connection closed is sent again over a new one: a POST
@@ -148,6 +149,8 @@ class HttpClient:
         exchange = Exchange(loop=self._loop)
         handle = self._idle.pop() if self._idle else _Handle(self, self._options, self._decompress)
         handle.prepare(exchange, url, body, _lines(headers or {}), int(timeout * 1000), verify)
+        if method:
+            handle.name_method(method)
         exchange.handle = handle
         self._multi.add_handle(handle.curl)
         self._running[handle.curl] = handle
@@ -200,7 +203,7 @@ class _Handle:
         self._size = self._encodings = self._sockets = 0
         self._refusal: str | None = None
         self._opening: socket.socket
-        self._timeout, self._verify, self._posts = -1, True, False
+        self._timeout, self._verify, self._posts, self._named = -1, True, False, False
         for option, value in options.items():
             self.curl.setopt(option, value)
         self.curl.setopt(pycurl.CAINFO, _ca_bundle())
@@ -234,6 +237,11 @@ class _Handle:
             setopt(pycurl.SSL_VERIFYHOST, 2 * verify)
             self._verify = verify
 
+    def name_method(self, method: str) -> None:
+        """Let this request have another method, and only this one."""
+        self.curl.setopt(pycurl.CUSTOMREQUEST, method)
+        self._named = True
+
     def drop(self) -> None:
         """End what is under way."""
         self._client.leave(self)
@@ -242,6 +250,9 @@ class _Handle:
         """Forget the answer."""
         self._size = self._encodings = self._sockets = 0
         self._refusal = None
+        if self._named:
+            self.curl.unsetopt(pycurl.CUSTOMREQUEST)
+            self._named = False
         for buffer in (self._head, self._body):
             buffer.seek(0)
             buffer.truncate()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -122,7 +123,50 @@ class EmailEndpoint(_Strict):
     address: str = Field(max_length=254, examples=["duty@example.org"])
 
 
-Endpoint = Annotated[WebhookEndpoint | EmailEndpoint, Field(discriminator="type")]
+ChatService = Literal["slack", "msteams", "discord", "telegram", "matrix", "ntfy", "mattermost", "rocketchat"]
+# Those that run on hosts of their own are told apart by them; the others on any public host.
+_CHAT_HOSTS: Mapping[str, tuple[str, ...]] = {
+    "slack": ("hooks.slack.com", "hooks.slack-gov.com"),
+    "msteams": (".webhook.office.com", ".logic.azure.com", ".api.powerplatform.com"),
+    "discord": ("discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"),
+    "telegram": ("api.telegram.org",),
+}
+_NEEDS_ROOM = ("telegram", "matrix")
+
+
+class ChatEndpoint(_Strict):
+    """A chat service's incoming webhook, or a room of it."""
+
+    type: Literal["chat"]
+    service: ChatService
+    url: str = Field(
+        default="https://api.telegram.org",
+        max_length=2048,
+        description="Its incoming webhook; for matrix the homeserver, for ntfy the topic's address.",
+    )
+    token: str = Field(
+        default="", max_length=500, description="telegram: of the bot; matrix, ntfy: for access."
+    )
+    room: str = Field(default="", max_length=300, description="telegram: the chat's id; matrix: the room's.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ChatEndpoint":
+        parts = urlsplit(self.url)
+        host, hosts = (parts.hostname or "").lower(), _CHAT_HOSTS.get(self.service)
+        if hosts and not (parts.scheme == "https" and any(_is_of(host, each) for each in hosts)):
+            raise ValueError(f"a {self.service} address begins with https:// and is at {' or '.join(hosts)}")
+        if self.service in _NEEDS_ROOM and not (self.token and self.room):
+            raise ValueError(f"{self.service} needs a token and a room")
+        if not self.token.isprintable() or not self.room.isprintable():
+            raise ValueError("the token or the room holds a line break")
+        return self
+
+
+def _is_of(host: str, allowed: str) -> bool:
+    return host.endswith(allowed) if allowed.startswith(".") else host == allowed
+
+
+Endpoint = Annotated[WebhookEndpoint | EmailEndpoint | ChatEndpoint, Field(discriminator="type")]
 
 FALLBACK_MINUTES = 15
 _LATE = "the first address could not be reached"
@@ -357,6 +401,8 @@ def public_view(subscription: Subscription) -> Mapping[str, object]:
     for endpoint in (view["channel"], view["fallback"] or {}):
         if headers := endpoint.get("headers"):
             endpoint["headers"] = dict.fromkeys(headers, "…")
+        if endpoint.get("token"):
+            endpoint["token"] = "…"
     if subscription.secret and scheme_of(subscription.secret) == "v1a":
         view["public_key"] = public_key(subscription.secret)
     return view

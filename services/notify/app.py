@@ -22,6 +22,7 @@ from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.fan_out import FanOut
 from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer
+from services.notify.channels.chat import ChatChannel
 from services.notify.channels.email import OutboxChannel, SmtpChannel
 from services.notify.channels.mail_templates import load_templates
 from services.notify.channels.webhook import WebhookChannel
@@ -58,6 +59,12 @@ def make_app(settings: NotifySettings) -> App:
         connections=settings.deliver_concurrency,
         user_agent=f"Tocsin/{version('tocsin')} (+{settings.public_url})",
     )
+    chats = ChatChannel(
+        AddressGuard(settings.allow_hosts),
+        lambda: datetime.now(UTC),
+        deadline=settings.attempt_timeout,
+        user_agent=f"Tocsin/{version('tocsin')} (+{settings.public_url})",
+    )
     mails = _mail_channel(settings)
     deliverer: Deliverer
 
@@ -89,7 +96,7 @@ def make_app(settings: NotifySettings) -> App:
         renderer = Renderer(
             ReportStore(bus.redis, names), links, settings.mail_from, load_templates(), Digests(bus)
         )
-        async with webhooks:
+        async with webhooks, chats:
             deliverer = Deliverer(
                 bus=bus,
                 subscriptions=store,
@@ -98,6 +105,7 @@ def make_app(settings: NotifySettings) -> App:
                 renderer=renderer,
                 webhooks=webhooks,
                 mails=mails,
+                chats=chats,
                 endpoints=Endpoints(
                     bus,
                     at_once=settings.endpoint_concurrency,

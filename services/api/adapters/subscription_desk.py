@@ -293,7 +293,7 @@ class SubscriptionDesk:
             try:
                 endpoints[name] = self._normalised(endpoint) if endpoint else None
             except ValueError as e:
-                field = "url" if isinstance(endpoint, WebhookEndpoint) else "address"
+                field = "address" if isinstance(endpoint, EmailEndpoint) else "url"
                 errors.append(FieldError(f"{name}.{field}", str(e)))
         wish = wish.model_copy(update=endpoints)
         if wish.fallback == wish.channel:

@@ -185,7 +185,7 @@ def resumed(subscription: Subscription, now: datetime) -> Subscription:
 
 def confirmed(subscription: Subscription, now: datetime) -> Subscription:
     """Return it active if it was pending on a mail; in any other state it stays as it is."""
-    if subscription.state != "pending" or isinstance(subscription.channel, WebhookEndpoint):
+    if subscription.state != "pending" or not isinstance(subscription.channel, EmailEndpoint):
         return subscription
     return moved(subscription, "active", now)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from shared.countries import country_names
 from shared.delivery import Delivery, Kind
 from shared.schedule import Schedule
-from shared.subscriptions import EmailEndpoint, Endpoint, Filter, Subscription
+from shared.subscriptions import ChatEndpoint, EmailEndpoint, Endpoint, Filter, Subscription
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
@@ -89,6 +90,9 @@ def schedule_in_words(schedule: Schedule) -> str:
 
 def endpoint_in_words(endpoint: Endpoint) -> str:
     """Return where messages go: the address itself."""
+    if isinstance(endpoint, ChatEndpoint):
+        # The rest of its address is what lets one write there.
+        return f"{endpoint.service} at {urlsplit(endpoint.url).hostname}"
     return endpoint.address if isinstance(endpoint, EmailEndpoint) else endpoint.url
 
 

@@ -18,7 +18,7 @@ from services.notify.adapters.cases import Case, Cases, Wanting
 from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer, Unsendable
-from services.notify.core.channel import DeliveryError, MailSender, Sent, WebhookSender
+from services.notify.core.channel import ChatSender, DeliveryError, MailSender, Sent, WebhookSender
 from services.notify.core.lanes import Held, Lane, Lanes
 from services.notify.core.outcome import (
     after_failure,
@@ -33,7 +33,7 @@ from shared.decision import silent_until
 from shared.deliveries import DeliveryLog, after_attempt, hold, hold_for_digest, put_off
 from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery, owed_message
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Subscription, WebhookEndpoint, as_fallback
+from shared.subscriptions import ChatEndpoint, EmailEndpoint, Subscription, WebhookEndpoint, as_fallback
 
 log = structlog.get_logger()
 
@@ -69,6 +69,7 @@ class Deliverer:
     renderer: Renderer
     webhooks: WebhookSender
     mails: MailSender
+    chats: ChatSender
     endpoints: Endpoints
     lanes: Lanes[Job]
     schedule: tuple[float, ...]
@@ -180,12 +181,14 @@ class Deliverer:
         channel = wanting.subscription.channel
         if isinstance(channel, WebhookEndpoint):
             return await self.webhooks.send(await self.renderer.webhook(case, wanting), channel)
+        if isinstance(channel, ChatEndpoint):
+            return await self.chats.send(await self.renderer.chat(case, wanting), channel)
         return await self.mails.send(await self.renderer.mail(case, wanting), channel)
 
     async def _succeeded(
         self, lane: Lane[Job], case: Case, subscription: Subscription, sent: Sent, duration_ms: int
     ) -> Outcome:
-        if case.delivery.kind == "confirm" and isinstance(subscription.channel, WebhookEndpoint):
+        if case.delivery.kind == "confirm" and not isinstance(subscription.channel, EmailEndpoint):
             await (self._confirm_fallback if case.delivery.to_fallback else self._activate)(subscription)
         if sent.enough:
             await self._disable(

@@ -7,7 +7,7 @@ from services.notify.adapters.cases import Recent
 from services.notify.core.lanes import Lane
 from shared.bus import Bus, Command
 from shared.deliveries import endpoint_id
-from shared.subscriptions import EmailEndpoint, Endpoint
+from shared.subscriptions import ChatEndpoint, EmailEndpoint, Endpoint
 
 ENDPOINTS_KEPT = 100_000
 # A row of failures ends when nothing was tried for so long: one failure now and one next week are no row.
@@ -27,6 +27,8 @@ class Endpoints:
         """Return the lane of an endpoint. All mails share one: that of the relay."""
         is_mail = isinstance(channel, EmailEndpoint)
         address = "mail" if isinstance(channel, EmailEndpoint) else channel.url
+        if isinstance(channel, ChatEndpoint):
+            address = f"{channel.url} {channel.token} {channel.room}"
         known = self._lanes.get(address)
         if known is not None:
             return known

@@ -7,7 +7,8 @@ from jinja2 import Environment
 
 from services.notify.adapters.cases import Case, Telling, Wanting
 from services.notify.adapters.digests import Digests
-from services.notify.core.channel import MailMessage, WebhookMessage
+from services.notify.core.channel import ChatMessage, MailMessage, WebhookMessage
+from services.notify.core.chat import plain_message, report_message
 from services.notify.core.digest import digest_body
 from services.notify.core.mail import MOVE_KINDS, MailError, build_mail
 from services.notify.core.message import (
@@ -74,6 +75,19 @@ class Renderer:
             wanting.part = subscriber_part(wanting.subscription, self.links)
         return wanting.part
 
+    async def chat(self, case: Case, wanting: Wanting) -> ChatMessage:
+        """Return the message to a chat; raise Unsendable."""
+        delivery, subscription = case.delivery, wanting.subscription
+        if delivery.kind == "report":
+            matched, _ = _told(case).match(wanting)
+            return report_message(delivery.id, subscription, _told(case).tagged, matched, self.links)
+        if delivery.kind == "digest":
+            digest = await self._digest(case, wanting)
+            titles = "\n".join(f"· {title}" for title in titles_of(digest))
+            return plain_message(delivery.id, f"{digest.count} reports", subscription, self.links, titles)
+        title, text = _PLAIN_WORDS[delivery.kind]
+        return plain_message(delivery.id, title, subscription, self.links, text or subscription.reason)
+
     async def mail(self, case: Case, wanting: Wanting) -> MailMessage:
         """Return the mail; the same at every attempt. Raise Unsendable."""
         delivery = case.delivery
@@ -117,6 +131,21 @@ class Renderer:
             if matched is not None:
                 return tagged, matched
         return None, None
+
+
+_PLAIN_WORDS = {
+    "confirm": (
+        "This alert is set",
+        "Reports will come here. Whoever set it can change or remove it on its page.",
+    ),
+    "test": ("A test of your alert", "Everything works."),
+    "notice": ("Your alert was switched off", ""),
+}
+
+
+def titles_of(digest: Digest) -> list[str]:
+    """Return the headlines of a digest in its order."""
+    return [report.title for topic in digest.topics for story in topic.stories for report in story.reports]
 
 
 def _is_late(delivery: Delivery, now: datetime) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Protocol, TypeVar
 
-from shared.subscriptions import EmailEndpoint, WebhookEndpoint
+from shared.subscriptions import ChatEndpoint, EmailEndpoint, WebhookEndpoint
 
 Message = TypeVar("Message", contravariant=True)
 Endpoint = TypeVar("Endpoint", contravariant=True)
@@ -25,6 +25,16 @@ class MailMessage:
 
     id: str
     mail: EmailMessage
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """What is told: a headline, some lines, and where to read on. `id` is the delivery's."""
+
+    id: str
+    title: str
+    lines: tuple[str, ...]
+    link: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,7 @@ class Channel(Protocol[Message, Endpoint]):
         """Return when delivered; raise DeliveryError otherwise."""
 
 
+ChatSender = Channel[ChatMessage, ChatEndpoint]
 WebhookSender = Channel[WebhookMessage, WebhookEndpoint]
 MailSender = Channel[MailMessage, EmailEndpoint]
 

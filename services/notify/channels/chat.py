@@ -1,0 +1,65 @@
+"""Posts to chat services. The same client and the same guard as for webhooks: no address inside is reached."""
+
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+
+from services.notify.core.channel import ChatMessage, DeliveryError, Sent, one_line
+from services.notify.core.chat import chat_request
+from services.notify.core.schedule import parse_retry_after
+from shared.address_guard import AddressGuard, ForbiddenURL
+from shared.http_answer import HttpError
+from shared.http_client import HttpClient
+from shared.subscriptions import ChatEndpoint
+
+ANSWER_LIMIT = 16_384
+CONNECTIONS = 50
+OVERLOADED = (429, 502, 503, 504)
+# No such hook, room or token: asking again changes nothing.
+GONE = (404, 410)
+
+
+class ChatChannel:
+    """Carries a message to a chat service. Open it with `async with`."""
+
+    def __init__(
+        self, guard: AddressGuard, clock: Callable[[], datetime], *, deadline: float, user_agent: str
+    ) -> None:
+        self._guard, self._clock, self._deadline = guard, clock, deadline
+        self._http = HttpClient(
+            guard, user_agent=user_agent, max_bytes=ANSWER_LIMIT, head_is_enough=True, connections=CONNECTIONS
+        )
+
+    async def __aenter__(self) -> "ChatChannel":
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def send(self, message: ChatMessage, endpoint: ChatEndpoint) -> Sent:
+        """Return when the service took the message; raise DeliveryError otherwise."""
+        request = chat_request(endpoint, message)
+        try:
+            answer = await self._http.send(
+                self._guard.check_url(request.url),
+                body=request.body,
+                headers={**request.headers, "Content-Type": "application/json"},
+                timeout=self._deadline,
+                method=request.method,
+            )
+        except ForbiddenURL as e:
+            raise DeliveryError(str(e), permanent=True) from e
+        except HttpError as e:
+            raise DeliveryError(str(e), permanent=e.kind == "refused", overloaded=e.kind == "timeout") from e
+        if 200 <= answer.status < 300:
+            return Sent(answer.status, "")
+        raise DeliveryError(
+            f"answered {answer.status}: {one_line(answer.body.decode('utf-8', 'replace'))}",
+            status=answer.status,
+            retry_after=parse_retry_after(answer.headers.get("Retry-After"), self._clock()),
+            gone=answer.status in GONE,
+            overloaded=answer.status in OVERLOADED,
+        )

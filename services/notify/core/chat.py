@@ -1,0 +1,169 @@
+"""A message to a chat service: what is posted where, within the service's limits. Knows no clock and no store.
+
+Words of a feed never become markup or call people together: they are escaped, or sent as plain text.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from services.notify.core.channel import ChatMessage, one_line
+from services.notify.core.mail import main_countries, main_topic, wish_in_words
+from shared.events import TaggedReport
+from shared.excerpts import excerpt
+from shared.subscriptions import ChatEndpoint, ChatService, Links, Matched, Subscription
+
+EXCERPT_WIDTH = 600
+# Characters of the whole text; the services count in several ways, and this is safely below each.
+LIMITS: dict[ChatService, int] = {
+    "slack": 2_900,
+    "msteams": 6_000,
+    "discord": 1_900,
+    "telegram": 4_000,
+    "matrix": 6_000,
+    "ntfy": 1_000,
+    "mattermost": 4_000,
+    "rocketchat": 4_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One HTTP request."""
+
+    url: str
+    body: bytes
+    method: str = "POST"
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+def report_message(
+    delivery_id: str, subscription: Subscription, tagged: TaggedReport, matched: Matched, links: Links
+) -> ChatMessage:
+    """Return what tells of a match."""
+    report = tagged.report
+    about = " · ".join(
+        [main_topic(subscription.filter, tagged), *main_countries(subscription.filter, tagged)]
+    )
+    text = excerpt(report.text or report.summary, matched.evidence, EXCERPT_WIDTH)
+    why = f"Why: {one_line('; '.join(matched.clauses), 300)}" if matched.clauses else ""
+    lines = (f"{about} | {report.source.title}", text, why)
+    title = one_line(report.title or "untitled report", 250)
+    return ChatMessage(delivery_id, title, tuple(filter(None, lines)), links.report(report.id))
+
+
+def plain_message(
+    delivery_id: str, title: str, subscription: Subscription, links: Links, text: str
+) -> ChatMessage:
+    """Return a message about the subscription itself."""
+    lines = (f"Your alert: {subscription.name or wish_in_words(subscription.filter)}", text)
+    return ChatMessage(delivery_id, title, lines, links.manage_with_token(subscription.id))
+
+
+def chat_request(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
+    """Return the request that carries a message, its text cut to what the service takes."""
+    return _WRITERS[endpoint.service](endpoint, message)
+
+
+def _text(
+    message: ChatMessage, service: ChatService, escape: Callable[[str], str] = str, title: bool = True
+) -> str:
+    """The whole text, the link last and never cut."""
+    room = LIMITS[service] - len(message.link) - 1
+    words = "\n".join([message.title, *message.lines] if title else message.lines)
+    escaped = escape(words)
+    if len(escaped) > room:
+        kept = bisect_right(range(len(words)), room, key=lambda length: len(escape(words[:length])) + 1) - 1
+        escaped = escape(words[: max(0, kept)]) + "…"
+    return f"{escaped}\n{message.link}"
+
+
+def _uncalled(text: str) -> str:
+    # A word joiner after the sign: "@all" is read the same, and calls nobody.
+    return text.replace("@", "@\u2060")
+
+
+def _for_slack(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _slack(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
+    return _posted(endpoint.url, {"text": _text(message, "slack", _for_slack), "unfurl_links": False})
+
+
+def _msteams(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
+    blocks = [
+        {"type": "TextBlock", "text": message.title, "weight": "bolder", "size": "medium", "wrap": True}
+    ]
+    blocks += [{"type": "TextBlock", "text": _text(message, "msteams", title=False), "wrap": True}]
+    card = {
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": blocks,
+        "actions": [{"type": "Action.OpenUrl", "title": "Read on", "url": message.link}],
+    }
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
+    return _posted(endpoint.url, {"type": "message", "attachments": [attachment]})
+
+
+def _discord(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
+    body = {"content": _text(message, "discord"), "allowed_mentions": {"parse": []}, "flags": 4}
+    return _posted(endpoint.url, body)
+
+
+def _telegram(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
+    url = f"https://api.telegram.org/bot{quote(endpoint.token, safe=':')}/sendMessage"
+    body = {"chat_id": endpoint.room, "text": _text(message, "telegram"), "disable_web_page_preview": True}
+    return _posted(url, body)
+
+
+def _matrix(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
+    # The transaction's id is the delivery's: a retry is the same message.
+    path = f"/_matrix/client/v3/rooms/{quote(endpoint.room, safe='')}/send/m.room.message/{message.id}"
+    body = {"msgtype": "m.text", "body": _text(message, "matrix"), "m.mentions": {}}
+    headers = {"Authorization": f"Bearer {endpoint.token}"}
+    return ChatRequest(endpoint.url.rstrip("/") + path, _json(body), "PUT", headers)
+
+
+def _ntfy(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
+    parts = urlsplit(endpoint.url)
+    topic = parts.path.strip("/").rpartition("/")[2]
+    body = {
+        "topic": topic,
+        "title": message.title,
+        "message": _text(message, "ntfy", title=False),
+        "click": message.link,
+    }
+    headers = {"Authorization": f"Bearer {endpoint.token}"} if endpoint.token else {}
+    return ChatRequest(f"{parts.scheme}://{parts.netloc}/", _json(body), headers=headers)
+
+
+def _mattermost(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
+    return _posted(endpoint.url, {"text": _text(message, "mattermost", _uncalled)})
+
+
+def _rocketchat(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
+    return _posted(endpoint.url, {"text": _text(message, "rocketchat", _uncalled), "parseUrls": False})
+
+
+_WRITERS: dict[ChatService, Callable[[ChatEndpoint, ChatMessage], ChatRequest]] = {
+    "slack": _slack,
+    "msteams": _msteams,
+    "discord": _discord,
+    "telegram": _telegram,
+    "matrix": _matrix,
+    "ntfy": _ntfy,
+    "mattermost": _mattermost,
+    "rocketchat": _rocketchat,
+}
+
+
+def _posted(url: str, body: Any) -> ChatRequest:
+    return ChatRequest(url, _json(body))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
