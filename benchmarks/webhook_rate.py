@@ -31,6 +31,7 @@ def _subscription(url: str, now: datetime) -> Subscription:
         filter=Filter(query="families"),
         channel=WebhookEndpoint(type="webhook", url=url),
         state="active",
+        one_per_story=False,
         token_hash="",
         secret=new_secret(secrets.token_bytes(32)),
         created_at=now,

@@ -58,8 +58,12 @@ class RecentReports:
         self._most = most
         self._reports: dict[str, _Recent] = {}
         self._order: deque[tuple[datetime, str]] = deque()
-        self._ready = asyncio.Event()
+        self._ready = False
         self._turn = asyncio.Semaphore(1)
+
+    def is_ready(self) -> bool:
+        """Return whether what is stored has been read."""
+        return self._ready
 
     async def follow(self) -> None:
         """Fill, then take in what comes, for ever."""
@@ -80,7 +84,7 @@ class RecentReports:
 
     async def preview(self, wish: PreviewWish, store: ReportStore, now: datetime) -> Preview:
         """Return what the wish would have brought; raise NotReady while the reports are still being read."""
-        if not self._ready.is_set():
+        if not self._ready:
             raise NotReady("the reports of the last days are still being read; try again in a moment")
         compiled = CompiledFilter.of(wish.filter)
         async with self._turn:
@@ -149,7 +153,7 @@ class RecentReports:
             if after.moment < floor or len(self._order) >= self._most:
                 break
         seconds = round(time.monotonic() - started, 1)
-        self._ready.set()
+        self._ready = True
         log.info("reports read for previews", reports=len(self._reports), seconds=seconds)
 
     def _take_event(self, fields: dict[bytes, bytes]) -> None:
