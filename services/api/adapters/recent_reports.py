@@ -21,9 +21,10 @@ from shared.bus import BLOCK_MS, Bus
 from shared.decision import News, news_of
 from shared.events import ReportTagged, TaggedReport
 from shared.matching.document import Document
-from shared.matching.expression import AllOf, Fact, Phrase, Term
+from shared.matching.evaluation import find_phrases, holds
+from shared.matching.expression import AllOf, Fact, Phrase, Term, phrases_of
 from shared.matching.necessity import find_required_terms
-from shared.matching.snapshot import Snapshot
+from shared.matching.phrases import Automaton
 from shared.matching.text import Text, Words
 from shared.report_store import ReportStore
 from shared.subscriptions import CompiledFilter, document_of, find_match, text_of
@@ -105,12 +106,13 @@ class RecentReports:
 
     def _matches(self, compiled: CompiledFilter, now: datetime) -> list[News]:
         """The reports for which the filter holds, the first seen first."""
-        judge = Snapshot.build({"it": compiled.expression})
+        wanted = compiled.expression
+        automaton = Automaton(dict.fromkeys(phrase.words for phrase in phrases_of(wanted)))
         floor = now - timedelta(days=self._days)
         found = [
             news
             for recent in self._candidates(compiled)
-            if (news := recent.news).seen >= floor and next(judge.match(recent.document), None)
+            if (news := recent.news).seen >= floor and holds(wanted, find_phrases(automaton, recent.document))
         ]
         return sorted(found, key=lambda news: news.seen)
 
