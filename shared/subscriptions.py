@@ -402,7 +402,7 @@ def public_view(subscription: Subscription) -> Mapping[str, object]:
         if headers := endpoint.get("headers"):
             endpoint["headers"] = dict.fromkeys(headers, "…")
         if endpoint.get("token"):
-            endpoint["token"] = "…"
+            endpoint["token"] = "…"  # noqa: S105
     if subscription.secret and scheme_of(subscription.secret) == "v1a":
         view["public_key"] = public_key(subscription.secret)
     return view

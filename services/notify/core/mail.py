@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from jinja2 import Environment
 
+from services.notify.core.digest import topic_of
 from services.notify.core.message import Reference
 from shared.countries import country_names
 from shared.delivery import delivery_id
@@ -142,8 +143,7 @@ def subject_of(
 
 def main_topic(wanted: Filter, tagged: TaggedReport) -> str:
     """Return the topic that a reader would look for, in words; "report" if there is none."""
-    topics = [topic for topic in tagged.topics if topic in wanted.topics] or list(tagged.topics) or ["report"]
-    return topics[0].replace("_", " ")
+    return (topic_of(wanted, tagged) or "report").replace("_", " ")
 
 
 def main_countries(wanted: Filter, tagged: TaggedReport) -> list[str]:
