@@ -2,7 +2,7 @@
 
 import structlog
 
-from benchmarks import classify_stage, latency, matching, polling, webhook_rate
+from benchmarks import classify_stage, fanout, latency, matching, polling, webhook_rate
 
 FEEDS = 200
 
@@ -11,6 +11,7 @@ def main() -> None:
     """Print each rate beside its yardstick's, and the latencies."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     matching.measure()
+    fanout.measure()
     for module in (classify_stage, webhook_rate):
         what, ours, yardstick = module.measure()
         print(f"{what}: {ours:,.0f}/s / {yardstick:,.0f}/s = {ours / yardstick:.2f}", flush=True)

@@ -7,7 +7,6 @@ subscriptions; then a start of the real service with all of them: until it reads
 import asyncio
 import os
 import random
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -39,7 +38,9 @@ def make_subscription(number: int, of: int, now: datetime) -> Subscription:
     """Return one of many: a tenth ask for the one word of the big reports, the others for some place."""
     chance = random.Random(number)
     query = "earthquake" if number < of // 10 else " OR ".join(chance.sample(WORDS, 2))
-    more: dict[str, Any] = {"topics": (chance.choice(TOPICS),)} if number % 3 == 0 and number >= of // 10 else {}
+    more: dict[str, Any] = (
+        {"topics": (chance.choice(TOPICS),)} if number % 3 == 0 and number >= of // 10 else {}
+    )
     return Subscription(
         id=f"sub_{number:024x}",
         filter=Filter(query=query, **more),
@@ -118,9 +119,10 @@ async def start_of_service(url: str) -> tuple[float, float]:
     event = tagged(make_tagged(1, now, big=False), now)
     for command in forwarded(names, event, 86400).commands:
         await bus.redis.execute_command(*command)
-    environment = {**os.environ, "TOCSIN_REDIS_URL": url, "TOCSIN_KEY_PREFIX": names.prefix, "TOCSIN_LOG_LEVEL": "error"}
+    here = {"TOCSIN_REDIS_URL": url, "TOCSIN_KEY_PREFIX": names.prefix, "TOCSIN_LOG_LEVEL": "error"}
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "cli.main", "notify"], env=environment, cwd="/tmp")
+    command = [sys.executable, "-m", "cli.main", "notify"]
+    process = await asyncio.create_subprocess_exec(*command, env=os.environ | here, cwd="/tmp")
 
     async def handled() -> bool:
         if not await bus.redis.exists(names.tagged):
@@ -134,7 +136,7 @@ async def start_of_service(url: str) -> tuple[float, float]:
         memory = psutil.Process(process.pid).memory_info().rss / 1e6
     finally:
         process.terminate()
-        process.wait()
+        await process.wait()
     await bus.close()
     return seconds, memory
 
@@ -145,11 +147,17 @@ def measure() -> None:
         usual, big = asyncio.run(with_subscriptions(server.url, MANY))
         few, _ = asyncio.run(with_subscriptions(server.url, FEW))
         seconds, memory = asyncio.run(start_of_service(server.url))
-    print(f"fan-out, {MANY:,} subscriptions, {usual.matches:.0f} matches a report: {usual.rate:,.0f} reports/s")
+    print(
+        f"fan-out, {MANY:,} subscriptions, {usual.matches:.0f} matches a report: {usual.rate:,.0f} reports/s"
+    )
     deliveries = big.rate * big.matches
-    print(f"fan-out to {big.matches:,.0f}: {deliveries:,.0f} deliveries/s, the slowest report {max(big.seconds):.2f} s")
+    print(
+        f"fan-out to {big.matches:,.0f}: {deliveries:,.0f} deliveries/s, the slowest report {max(big.seconds):.2f} s"
+    )
     print(f"cost of a report against {FEW:,} subscriptions: {few.rate / usual.rate:.1f} times")
-    print(f"tocsin notify with {MANY:,} subscriptions: reads after {seconds:.1f} s, {memory:.0f} MB", flush=True)
+    print(
+        f"tocsin notify with {MANY:,} subscriptions: reads after {seconds:.1f} s, {memory:.0f} MB", flush=True
+    )
 
 
 if __name__ == "__main__":

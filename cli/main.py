@@ -106,11 +106,11 @@ def check() -> None:
 
 
 def _add_groups() -> None:
-    from cli import feeds, operator
+    from cli import feeds, operator, subscriptions
 
     app.add_typer(operator.topics, name="topics")
     app.add_typer(feeds.feeds, name="feeds")
-    app.add_typer(operator.subscriptions, name="subscriptions")
+    app.add_typer(subscriptions.subscriptions, name="subscriptions")
     app.add_typer(operator.dead_letters, name="dead-letters")
 
 

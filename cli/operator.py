@@ -1,8 +1,7 @@
-"""The subcommands for operators: topics, subscriptions, dead letters. Feeds have their own in feeds.py."""
+"""The subcommands for operators: topics, dead letters. Feeds and subscriptions have modules of their own."""
 
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +14,8 @@ from shared.bus import Bus
 from shared.dead_letters import DeadLetter, DeadLetters
 from shared.report_store import ReportStore
 from shared.settings import load
-from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Subscription, public_view
 
 topics = typer.Typer(no_args_is_help=True, help="The rulebook: run its tests, show it.")
-subscriptions = typer.Typer(no_args_is_help=True, help="Subscriptions, for operators.")
 dead_letters = typer.Typer(no_args_is_help=True, help="Messages that no service could handle.")
 
 Folder = Annotated[
@@ -142,63 +138,6 @@ def list_topics(folder: Folder = None) -> None:
     Console().print(table)
 
 
-@subscriptions.command("list")
-def list_subscriptions() -> None:
-    """Show every subscription: id, state, channel, filter."""
-
-    async def show(bus: Bus) -> None:
-        table = Table("id", "state", "channel", "name", "filter")
-        for each in sorted(await SubscriptionStore(bus).all(), key=lambda each: each.created_at):
-            filter_ = each.filter.model_dump(exclude_defaults=True, mode="json")
-            table.add_row(
-                each.id, each.state, each.channel.type, each.name, json.dumps(filter_, ensure_ascii=False)
-            )
-        Console().print(table)
-
-    with_bus(show)
-
-
-@subscriptions.command("show")
-def show_subscription(subscription_id: str) -> None:
-    """Print a subscription as JSON, without its secrets."""
-
-    async def show(bus: Bus) -> None:
-        found = _found(await SubscriptionStore(bus).get(subscription_id), subscription_id)
-        print(json.dumps(public_view(found), indent=2, ensure_ascii=False))
-
-    with_bus(show)
-
-
-@subscriptions.command("pause")
-def pause_subscription(subscription_id: str) -> None:
-    """Pause a subscription until its owner resumes it."""
-
-    def paused(subscription: Subscription) -> Subscription:
-        # A pending one that could be paused could be resumed, without its owner ever having answered.
-        if subscription.state != "active":
-            fail(f"{subscription_id} is {subscription.state}; only an active subscription can be paused")
-        changes = {"state": "paused", "reason": "paused by the operator", "changed_at": datetime.now(UTC)}
-        return subscription.model_copy(update=changes)
-
-    async def pause(bus: Bus) -> None:
-        _found(await SubscriptionStore(bus).update(subscription_id, paused), subscription_id)
-        print(f"{subscription_id} is paused")
-
-    with_bus(pause)
-
-
-@subscriptions.command("remove")
-def remove_subscription(subscription_id: str) -> None:
-    """Remove a subscription for good."""
-
-    async def remove(bus: Bus) -> None:
-        if not await SubscriptionStore(bus).remove(subscription_id):
-            fail(f"there is no subscription {subscription_id}")
-        print(f"{subscription_id} is removed")
-
-    with_bus(remove)
-
-
 Letter = Annotated[str | None, typer.Argument(help="The letter's id.")]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
 
@@ -248,9 +187,3 @@ def _each_letter(
         print(f"{len(chosen)} {done}")
 
     with_bus(work)
-
-
-def _found(subscription: Subscription | None, subscription_id: str) -> Subscription:
-    if subscription is None:
-        fail(f"there is no subscription {subscription_id}; `tocsin subscriptions list` shows them")
-    return subscription

@@ -11,8 +11,8 @@ _MORE = {"XK": "Kosovo"}
 def country_names() -> dict[str, str]:
     """English names by code."""
     table = resources.files("tzdata").joinpath("zoneinfo", "iso3166.tab").read_text("utf-8")
-    rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
-    return {code: name for code, name in rows} | _MORE
+    rows = (line.partition("\t") for line in table.splitlines() if not line.startswith("#"))
+    return {code: name for code, _, name in rows} | _MORE
 
 
 def find_country(written: str) -> str | None:

@@ -2,7 +2,8 @@
 
 A delivery is one small string with its log; only its id goes through the stream `deliveries.v1`. What is due later
 waits in a list for its moment, and what its endpoint cannot take now in a list of the endpoint, so that nothing sleeps
-in a worker and a million that wait cost what their records cost. api owes tests and reads the log; notify does the rest.
+in a worker, and a million that wait cost what their records cost. api owes tests and reads the log; notify does
+the rest.
 """
 
 import hashlib
@@ -112,6 +113,8 @@ def endpoint_id(address: str) -> str:
 def after_attempt(names: Names, delivery: Delivery) -> list[Command]:
     """Return what is written with the acknowledgement of an attempt."""
     commands = [_write(names, delivery)]
+    if delivery.kind == "digest" and delivery.state == "delivered":
+        commands.append(("DEL", names.digest_content(delivery.id)))
     if delivery.next_attempt_at:
         commands += _wait(names, delivery.id, _moment_of(delivery))
     return commands

@@ -133,8 +133,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 def written(delivery: Delivery) -> str:
     """Return a delivery as Redis keeps it: a JSON array, short because a million may be waiting. The id is its key.
 
-    Words are letters, times are seconds since it was made, and what most deliveries do not have stands at the end and is
-    left out. `settle_matches.lua` and `queue_digests.lua` write the same.
+    Words are letters, times are seconds since it was made, and what most deliveries do not have stands at the end and
+    is left out. `settle_matches.lua` and `queue_digests.lua` write the same.
     """
     made = _seconds(delivery.created_at)
     fields: list[Any] = [

@@ -186,7 +186,7 @@ class Names:
 
     @property
     def digests_due(self) -> str:
-        """Sorted set "digest's delivery id, subscription id[, note]", with spaces, by the moment it is due, in seconds."""
+        """Sorted set "digest's delivery id, subscription id[, note]", with spaces, by when it is due, in seconds."""
         return f"{self.prefix}digests:due"
 
     # The installation itself -------------------------------------------------------------------

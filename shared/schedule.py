@@ -96,7 +96,7 @@ PLAIN = Schedule()
 
 
 def next_digest(schedule: Schedule, now: datetime) -> datetime:
-    """Return when the next digest is due, UTC: the first full local hour or daily time after `now`, past quiet hours."""
+    """Return when the next digest is due, UTC: the first local hour or daily time after `now`, past quiet hours."""
     find = _next_time if schedule.mode == "daily" else _next_hour
     return past_quiet_hours(schedule, find(schedule, now))
 
@@ -122,14 +122,14 @@ def quiet_until(schedule: Schedule, now: datetime) -> datetime | None:
         return None
     for start, end in _quiet_times(schedule.quiet_hours, zone_of(schedule.timezone), now):
         if start <= now < end:
-            return end
+            # A changed clock may make the quiet of two days touch.
+            return quiet_until(schedule, end) or end
     return None
 
 
 def _quiet_times(quiet: QuietHours, zone: ZoneInfo, now: datetime) -> Iterator[tuple[datetime, datetime]]:
     over_midnight = quiet.end < quiet.start
-    # The latest first: where two share a moment, it is quiet until the later one ends.
-    for day in reversed(_days_around(now, zone)):
+    for day in _days_around(now, zone):
         last_day = day + DAY if over_midnight else day
         yield min(_readings(day, quiet.start, zone)), max(_readings(last_day, quiet.end, zone))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from shared.digest import DigestReady
 from shared.events import (
     FEED_HEALTH,
     PUBLISHED,
@@ -22,6 +23,8 @@ MODELS: dict[str, type[BaseModel]] = {
     PUBLISHED: ReportPublished,
     TAGGED: ReportTagged,
     FEED_HEALTH: FeedHealthChanged,
+    # Not an event: what a webhook is sent.
+    "digest.ready": DigestReady,
 }
 
 

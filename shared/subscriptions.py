@@ -78,10 +78,9 @@ class Filter(_Strict):
     @field_validator("countries")
     @classmethod
     def _codes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        codes = tuple(code.upper() for code in value)
-        if wrong := [code for code in codes if not (len(code) == 2 and code.isascii() and code.isalpha())]:
+        if wrong := [code for code in value if not (len(code) == 2 and code.isascii() and code.isalpha())]:
             raise ValueError(f"{wrong[0]!r:.20} is no country code: write two letters, as in SD for Sudan")
-        return codes
+        return tuple(code.upper() for code in value)
 
     @model_validator(mode="after")
     def _says_something(self) -> "Filter":
@@ -182,7 +181,7 @@ class Wish(_Strict):
     schedule: Schedule = Schedule()
     one_per_story: bool = Field(
         default=True,
-        description="Tell a story once, and again only when a topic or country is in it that was asked for and not told.",
+        description="Tell a story once, and again only when a topic or country is new in it that was asked for.",
     )
     fallback: Endpoint | None = Field(
         default=None,
@@ -258,8 +257,10 @@ class CompiledFilter:
             map(topic_key, self.filter.topics),
         )
         facts = (tuple(map(Fact, keys)) for keys in fields)
-        parts: list[Expression] = [AnyOf(keys) for keys in facts if keys]
-        return AllOf((*parts, self.query.root) if self.query else tuple(parts))
+        parts: list[Expression] = [AnyOf(keys) if len(keys) > 1 else keys[0] for keys in facts if keys]
+        if self.query:
+            parts.append(self.query.root)
+        return AllOf(tuple(parts)) if len(parts) > 1 else parts[0]
 
 
 def text_of(tagged: TaggedReport) -> Text:
@@ -401,7 +402,7 @@ def public_view(subscription: Subscription) -> Mapping[str, object]:
         if headers := endpoint.get("headers"):
             endpoint["headers"] = dict.fromkeys(headers, "…")
         if endpoint.get("token"):
-            endpoint["token"] = "…"
+            endpoint["token"] = "…"  # noqa: S105
     if subscription.secret and scheme_of(subscription.secret) == "v1a":
         view["public_key"] = public_key(subscription.secret)
     return view

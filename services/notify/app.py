@@ -1,6 +1,7 @@
 """notify: reports.tagged.v1 -> deliveries.v1 -> webhook, email
 
-tagged report -> find subscriptions -> decide -> owe deliveries, now or in a digest -> attempt -> delivered, or later, or given up.
+tagged report -> find subscriptions -> decide -> owe deliveries, now or in a digest
+delivery -> attempt -> delivered, or later, or given up
 """
 
 import asyncio

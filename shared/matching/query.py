@@ -29,10 +29,11 @@ from shared.matching.expression import (
     Together,
     check,
     facts_of,
+    parts_of,
     phrases_of,
     simplified,
 )
-from shared.matching.necessity import required_terms
+from shared.matching.necessity import find_required_terms, required_terms
 from shared.matching.phrases import Automaton
 from shared.matching.text import FieldName, Text
 from shared.matching.tokens import FACTS, FIELDS, OPERATORS, Token, tokens
@@ -80,12 +81,13 @@ def parse_query(text: str) -> Query:
     if len(text) > LONGEST:
         raise QueryError("the query is too long", LONGEST, f"keep it to {LONGEST} characters")
     parser = _Parser(text)
-    root = simplified(parser.parse())
+    typed = parser.parse()
+    root = simplified(typed)
     try:
         check(root)
         required_terms(root, lambda _: 1)
     except ExpressionError as e:
-        raise QueryError(e.problem, parser.first_negative, e.remedy) from e
+        raise QueryError(e.problem, parser.where_nothing_is_asked(typed), e.remedy) from e
     return Query(text, root)
 
 
@@ -97,8 +99,20 @@ class _Parser:
         self._scopes: list[FieldName] = []
         self._lists = 0
         self._negative = False
-        self.first_negative = 0
-        """Where the first term stands that must not be found."""
+        self._negated: dict[Expression, int] = {}
+        """Where each part stands that must not be found."""
+
+    def where_nothing_is_asked(self, expression: Expression) -> int:
+        """Where the first part stands by which alone the query could hold, and which asks for nothing."""
+        if expression in self._negated:
+            return self._negated[expression]
+        asking_nothing = (
+            part
+            for part in parts_of(expression)
+            if find_required_terms(simplified(part), lambda _: 1) is None
+        )
+        part = next(asking_nothing, None)
+        return self.where_nothing_is_asked(part) if part else min(self._negated.values(), default=0)
 
     def parse(self) -> Expression:
         if self._peek().kind == "end":
@@ -160,7 +174,10 @@ class _Parser:
         negated, token = self._negative != outside, self._take()
         part = self._positive(token, depth)
         self._negative = outside
-        return Not(part) if negated else part
+        if negated:
+            part = Not(part)
+            self._negated.setdefault(part, token.position)
+        return part
 
     def _positive(self, token: Token, depth: int) -> Expression:
         if token.kind == "OF":
@@ -214,8 +231,6 @@ class _Parser:
             raise QueryError(
                 "too many terms", token.position, f"keep to {MOST_TERMS}, or make two subscriptions"
             )
-        if self._negative and not self.first_negative:
-            self.first_negative = token.position
         self._terms += 1
         if token.field in FACTS:
             return Fact(FACTS[token.field](token.phrase), token.text)

@@ -13,7 +13,7 @@ USUAL_DISTANCE = 10
 
 FIELDS: dict[str, FieldName] = {"title": "title", "text": "text"}
 FACTS = {"topic": topic_key, "country": country_key}
-_OPERATOR = re.compile(r"AND|OR|NOT|SAME|O?NEAR(?:/(?P<distance>\d*))?")
+_OPERATOR = re.compile(r"AND|OR|NOT|SAME|O?NEAR(?:/(?P<distance>.*))?")
 # What a mail program or a phone makes of a straight quote.
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
 _TOKEN = re.compile(
@@ -77,7 +77,8 @@ def _token(match: re.Match[str], text: str) -> Token:
 
 def _operator(match: re.Match[str], position: int) -> Token:
     kind, distance = match[0].partition("/")[0], match["distance"]
-    number = USUAL_DISTANCE if distance is None else int(distance[:9] or 0)
+    given = int(distance[:9]) if distance and distance.isascii() and distance.isdigit() else 0
+    number = USUAL_DISTANCE if distance is None else given
     if not 1 <= number <= FARTHEST:
         raise QueryError(f"no distance in {match[0]}", position, f"write {kind}/1 to {kind}/{FARTHEST}")
     return Token(kind, position, number=number)

@@ -79,7 +79,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def subscribe(world: World, who: str, wanted: dict[str, Any]) -> str:
     """Set an alert by the API; return the subscription's id once it is active."""
     async with aiohttp.ClientSession(world.api) as session:
-        wish = {"name": who, "filter": wanted, "channel": {"type": "webhook", "url": world.sink.url(who)}}
+        wish = {
+            "name": who,
+            "filter": wanted,
+            "channel": {"type": "webhook", "url": world.sink.url(who)},
+            # The reports are as alike as those of one story.
+            "one_per_story": False,
+        }
         async with session.post("/v1/subscriptions", json=wish) as answer:
             assert answer.status == 201, await answer.text()
             created = await answer.json()

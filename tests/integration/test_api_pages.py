@@ -5,7 +5,7 @@ import html
 import re
 import socket
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -512,3 +512,69 @@ async def reachable(port):
                 await writer.wait_closed()
                 return
             await asyncio.sleep(0.02)
+
+
+# Changing an alert ------------------------------------------------------------------------------
+
+CHANGED = {"topics": "displacement", "query": "fled", "countries": "Sudan, td", "name": "Crossings"}
+
+
+async def test_the_form_of_the_manage_page_changes_everything_it_shows_and_nothing_else(api):
+    made = await subscribed(api, state="active")
+    expiry = datetime(2030, 1, 1, tzinfo=UTC)
+    await SubscriptionStore(api.bus).update(
+        made,
+        lambda it: it.model_copy(update={"schedule": it.schedule.model_copy(update={"expires_at": expiry})}),
+    )
+    when = {
+        "mode": "daily",
+        "at": "07:30",
+        "timezone": "Africa/Khartoum",
+        "quiet_from": "22:00",
+        "quiet_to": "06:00",
+    }
+    page = await pressed(api, made, "change", **CHANGED, **when, stories="every")
+    assert "a daily digest at 07:30; quiet from 22:00 to 06:00 (Africa/Khartoum)" in page
+    assert "reports on Displacement in Sudan or Chad" in page
+    changed = await api.stored(made)
+    assert (changed.filter.countries, changed.one_per_story, changed.schedule.expires_at) == (
+        ("SD", "TD"),
+        False,
+        expiry,
+    )
+    assert changed.state == "active"
+
+
+async def test_what_is_wrong_in_a_change_stands_beside_its_field(api):
+    made = await subscribed(api, state="active")
+    wrong = {"countries": "Atlantis", "timezone": "Mars", "mode": "daily"}
+    page = await pressed(api, made, "change", 422, topics="aid", **wrong)
+    assert re.search(r'id="error-countries">[^<]*Atlantis', page)
+    assert re.search(r'id="error-timezone">[^<]*no time zone', page)
+    assert (await api.stored(made)).filter.countries == ()
+
+
+async def test_another_mail_address_is_asked_for_on_the_page(api):
+    made = await subscribed(api, state="active")
+    page = await pressed(api, made, "change", topics="aid", address="other@example.org")
+    assert "Both mail addresses were written to" in page
+    assert "waits for the consent of the old address and the new address" in page
+
+
+async def test_a_snooze_begins_and_ends_by_a_button(api):
+    made = await subscribed(api, state="active")
+    assert "Snoozed: nothing is sent" in await pressed(api, made, "snooze-week")
+    until = (await api.stored(made)).schedule.snooze_until
+    assert timedelta(days=6) < until - datetime.now(UTC) < timedelta(days=8)
+    assert "Awake again" in await pressed(api, made, "wake")
+    assert (await api.stored(made)).schedule.snooze_until is None
+
+
+async def test_all_that_is_held_is_had_as_a_file(api):
+    made = await subscribed(api)
+    key = (await api.link("manage", made)).split("key=")[1]
+    async with api.post(f"/manage/{made}/export", data={"key": key}) as response:
+        assert made in response.headers["Content-Disposition"]
+        assert (await response.json())["subscription"]["channel"]["address"] == "duty@example.org"
+    async with api.post(f"/manage/{made}/export", data={"key": "wrong"}) as response:
+        assert response.status == 403

@@ -334,6 +334,24 @@ async def test_everything_that_is_held_is_exported_and_erased(api):
     assert await api.bus.redis.zcard(names.digests_due) == 0
 
 
+async def test_new_webhooks_of_one_host_are_not_tried_without_end(api, tmp_path):
+    api.configure(api.bus, tmp_path, signups_per_hour=1000)
+    wishes = [WISH | {"channel": HOOK | {"url": f"https://victim.example/{number}"}} for number in range(100)]
+    await asyncio.gather(*(api.json_of("POST", "/v1/subscriptions", 201, json=wish) for wish in wishes))
+    problem = await problem_of(api, wishes[0], 429)
+    assert "test events an hour" in problem["detail"]
+    await sign_up(api)
+
+
+async def test_what_waits_for_its_digest_is_not_sent_before(api):
+    path, made, owner = await sign_up(api, schedule={"mode": "daily"})
+    await set_state(api, made["id"], "active")
+    await told(api, made["id"], make_tagged(fresh_report(), aid=("fled",)))
+    [delivery] = [each for each in await DeliveryLog(api.bus).newest(made["id"]) if each.kind == "report"]
+    problem = await api.json_of("POST", f"{path}/deliveries/{delivery.id}/retry", 409, headers=owner)
+    assert problem["detail"] == "it waits for its digest"
+
+
 # Explanations -----------------------------------------------------------------------------------
 
 
@@ -359,7 +377,7 @@ async def explained(api, made, report):
 
 async def test_what_is_written_down_is_what_is_explained(api):
     schedule = {"quiet_hours": {"from": "00:00", "to": "23:59"}, "timezone": "Asia/Kathmandu"}
-    path, made, owner = await sign_up(api, schedule=schedule)
+    _, made, _ = await sign_up(api, schedule=schedule)
     await set_state(api, made["id"], "active")
     first, second = fresh_report(), fresh_report()
     await told(api, made["id"], make_tagged(first, aid=("fled",)))

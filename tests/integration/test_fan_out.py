@@ -1,25 +1,38 @@
 """What becomes of a report, on a real Redis: told once, held for a digest, held back, told again when it changed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import Environment
 
-from services.notify.adapters.cases import Wanting
+from services.notify.adapters.cases import Cases, Wanting
+from services.notify.adapters.deliverer import Deliverer
 from services.notify.adapters.digests import Digests
+from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.fan_out import FanOut
+from services.notify.adapters.mail_budget import MailBudget
+from services.notify.adapters.renderer import Renderer
+from services.notify.channels.chat import ChatChannel
+from services.notify.channels.email import OutboxChannel
+from services.notify.core.channel import Sent, WebhookMessage
+from services.notify.core.lanes import Lanes
+from shared.address_guard import AddressGuard
 from shared.bus import Bus
 from shared.decision import news_of, terms_of
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
-from shared.digest import Digest
+from shared.digest import Digest, DigestReady
 from shared.events import Story, TaggedReport
 from shared.holdings import Holdings
+from shared.report_store import ReportStore
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import CompiledFilter, Filter, Subscription, WebhookEndpoint, document_of
+from shared.subscriptions import CompiledFilter, Filter, Links, Subscription, WebhookEndpoint, document_of
 from tests.builders import make_report, make_tagged, store_reports
+from tests.processes import until
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -31,6 +44,7 @@ def make_subscription(name: str = "a", **more: Any) -> Subscription:
         "channel": WebhookEndpoint(type="webhook", url="https://ok.example/"),
         "state": "active",
         "token_hash": "",
+        "secret": "whsec_" + "A" * 44,
         "created_at": NOW - timedelta(days=1),
         "changed_at": NOW,
     }
@@ -80,9 +94,53 @@ class Teller:
         return digest
 
 
+@dataclass
+class FakeChannel:
+    """Remembers what it was given."""
+
+    sent: list[WebhookMessage] = field(default_factory=list)
+
+    async def send(self, message: WebhookMessage, endpoint: WebhookEndpoint) -> Sent:
+        self.sent.append(message)
+        return Sent(204, "taken")
+
+
+async def deliver(teller: Teller, channel: FakeChannel) -> None:
+    """Do what notify does with each entry of the queue."""
+    bus = teller.bus
+    reports, links = ReportStore(bus.redis, bus.names), Links("http://x", b"k")
+    renderer = Renderer(reports, links, "a@b.example", Environment(), Digests(bus))
+    deliverer = Deliverer(
+        bus=bus,
+        subscriptions=SubscriptionStore(bus),
+        deliveries=teller.log,
+        cases=Cases(bus),
+        renderer=renderer,
+        webhooks=channel,
+        mails=OutboxChannel(Path("nowhere")),
+        chats=ChatChannel(AddressGuard(), lambda: NOW, deadline=1, user_agent="Tocsin"),
+        endpoints=Endpoints(bus, at_once=2, rate=1000, mails_at_once=2, mail_rate=1000),
+        lanes=Lanes(10),
+        schedule=(1.0,),
+        disable_after_days=5,
+        mail_budget=MailBudget(bus, 10),
+    )
+    consumer = bus.subscribe_batches(bus.names.deliveries, "notify", deliverer.on_deliveries)
+    await consumer.ensure_group()
+    await bus.broker.start()
+
+    async def all_settled() -> bool:
+        [group] = await bus.redis.xinfo_groups(bus.names.deliveries)
+        last = (await bus.redis.xinfo_stream(bus.names.deliveries))["last-generated-id"]
+        return bool(group["last-delivered-id"] == last and group["pending"] == 0)
+
+    await until(all_settled)
+    await consumer.stop()
+
+
 @pytest.fixture
-async def teller(bus: Bus) -> AsyncIterator[Teller]:
-    yield Teller(bus)
+def teller(bus: Bus) -> Teller:
+    return Teller(bus)
 
 
 async def test_a_match_is_told_once_however_often_the_report_is_read(teller: Teller) -> None:
@@ -121,6 +179,14 @@ async def test_a_revision_is_an_update_only_if_headline_or_figures_changed(telle
     assert [each.is_update for each in await teller.deliveries(unwanting)] == [False]
     [update] = [each for each in await teller.deliveries(subscription) if each.is_update]
     assert update.refers_to == tagged.report.id
+
+
+async def test_an_older_revision_that_is_read_again_is_no_update(teller: Teller) -> None:
+    subscription, first = make_subscription(), seen_now(text="Some 300 fled.")
+    second = revised(first, text="Some 450 fled.")
+    for each in (first, second, first):
+        await teller.tell(each, subscription)
+    assert len(await teller.queued()) == 2
 
 
 async def test_what_is_held_becomes_one_digest_when_it_is_due(teller: Teller) -> None:
@@ -164,6 +230,38 @@ async def test_what_is_over_the_limit_of_an_hour_waits_for_its_end(teller: Telle
     await asyncio.gather(*(teller.tell(seen_now(), subscription) for _ in range(5)))
     assert len(await teller.queued()) == 2
     assert await teller.decisions(subscription) == ["now"] * 2 + ["over_limit"] * 3
+
+
+async def test_a_digest_goes_out_as_one_webhook(teller: Teller) -> None:
+    subscription = make_subscription(schedule={"mode": "hourly"})
+    await SubscriptionStore(teller.bus).add(subscription)
+    for number in range(2):
+        await teller.tell(seen_now(f"Report {number}"), subscription)
+    await teller.fan_out.queue_digests(NOW + timedelta(hours=2))
+    channel = FakeChannel()
+    await deliver(teller, channel)
+    [message] = channel.sent
+    body = DigestReady.model_validate_json(message.body)
+    assert (body.data.digest.count, body.data.digest.id) == (2, message.id)
+    delivery = await teller.log.get(message.id)
+    assert delivery is not None
+    assert delivery.state == "delivered"
+    assert not await teller.bus.redis.exists(teller.bus.names.digest_content(message.id))
+
+
+@pytest.mark.parametrize("silent", ["quiet", "snoozed"])
+async def test_what_was_owed_before_waits_for_the_end_of_the_silence(teller: Teller, silent: str) -> None:
+    subscription = make_subscription()
+    await teller.tell(seen_now(), subscription)
+    local = NOW - timedelta(minutes=5), NOW + timedelta(minutes=30)
+    quiet = {"from": f"{local[0]:%H:%M}", "to": f"{local[1]:%H:%M}"}
+    schedule = {"quiet_hours": quiet} if silent == "quiet" else {"snooze_until": NOW + timedelta(minutes=30)}
+    await SubscriptionStore(teller.bus).add(make_subscription(schedule=schedule))
+    channel = FakeChannel()
+    await deliver(teller, channel)
+    assert channel.sent == []
+    assert await teller.log.queue_due(NOW + timedelta(minutes=28)) == 0
+    assert await teller.log.queue_due(NOW + timedelta(minutes=31)) == 1
 
 
 async def test_nothing_of_a_digest_is_left_when_its_subscription_is_removed(teller: Teller) -> None:

@@ -1,5 +1,7 @@
 """A subscriber's query: read, refused with a reason, matched with evidence."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,6 +163,29 @@ def test_a_query_that_cannot_be_read_is_refused_where_it_goes_wrong(query: str, 
     with pytest.raises(QueryError, match=message) as caught:
         parse_query(query)
     assert caught.value.position == position
+
+
+@pytest.mark.parametrize("query", (Path(__file__).parent / "malformed_queries.txt").read_text().splitlines())
+def test_each_of_a_hundred_malformed_queries_is_refused_with_a_position(query: str):
+    with pytest.raises(QueryError, match=r" at character \d+: ") as refused:
+        parse_query(query)
+    assert 0 <= refused.value.position <= len(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "culprit"),
+    [
+        ("x NOT (a OR b) OR -c", "c"),
+        ("a b (c OR NOT d) -e OR -f", "f"),
+        ("(a OR NOT b) OR c", "b"),
+        ("a OR (b OR (c OR NOT (d e)))", "(d"),
+        ("-a -b", "a"),
+    ],
+)
+def test_where_nothing_is_asked_for_the_error_points_at_it(query: str, culprit: str):
+    with pytest.raises(QueryError, match="nothing here says what to find") as refused:
+        parse_query(query)
+    assert query[refused.value.position :].startswith(culprit)
 
 
 def test_as_many_terms_and_levels_as_allowed_are_read():

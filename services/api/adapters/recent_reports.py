@@ -71,8 +71,9 @@ class RecentReports:
             try:
                 answer = await self._bus.redis.xread({stream: cursor}, block=BLOCK_MS, count=PAGE)
                 for _, rows in answer or ():
-                    for cursor, fields in rows:
+                    for _, fields in rows:
                         self._take_event(fields)
+                    cursor = rows[-1][0]
             except RedisError as e:
                 log.warning("reports not followed for now", error=str(e))
                 await asyncio.sleep(1)

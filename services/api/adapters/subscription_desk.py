@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from secrets import compare_digest
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from services.api.adapters.feed_list import read_titles
 from services.api.adapters.limits import Limits
@@ -52,6 +53,7 @@ from shared.subscriptions import (
 
 HOUR, DAY = 3600, 86400
 CONFIRMATIONS_A_DAY = 5
+HOOKS_AN_HOUR = 100
 TESTS_AN_HOUR = 10
 RETRIES_AN_HOUR = 60
 REPLAYS_AN_HOUR = 6
@@ -120,7 +122,7 @@ class SubscriptionDesk:
             detail=f"at most {self._signups_per_hour} sign-ups an hour from one address",
         )
         for endpoint in (wish.channel, wish.fallback):
-            await self._limit_mail(endpoint)
+            await self._limit_confirmations(endpoint)
         keys = make_keys(secrets.token_bytes(68))
         subscription = new_subscription(wish, keys, _now())
         await self.store.add(subscription)
@@ -133,7 +135,7 @@ class SubscriptionDesk:
     async def change(self, subscription: Subscription, change: Change) -> Changed:
         """Return the changed subscription.
 
-        A new webhook makes it pending, and the first has a new secret; a new mail address has to agree, and the old one.
+        A new webhook makes it pending, and the first has a new secret; a new mail address has to agree, and so the old.
         """
         wanted = change.applied(subscription)
         # What stays was checked when it was new: a topic may have gone since.
@@ -144,7 +146,7 @@ class SubscriptionDesk:
         values["secret"] = secret_for(wish, secrets.token_bytes(32), subscription.secret)
         moves, moves_fallback = wish.channel != subscription.channel, wish.fallback != subscription.fallback
         if moves_fallback:
-            await self._limit_mail(wish.fallback)
+            await self._limit_confirmations(wish.fallback)
             values["fallback_confirmed"] = False
         if isinstance(wish.channel, EmailEndpoint) and moves:
             del values["channel"]
@@ -152,6 +154,7 @@ class SubscriptionDesk:
         if moves or moves_fallback:
             await self._limit_tests(subscription)
         if moves:
+            await self._limit_confirmations(wish.channel)
             values |= {"state": "pending", "reason": "", "move": None}
         changed = await self._update(subscription, lambda current: current.model_copy(update=values))
         if moves:
@@ -165,7 +168,7 @@ class SubscriptionDesk:
     ) -> Subscription:
         asked_to_move(subscription, new, _now())
         await self._limit_tests(subscription)
-        await self._limit_mail(new)
+        await self._limit_confirmations(new)
         asked = await self._update(
             subscription, lambda current: asked_to_move(current.model_copy(update=values), new, _now())
         )
@@ -207,7 +210,7 @@ class SubscriptionDesk:
         await self._limit_tests(subscription)
         if not must_ask_again(subscription):
             return await self._owe("test", subscription)
-        await self._limit_mail(subscription.channel)
+        await self._limit_confirmations(subscription.channel)
         pending = await self._update(
             subscription,
             lambda current: moved(current, "pending", _now()) if current.state == "disabled" else current,
@@ -225,7 +228,9 @@ class SubscriptionDesk:
         delivery = await self.log.get(delivery_id) if _DELIVERY_ID.fullmatch(delivery_id) else None
         if delivery is None or delivery.subscription != subscription.id:
             raise NotFound("this subscription has no such delivery")
-        if delivery.kind == "confirm":
+        if delivery.state == "held":
+            raise Conflict("it waits for its digest")
+        if delivery.kind in ("confirm", "move_from", "move_to"):
             raise Conflict("a confirmation is not sent again as it was; ask for a test")
         if subscription.state != "active":
             raise Conflict(f"the subscription is {subscription.state}: nothing is sent")
@@ -320,8 +325,18 @@ class SubscriptionDesk:
             for source in unknown
         ]
 
-    async def _limit_mail(self, endpoint: Endpoint | None) -> None:
-        if isinstance(endpoint, EmailEndpoint):
+    async def _limit_confirmations(self, endpoint: Endpoint | None) -> None:
+        if endpoint is None:
+            return
+        if not isinstance(endpoint, EmailEndpoint):
+            await self._limits.take(
+                "hooks",
+                urlsplit(endpoint.url).hostname or "",
+                most=HOOKS_AN_HOUR,
+                seconds=HOUR,
+                detail=f"at most {HOOKS_AN_HOUR} test events an hour go to new webhooks of one host",
+            )
+        else:
             await self._limits.take(
                 "mails",
                 endpoint.address.lower(),

@@ -27,7 +27,7 @@ _WORDS: dict[str, str] = {
     "in_digest": "It waits for the digest that is due {due}.",
     "held_by_quiet_hours": "It is held by the quiet hours until {due}.",
     "over_the_limit": "More came in that hour than are wanted at once; it waits for the digest that is due {due}.",
-    "same_story": "The same story was told before, and there is no topic or country in it that was asked for and not told.",
+    "same_story": "The same story was told before, and no topic or country is new in it that was asked for.",
     "same_news": "It was told before, and this revision changes neither its headline nor a figure.",
     "no_updates": "It was told before, and updates are not wanted.",
     "paused": "The subscription is paused: {detail}",
@@ -35,7 +35,7 @@ _WORDS: dict[str, str] = {
     "disabled": "The subscription is switched off: {detail}",
     "snoozed": "It came while the subscription was snoozed.",
     "expired": "It came after the subscription had expired.",
-    "older_than_subscription": "It is older than the subscription, or came before that was switched on or changed last.",
+    "older_than_subscription": "It came before the subscription was made, switched on or changed last.",
     "not_matched": "The filter does not hold for it.",
     "not_yet": "The filter holds for it, and nothing is written about it: it has just come, or long ago.",
 }

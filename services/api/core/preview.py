@@ -1,4 +1,4 @@
-"""What a wish would have brought in the last days: the same decisions that notify makes, on reports that came already."""
+"""What a wish would have brought in the last days: the decisions that notify makes, on reports that came already."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -116,7 +116,7 @@ def summed_up(
     now: datetime,
     zone: str,
 ) -> Preview:
-    """Return the figures. `since` is when the oldest report came that is kept: there may be fewer days than asked for."""
+    """Return the figures. `since` is when the oldest report came: there may be fewer days than asked for."""
     told = imagined.told
     covered = max(1.0, (now - max(since, now - timedelta(days=days))) / timedelta(days=1))
     a_day = round(len(told) / covered, 1)

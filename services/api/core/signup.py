@@ -57,7 +57,7 @@ def new_subscription(wish: Wish, keys: Keys, now: datetime) -> Subscription:
 
 
 def secret_for(wish: Wish, thirty_two_bytes: bytes, had: str | None = None) -> str | None:
-    """Return the secret that signs a wish's webhooks: the one it had, if that is of the right kind; None if it has none."""
+    """Return the secret that signs a wish's webhooks, the one it had if that is of the right kind; or None."""
     hooks = [each for each in (wish.channel, wish.fallback) if isinstance(each, WebhookEndpoint)]
     if not hooks:
         return had
@@ -153,7 +153,7 @@ def source_of(host: str) -> str:
 
 
 def moved(subscription: Subscription, state: State, now: datetime) -> Subscription:
-    """Return the subscription in another state, without a reason; one that is switched on tells what comes from now on."""
+    """Return it in another state, without a reason; one that is switched on tells what comes from now on."""
     since = now if state == "active" else subscription.since
     changes = {"state": state, "reason": "", "changed_at": now, "since": since}
     return subscription.model_copy(update=changes)

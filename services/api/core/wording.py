@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from shared.countries import country_names
-from shared.delivery import Delivery
+from shared.delivery import Delivery, Kind
 from shared.schedule import Schedule
 from shared.subscriptions import ChatEndpoint, EmailEndpoint, Endpoint, Filter, Subscription
 
@@ -17,12 +17,14 @@ STATES = {
     "paused": "paused",
     "disabled": "switched off",
 }
-KINDS = {
+KINDS: dict[Kind, str] = {
     "report": "report",
     "digest": "digest",
     "confirm": "confirmation",
     "test": "test",
     "notice": "notice",
+    "move_from": "question to the old address",
+    "move_to": "question to the new address",
 }
 DELIVERY_STATES = {
     "pending": "on its way",
@@ -35,7 +37,6 @@ DELIVERY_STATES = {
 NOT_SENT = {
     "same_story": "the same story was told before",
     "snoozed": "it came while the alert was snoozed",
-    "expired": "the alert had expired",
     "older": "it is older than the alert",
 }
 

@@ -97,6 +97,8 @@ async def report(report_id: str, parts: PartsOf, subscription: str = "", key: st
         view=_view(Hit(tagged), topics),
         titles=numbered(topics),
         explained=explained,
+        # One field counts the reports; each other is a source.
+        sources=int(await parts.bus.redis.hlen(parts.bus.names.story(tagged.story.id))) - 1,
     )
 
 

@@ -10,7 +10,7 @@ from services.api.adapters.subscription_desk import SignedUp
 from services.api.core.form import AlertForm, errors_by_field, wish_fields
 from services.api.core.preview import Preview
 from services.api.core.problem import Closed, FieldError, Invalid, NotReady, Problem, TooMany, field_errors
-from services.api.core.wording import endpoint_in_words, filter_in_words
+from services.api.core.wording import endpoint_in_words, filter_in_words, schedule_in_words
 from services.api.web.parts import HostOf, Parts, PartsOf
 from services.api.web.preview_routes import Typed, form_preview
 from shared.catalogue import followable
@@ -83,6 +83,7 @@ async def _what_happens_next(parts: Parts, made: SignedUp) -> HTMLResponse:
         is_mail=is_mail,
         endpoint=endpoint_in_words(subscription.channel),
         wanted=filter_in_words(subscription.filter, titles, {}),
+        schedule=schedule_in_words(subscription.schedule),
         outbox=parts.settings.outbox,
         mail_from=parts.settings.mail_from,
         secret=subscription.secret,

@@ -9,7 +9,7 @@ A crash in between is mended by doing it all again: what is written says up to w
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,8 +43,9 @@ class _Case(NamedTuple):
 class FanOut:
     """Writes what becomes of a report for those whose filters hold for it."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._bus = bus
+        self._clock = clock
         self._settle: Any = None
         self._queue: Any = None
 
@@ -56,7 +57,7 @@ class FanOut:
             async with turns:
                 cases = [_first_case(terms) for terms in chunk]
                 while cases:
-                    cases = await self._settled(news, cases, datetime.now(UTC))
+                    cases = await self._settled(news, cases, self._clock())
 
         await asyncio.gather(*(settle(wanting[at : at + CHUNK]) for at in range(0, len(wanting), CHUNK)))
 
@@ -137,7 +138,9 @@ def _item(case: _Case, news: News, decision: Decision) -> tuple[object, ...]:
     main = delivery_id(subscription, news.report)
     sends = decision.verdict in SENT
     record = update_id(subscription, news.report, news.revision) if decision.is_update else main
-    writes = sends or (case.memory.earlier is None and decision.verdict != "not_active")
+    was_told = case.memory.earlier is not None and case.memory.earlier.was_told
+    # Of one that has expired nothing is kept: it may go on matching for ever.
+    writes = sends or (not was_told and decision.verdict not in ("not_active", "expired"))
     digest = digest_id(subscription, decision.due) if sends and decision.due else ""
     return (
         subscription, main, case.told, case.earlier, case.sent,

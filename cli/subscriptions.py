@@ -1,0 +1,165 @@
+"""`tocsin subscriptions`: see, pause, remove, carry from one installation to another."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from cli.session import fail, with_bus
+from shared.bus import Bus
+from shared.holdings import Holdings
+from shared.subscription_store import SubscriptionStore
+from shared.subscriptions import EmailEndpoint, Subscription, public_view
+
+subscriptions = typer.Typer(no_args_is_help=True, help="Subscriptions, for operators.")
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+To = Annotated[str | None, typer.Option("--to", help="Only those that go to this mail address or URL.")]
+
+
+@subscriptions.command("list")
+def list_subscriptions(to: To = None) -> None:
+    """Show every subscription: id, state, channel, schedule, filter."""
+
+    async def show(bus: Bus) -> None:
+        table = Table("id", "state", "channel", "sends", "name", "filter")
+        for each in sorted(await SubscriptionStore(bus).all(), key=lambda each: each.created_at):
+            if to and to.lower() != address_of(each).lower():
+                continue
+            filter_ = json.dumps(
+                each.filter.model_dump(exclude_defaults=True, mode="json"), ensure_ascii=False
+            )
+            table.add_row(each.id, each.state, each.channel.type, each.schedule.mode, each.name, filter_)
+        Console().print(table)
+
+    with_bus(show)
+
+
+def address_of(subscription: Subscription) -> str:
+    """Return where it goes."""
+    channel = subscription.channel
+    return channel.address if isinstance(channel, EmailEndpoint) else channel.url
+
+
+@subscriptions.command("show")
+def show_subscription(
+    subscription_id: str,
+    everything: Annotated[bool, typer.Option("--all", help="With all else that is held about it.")] = False,
+) -> None:
+    """Print a subscription as JSON, without its secrets."""
+
+    async def show(bus: Bus) -> None:
+        found = _found(await SubscriptionStore(bus).get(subscription_id), subscription_id)
+        held = await Holdings(bus).of(found) if everything else public_view(found)
+        print(json.dumps(held, indent=2, ensure_ascii=False))
+
+    with_bus(show)
+
+
+@subscriptions.command("pause")
+def pause_subscription(subscription_id: str) -> None:
+    """Pause a subscription until its owner resumes it."""
+
+    def paused(subscription: Subscription) -> Subscription:
+        # A pending one that could be paused could be resumed, without its owner ever having answered.
+        if subscription.state != "active":
+            fail(f"{subscription_id} is {subscription.state}; only an active subscription can be paused")
+        changes = {"state": "paused", "reason": "paused by the operator", "changed_at": datetime.now(UTC)}
+        return subscription.model_copy(update=changes)
+
+    async def pause(bus: Bus) -> None:
+        _found(await SubscriptionStore(bus).update(subscription_id, paused), subscription_id)
+        print(f"{subscription_id} is paused")
+
+    with_bus(pause)
+
+
+@subscriptions.command("remove")
+def remove_subscription(subscription_id: str) -> None:
+    """Remove a subscription for good, and erase everything that is held about it."""
+
+    async def remove(bus: Bus) -> None:
+        if not await SubscriptionStore(bus).remove(subscription_id):
+            fail(f"there is no subscription {subscription_id}")
+        await Holdings(bus).erase(subscription_id)
+        print(f"{subscription_id} is removed")
+
+    with_bus(remove)
+
+
+@subscriptions.command("export")
+def export_subscriptions() -> None:
+    """Print every subscription as a JSON line, secrets and all, for `import`. Keep it as you keep passwords."""
+
+    async def export(bus: Bus) -> None:
+        async for each in SubscriptionStore(bus).each():
+            print(each.model_dump_json())
+
+    with_bus(export)
+
+
+@subscriptions.command("import")
+def import_subscriptions(
+    path: Annotated[str, typer.Argument(help="JSON lines as `export` prints them; - for standard input.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Overwrite those that are there already.")
+    ] = False,
+) -> None:
+    """Take in subscriptions, as they were exported. One wrong line, and nothing is taken in."""
+    try:
+        with nullcontext(sys.stdin) if path == "-" else Path(path).open(encoding="utf-8") as lines:
+            read = read_subscriptions(lines)
+    except (OSError, ValueError) as e:
+        fail(f"{path}: {e}")
+
+    async def take_in(bus: Bus) -> None:
+        store, added, left = SubscriptionStore(bus), 0, 0
+        for subscription in read:
+            if await store.get(subscription.id) is None:
+                await store.add(subscription)
+            elif replace:
+                await store.update(subscription.id, _becomes(subscription))
+            else:
+                left += 1
+                continue
+            added += 1
+        print(f"{added} taken in, {left} left as they are")
+
+    with_bus(take_in)
+
+
+def _becomes(subscription: Subscription) -> Callable[[Subscription], Subscription]:
+    return lambda _: subscription
+
+
+def read_subscriptions(lines: Iterable[str]) -> list[Subscription]:
+    """Return the subscriptions of JSON lines; raise ValueError that names the first wrong line."""
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            subscription = Subscription.model_validate_json(line)
+        except ValidationError as e:
+            first = e.errors(include_input=False, include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ValueError(f"line {number}: {where}: {first['msg']}") from e
+        if not _ID.fullmatch(subscription.id):
+            raise ValueError(f"line {number}: id: letters, digits, - and _ only")
+        found.append(subscription)
+    return found
+
+
+def _found(subscription: Subscription | None, subscription_id: str) -> Subscription:
+    if subscription is None:
+        fail(f"there is no subscription {subscription_id}; `tocsin subscriptions list` shows them")
+    return subscription

@@ -1,0 +1,129 @@
+"""The API asked with what its own description allows, and with much that it does not: never a 5xx.
+
+The fuzzer finds the limits of each field in /openapi.json; what no description tells is asked below by hand.
+"""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from tests.builders import make_report, make_tagged, store_reports
+
+pytest_plugins = ("tests.api_fixtures",)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOOK = {"type": "webhook", "url": "https://hooks.example.org/tocsin"}
+
+
+async def fuzz(api, tmp_path, *options: str) -> None:
+    """Let schemathesis ask this api, as an owner and operator."""
+    api.configure(api.bus, tmp_path, signups_per_hour=1_000_000, admin_token="s3cret")
+    await api.recent.load()
+    await store_reports(api.bus, [make_tagged(make_report(), aid=("fled",))])
+    made = await api.json_of(
+        "POST", "/v1/subscriptions", 201, json={"filter": {"topics": ["aid"]}, "channel": HOOK}
+    )
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{api.address}/openapi.json"),
+        *(
+            "--checks",
+            "not_a_server_error",
+            "--no-color",
+            "--warnings",
+            "off",
+            "--suppress-health-check",
+            "all",
+        ),
+        *(
+            "--header",
+            f"Authorization: Bearer {made['manage_token']}",
+            "--seed",
+            "1",
+            "--generation-database",
+            "none",
+        ),
+        *("--request-timeout", "10", "--exclude-path-regex", "^/(readyz|v1/events)", *options),
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()[-4000:]
+
+
+@pytest.mark.soak
+async def test_no_request_by_its_description_makes_the_api_fail(api, tmp_path):
+    await fuzz(api, tmp_path, "--max-examples", "60", "--max-time", "40")
+
+
+async def test_what_is_asked_of_the_forms_of_wishes_never_makes_the_api_fail(api, tmp_path):
+    wishes = ("--include-path", "/v1/preview", "--include-path", "/v1/subscriptions")
+    await fuzz(api, tmp_path, *wishes, "--phases", "fuzzing", "--max-examples", "8")
+
+
+def nested(depth: int) -> dict[str, Any]:
+    inside: dict[str, Any] = {}
+    for _ in range(depth):
+        inside = {"filter": inside}
+    return inside
+
+
+WISH = {"filter": {"topics": ["aid"]}, "channel": HOOK}
+HUGE = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "said"),
+    [
+        ({"filter": {"query": " OR ".join(f"w{n}" for n in range(201))}}, 422, "too many terms at character"),
+        ({"filter": {"query": " ".join(f"w{n}" for n in range(10_000))}}, 422, "too long at character 2001"),
+        ({"filter": {"topics": ["aid"] * 10_000}}, 413, "at most"),
+        ({"filter": {"topics": ["aid"] * 51}}, 422, "at most 50"),
+        ({"filter": {"query": "ab*"}}, 422, "at character 1: write at least 3"),
+        ({"filter": {"query": "aid OR -food"}}, 422, "only what not to at character 9"),
+        ({"filter": {"query": "fled country:ZZ"}}, 422, "'ZZ' is no country"),
+        ({"filter": {"query": "fled topic:floods"}}, 422, "unknown topic 'floods' at character 6"),
+        ({"filter": {"query": "(" * 1500 + "a" + ")" * 400}}, 422, "too deep"),
+        ({"filter": {"countries": ["ZZ"]}}, 422, "'ZZ' is no country"),
+        ({"filter": {"countries": ["Sudan"]}}, 422, "no country code"),
+        ({"filter": {"topics": ["a\u0000\u202e\U0001f600"]}}, 422, "unknown topic"),
+        ({"filter": {"query": "\u202e\u200b\ufeff"}}, 422, "no letter or digit"),
+        ({"filter": {"sources": ["\ud83d\ude00" * 50]}}, 422, "no feed has the id"),
+        ({"name": HUGE}, 413, "at most 65536 bytes"),
+        ({"name": "x" * 121}, 422, "at most 120"),
+        ({"schedule": {"timezone": "Mars/Olympus"}}, 422, "no time zone"),
+        ({"schedule": {"timezone": "../../../etc/passwd"}}, 422, "no time zone"),
+        ({"schedule": {"timezone": "x" * 61}}, 422, "at most 60"),
+        ({"schedule": {"mode": "daily", "at": "25:00"}}, 422, "no time of day"),
+        ({"schedule": {"quiet_hours": {"from": "22:00", "to": "22:00"}}}, 422, "name two times"),
+        ({"schedule": {"expires_at": "9999-12-31T23:59:59-23:59"}}, 422, "this century"),
+        ({"filter": nested(20)}, 422, "Extra inputs"),
+        ({"filter": nested(5000)}, 400, "parsing the body"),
+    ],
+)
+async def test_what_is_too_much_or_nonsense_is_refused_in_words(api, changes, status, said):
+    body = json.dumps(WISH | changes) if "filter" not in changes else dumped(changes)
+    headers = {"Content-Type": "application/json"}
+    problem = await api.json_of("POST", "/v1/subscriptions", status, data=body, headers=headers)
+    assert (problem["status"], said in problem["detail"]) == (status, True), problem["detail"][:300]
+
+
+def dumped(changes: dict[str, Any]) -> str:
+    """JSON however deep: the standard library's writer ends where Python's stack does."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    try:
+        return json.dumps(WISH | changes)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+async def test_lone_surrogates_are_no_text(api):
+    body = json.dumps(WISH).replace("aid", "\\ud800")
+    headers = {"Content-Type": "application/json"}
+    async with api.post("/v1/subscriptions", data=body, headers=headers) as response:
+        assert 400 <= response.status < 500
+        assert response.content_type == "application/problem+json"
