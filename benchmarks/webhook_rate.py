@@ -36,6 +36,7 @@ def subscription_to(url: str, number: int, now: datetime) -> Subscription:
         filter=Filter(query=f"families OR word{number % FILTERS}"),
         channel=WebhookEndpoint(type="webhook", url=url),
         state="active",
+        one_per_story=False,
         token_hash="",
         secret=make_secret(secrets.token_bytes(32)),
         created_at=now,

@@ -29,10 +29,14 @@ SENT: frozenset[Verdict] = frozenset({"now", "digest", "quiet", "over_limit"})
 """The verdicts by which a report reaches its subscriber, now or in a digest."""
 
 # A clock time or a date is in many texts, and changes with every revision of some.
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _MOMENT = re.compile(
-    r"\d{1,2}[:.]\d{2}(?::\d{2})?\s*(?:[ap]\.?m\b|GMT|UTC|CE?S?T)?|\d{4}-\d{2}-\d{2}", re.IGNORECASE
+    r"\d{1,2}:\d{2}(?::\d{2})?|\d{1,2}(?:\.\d{2})?\s*(?:[ap]\.?m\b|GMT|UTC)"
+    r"|\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./]\d{4}"
+    rf"|\d{{1,2}} {_MONTH}(?: \d{{4}})?|{_MONTH} \d{{1,2}}\b(?:,? \d{{4}})?",
+    re.IGNORECASE,
 )
-_FIGURE = re.compile(r"\d+(?:[.,  ]\d{3})*(?:[.,]\d+)?")
+_FIGURE = re.compile(r"\d+(?:[., \u00a0\u202f]\d{3})*(?:[.,]\d+)?")
 
 
 class Terms(NamedTuple):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from shared.settings import ServiceSettings
 
@@ -25,11 +25,13 @@ class ApiSettings(ServiceSettings):
     )
     preview_days: int = Field(default=7, ge=1, le=90, description="How far back a preview looks.")
 
-    @model_validator(mode="after")
-    def _somebody_may_sign_up(self) -> "ApiSettings":
-        if self.signup == "token" and not self.sign_up_token:
-            raise ValueError("TOCSIN_SIGNUP=token needs TOCSIN_ADMIN_TOKEN: else nobody could subscribe")
-        return self
+    @field_validator("signup")
+    @classmethod
+    def _somebody_may_sign_up(cls, value: str, info: ValidationInfo) -> str:
+        token = info.data.get("admin_token")
+        if value == "token" and not (token and token.get_secret_value()):
+            raise ValueError("`token` needs TOCSIN_ADMIN_TOKEN: else nobody could subscribe")
+        return value
 
     @property
     def sign_up_token(self) -> str | None:

@@ -18,6 +18,7 @@ from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Links, document_of
 from tests.api_server import NO_ENV
 from tests.builders import make_report, make_tagged, store_reports, store_topics
+from tests.processes import until
 
 pytest_plugins = ("tests.api_fixtures",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -438,6 +439,31 @@ async def test_a_preview_counts_what_would_have_been_told(api):
     assert [piece["text"] for piece in preview["newest"][0]["evidence"]] == ["fled"]
     every = await preview_of(api, filter={"topics": ["aid"]}, one_per_story=False, schedule={"mode": "daily"})
     assert (every["told"], every["messages"]) == (3, 1)
+
+
+async def test_a_preview_knows_what_has_just_come_and_what_it_has_become(api):
+    async def reports_and_matches() -> tuple[int, int]:
+        preview = await api.json_of("POST", "/v1/preview", json={"filter": {"topics": ["aid"]}})
+        return preview["reports"], preview["matched"]
+
+    report = fresh_report()
+    await store_reports(api.bus, [make_tagged(report)], moment=datetime.now(UTC))
+    await api.json_of("POST", "/v1/preview", 503, json={"filter": {"topics": ["aid"]}})
+    following = asyncio.create_task(api.recent.follow())
+    try:
+        await until(api.recent.is_ready)
+        assert await reports_and_matches() == (1, 0)
+        revised = report.model_copy(update={"revision": 2})
+        tagged = [make_tagged(revised, aid=("fled",)), make_tagged(fresh_report())]
+        await store_reports(api.bus, tagged, moment=datetime.now(UTC))
+
+        async def both_are_known() -> bool:
+            return await reports_and_matches() == (2, 1)
+
+        await until(both_are_known)
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
 
 
 async def test_a_preview_warns_of_a_flood(api):

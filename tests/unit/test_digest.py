@@ -79,8 +79,9 @@ def test_the_body_is_what_its_schema_says_and_under_its_limit(count: int, words:
 @pytest.mark.parametrize("part", ["plain", "html"])
 def test_the_mail_names_each_report_with_the_reason_and_the_page(part: str):
     digest = digest_of(held(1, "a", title="Crossing <b>opened</b>"), held(2), sources={"a": 3})
+    subscription = make_subscription(schedule={"mode": "daily", "timezone": "Asia/Kathmandu"})
     mail = build_mail(
-        "digest", make_subscription(), None, None, digest=digest, links=LINKS,
+        "digest", subscription, None, None, digest=digest, links=LINKS,
         mail_from="Tocsin <tocsin@example.net>", message_id="dlv_1", date=NOW, templates=load_templates(),
     )  # fmt: skip
     assert mail["Subject"] == "Valley watch: 2 reports"
@@ -96,3 +97,4 @@ def test_the_mail_names_each_report_with_the_reason_and_the_page(part: str):
         assert said in text
     assert ("<b>opened" in text) == (part == "plain")
     assert "unsubscribe" in text
+    assert "01 March, 15:16 (Asia/Kathmandu)" in text

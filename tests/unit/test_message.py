@@ -53,7 +53,7 @@ def test_offsets_stay_those_of_the_original() -> None:
 def test_even_a_monstrous_report_stays_under_the_limit() -> None:
     text = "\u0001" * 200_000
     evidence = tuple(
-        Evidence(field="text", start=at, end=at + 90, text=text[at : at + 90]) for at in range(3_000)
+        Evidence(field="text", start=at, end=at + 90, text=text[at : at + 90]) for at in range(500)
     )
     tagged = make_tagged(
         evidence,

@@ -21,9 +21,10 @@ from shared.bus import BLOCK_MS, Bus
 from shared.decision import News, news_of
 from shared.events import ReportTagged, TaggedReport
 from shared.matching.document import Document
-from shared.matching.expression import AllOf, Fact, Phrase, Term
+from shared.matching.evaluation import find_phrases, holds
+from shared.matching.expression import AllOf, Fact, Phrase, Term, phrases_of
 from shared.matching.necessity import find_required_terms
-from shared.matching.snapshot import Snapshot
+from shared.matching.phrases import Automaton
 from shared.matching.text import Text, Words
 from shared.report_store import ReportStore
 from shared.subscriptions import CompiledFilter, document_of, find_match, text_of
@@ -58,8 +59,12 @@ class RecentReports:
         self._most = most
         self._reports: dict[str, _Recent] = {}
         self._order: deque[tuple[datetime, str]] = deque()
-        self._ready = asyncio.Event()
+        self._ready = False
         self._turn = asyncio.Semaphore(1)
+
+    def is_ready(self) -> bool:
+        """Return whether what is stored has been read."""
+        return self._ready
 
     async def follow(self) -> None:
         """Fill, then take in what comes, for ever."""
@@ -80,7 +85,7 @@ class RecentReports:
 
     async def preview(self, wish: PreviewWish, store: ReportStore, now: datetime) -> Preview:
         """Return what the wish would have brought; raise NotReady while the reports are still being read."""
-        if not self._ready.is_set():
+        if not self._ready:
             raise NotReady("the reports of the last days are still being read; try again in a moment")
         compiled = CompiledFilter.of(wish.filter)
         async with self._turn:
@@ -101,12 +106,13 @@ class RecentReports:
 
     def _matches(self, compiled: CompiledFilter, now: datetime) -> list[News]:
         """The reports for which the filter holds, the first seen first."""
-        judge = Snapshot.build({"it": compiled.expression})
+        wanted = compiled.expression
+        automaton = Automaton(dict.fromkeys(phrase.words for phrase in phrases_of(wanted)))
         floor = now - timedelta(days=self._days)
         found = [
             news
             for recent in self._candidates(compiled)
-            if (news := recent.news).seen >= floor and next(judge.match(recent.document), None)
+            if (news := recent.news).seen >= floor and holds(wanted, find_phrases(automaton, recent.document))
         ]
         return sorted(found, key=lambda news: news.seen)
 
@@ -149,7 +155,7 @@ class RecentReports:
             if after.moment < floor or len(self._order) >= self._most:
                 break
         seconds = round(time.monotonic() - started, 1)
-        self._ready.set()
+        self._ready = True
         log.info("reports read for previews", reports=len(self._reports), seconds=seconds)
 
     def _take_event(self, fields: dict[bytes, bytes]) -> None:

@@ -46,7 +46,7 @@ def build_digest(
     each = list({item.tagged.report.id: item for item in held}.values())
     newest = sorted(each, key=lambda item: item.tagged.report.published_at, reverse=True)
     shown = newest[:MOST_SHOWN]
-    topics = _grouped((main_topic(wanted, item.tagged), item) for item in shown)
+    topics = _grouped((topic_of(wanted, item.tagged), item) for item in shown)
     return Digest(
         id=delivery.id,
         due=due,
@@ -59,7 +59,7 @@ def build_digest(
     )
 
 
-def main_topic(wanted: Filter, tagged: TaggedReport) -> str:
+def topic_of(wanted: Filter, tagged: TaggedReport) -> str:
     """Return the topic that a reader would look for; "" if there is none."""
     return next((topic for topic in tagged.topics if topic in wanted.topics), next(iter(tagged.topics), ""))
 

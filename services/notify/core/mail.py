@@ -15,12 +15,14 @@ from typing import Any, Literal
 
 from jinja2 import Environment
 
+from services.notify.core.digest import topic_of
 from services.notify.core.message import Reference
 from shared.countries import country_names
 from shared.delivery import delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
+from shared.schedule import zone_of
 from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription
 
 MailKind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
@@ -141,8 +143,7 @@ def subject_of(
 
 def main_topic(wanted: Filter, tagged: TaggedReport) -> str:
     """Return the topic that a reader would look for, in words; "report" if there is none."""
-    topics = [topic for topic in tagged.topics if topic in wanted.topics] or list(tagged.topics) or ["report"]
-    return topics[0].replace("_", " ")
+    return (topic_of(wanted, tagged) or "report").replace("_", " ")
 
 
 def main_countries(wanted: Filter, tagged: TaggedReport) -> list[str]:
@@ -257,6 +258,8 @@ def _words(
         "to_fallback": to_fallback,
         "reason": subscription.reason,
         "page_of": links.report,
+        "zone": subscription.schedule.timezone,
+        "local": lambda moment: moment.astimezone(zone_of(subscription.schedule.timezone)),
         "move_link": links.move(subscription, kind.removeprefix("move_")) if kind in MOVE_KINDS else "",
         "new_address": subscription.move.channel.address if subscription.move else "",
     }
