@@ -2,7 +2,19 @@
 
 import structlog
 
-from benchmarks import api, classify_stage, fanout, latency, matching, polling, sse, webhook_rate
+from benchmarks import (
+    api,
+    classify_stage,
+    fanout,
+    isolation,
+    latency,
+    mail_rate,
+    matching,
+    polling,
+    sse,
+    waiting,
+    webhook_rate,
+)
 
 FEEDS = 200
 
@@ -12,9 +24,11 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     matching.measure()
     fanout.measure()
-    for module in (classify_stage, webhook_rate):
+    for module in (classify_stage, webhook_rate, mail_rate):
         what, ours, yardstick = module.measure()
         print(f"{what}: {ours:,.0f}/s / {yardstick:,.0f}/s = {ours / yardstick:.2f}", flush=True)
+    isolation.main()
+    waiting.main()
     p50, p99 = latency.measure()
     print(f"published -> received at {latency.A_SECOND} reports a second: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
     figures = sse.measure()

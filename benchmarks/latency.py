@@ -13,7 +13,7 @@ from statistics import quantiles
 from aiohttp import web
 
 from benchmarks.material import make_report, own_redis, until
-from benchmarks.webhook_rate import _subscription
+from benchmarks.webhook_rate import subscription_to
 from shared.bus import Bus
 from shared.events import published, published_fields
 from shared.names import Names
@@ -57,7 +57,7 @@ async def latencies(redis_url: str) -> list[float]:
     bus = Bus(redis_url, Names(), "bench")
     await bus.connect()
     now = datetime.now(UTC)
-    every_report = _subscription(f"http://127.0.0.1:{port}/hook", now)
+    every_report = subscription_to(f"http://127.0.0.1:{port}/hook", 0, now)
     wanted = every_report.filter.model_copy(update={"query": "report"})
     await SubscriptionStore(bus).add(every_report.model_copy(update={"filter": wanted}))
     sent: dict[str, float] = {}

@@ -2,8 +2,8 @@
 
 A delivery is one small string with its log; only its id goes through the stream `deliveries.v1`. What is due later
 waits in a list for its moment, and what its endpoint cannot take now in a list of the endpoint, so that nothing sleeps
-in a worker and a million that wait cost what their records cost. api owes tests and reads the log; notify does all
-else.
+in a worker, and a million that wait cost what their records cost. api owes tests and reads the log; notify does
+the rest.
 """
 
 import hashlib

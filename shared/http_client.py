@@ -140,7 +140,9 @@ class HttpClient:
         verify: bool = True,
         method: str | None = None,
     ) -> Exchange:
-        """Start a request; the answer, of whatever status, or HttpError is its result.
+        """Start a GET, or a POST if there is a body, unless a method is named.
+
+        Its result is the answer, of whatever status, or HttpError.
 
         It is a GET, or a POST if there is a body, unless a method is named. The URL goes out to the letter: have the guard check it before. `timeout` is in seconds, from the look-up of
         the name to the last byte. A request that finds a kept connection closed is sent again over a new one: a POST

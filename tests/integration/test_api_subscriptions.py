@@ -359,8 +359,8 @@ async def test_what_waits_for_its_digest_is_not_sent_before(api):
     path, made, owner = await sign_up(api, schedule={"mode": "daily"})
     await set_state(api, made["id"], "active")
     await told(api, made["id"], make_tagged(fresh_report(), aid=("fled",)))
-    [delivery] = [each for each in await DeliveryLog(api.bus).newest(made["id"]) if each[0].kind == "report"]
-    problem = await api.json_of("POST", f"{path}/deliveries/{delivery[0].id}/retry", 409, headers=owner)
+    [delivery] = [each for each in await DeliveryLog(api.bus).newest(made["id"]) if each.kind == "report"]
+    problem = await api.json_of("POST", f"{path}/deliveries/{delivery.id}/retry", 409, headers=owner)
     assert problem["detail"] == "it waits for its digest"
 
 

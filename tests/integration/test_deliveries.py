@@ -100,6 +100,8 @@ class Desk:
         """As if all processes had seen it fail for so long."""
         key = self.bus.names.failing(endpoint_id(url))
         await self.bus.redis.set(key, (datetime.now(UTC) - ago).timestamp())
+        for lane in self.lanes():
+            lane.failing_since = 0
 
     async def stored(self, subscription: Subscription) -> Subscription:
         found = await self.store.get(subscription.id)

@@ -1,6 +1,6 @@
 """Lanes: fair turns, a share for each, and a closed lane costs one probe. The clock is moved by hand."""
 
-import itertools
+from itertools import pairwise
 
 from services.notify.core.lanes import CLOSED_AFTER, LONGEST_CLOSED, Held, Lane, Lanes
 
@@ -84,7 +84,7 @@ def test_a_dead_endpoint_costs_one_attempt_an_interval_and_the_intervals_grow() 
                 fail(lanes, dead, now)
         now += 1
     probes = attempts[CLOSED_AFTER:]
-    gaps = [later - earlier for earlier, later in itertools.pairwise(probes)]
+    gaps = [later - earlier for earlier, later in pairwise(probes)]
     assert len(attempts) < 25
     assert gaps == sorted(gaps)
     assert gaps[-1] == LONGEST_CLOSED

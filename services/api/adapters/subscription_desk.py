@@ -48,7 +48,6 @@ from shared.subscriptions import (
     Endpoint,
     Filter,
     Subscription,
-    WebhookEndpoint,
     Wish,
 )
 
@@ -327,7 +326,9 @@ class SubscriptionDesk:
         ]
 
     async def _limit_confirmations(self, endpoint: Endpoint | None) -> None:
-        if isinstance(endpoint, WebhookEndpoint):
+        if endpoint is None:
+            return
+        if not isinstance(endpoint, EmailEndpoint):
             await self._limits.take(
                 "hooks",
                 urlsplit(endpoint.url).hostname or "",
@@ -335,7 +336,7 @@ class SubscriptionDesk:
                 seconds=HOUR,
                 detail=f"at most {HOOKS_AN_HOUR} test events an hour go to new webhooks of one host",
             )
-        elif isinstance(endpoint, EmailEndpoint):
+        else:
             await self._limits.take(
                 "mails",
                 endpoint.address.lower(),

@@ -58,7 +58,7 @@ def new_subscription(wish: Wish, keys: Keys, now: datetime) -> Subscription:
 
 
 def secret_for(wish: Wish, thirty_two_bytes: bytes, had: str | None = None) -> str | None:
-    """Return the secret that signs a wish's webhooks: the one it had, if of the right kind; None without a webhook."""
+    """Return the secret that signs a wish's webhooks, the one it had if that is of the right kind; or None."""
     hooks = [each for each in (wish.channel, wish.fallback) if isinstance(each, WebhookEndpoint)]
     if not hooks:
         return had

@@ -45,7 +45,9 @@ class Endpoints:
 
     async def failing_since(self, lane: Lane[Any], now: float) -> float:
         """Return since when (s) an endpoint that has just failed does so, for all processes."""
-        lane.said_well_at = -SAID_AGAIN_SECONDS
+        if lane.failing_since and now - lane.said_failing_at < SAID_AGAIN_SECONDS:
+            return lane.failing_since
+        lane.said_well_at, lane.said_failing_at = -SAID_AGAIN_SECONDS, now
         key = self._bus.names.failing(lane.name)
         pipe = self._bus.redis.pipeline(transaction=True)
         pipe.set(key, round(now, 1), nx=True)

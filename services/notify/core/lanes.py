@@ -42,6 +42,7 @@ class Lane(Generic[Item]):
     failing_since: float = 0.0
     """When the unbroken row of failures began; 0 if this process has seen none."""
     said_well_at: float = -1e9
+    said_failing_at: float = -1e9
     held: bool = False
     queue: deque[Item] = field(default_factory=deque)
     waits: bool = False

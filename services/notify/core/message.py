@@ -87,8 +87,8 @@ def webhook_body(
     """Return the JSON that tells of a match, UTF-8, under 20 KB.
 
     `data.late` is true in one that could not be delivered in time. `data.refers_to` names what was told before of
-    the same story; a revision of a report that was told is of the type `report.updated`. `ready` are the subscriber's
-    part, the common and the matched one, if they are known: then the body is only joined.
+    the same story; a revision of a report that was told is of the type `report.updated`. `ready` are the
+    subscriber's part, the common and the matched one, if they are known: then the body is only joined.
     """
     kind = REPORT_UPDATED if reference and reference.is_update else REPORT_MATCHED
     before: dict[str, Any] = {"late": True} if late else {}
