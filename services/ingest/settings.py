@@ -34,7 +34,9 @@ class IngestSettings(ServiceSettings):
         description="Let hubs push what is new; auto: if TOCSIN_PUBLIC_URL is a public address.",
     )
     poll_concurrency: int = Field(default=16, ge=1, le=1000)
-    parse_workers: int = Field(default=2, ge=1, le=64)
+    parse_workers: int = Field(
+        default=2, ge=1, le=64, description="At most; a second one is started while documents wait."
+    )
     fetch_timeout: float = Field(
         default=30, gt=0, description="Seconds for one document, redirects included."
     )

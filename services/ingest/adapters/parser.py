@@ -22,7 +22,7 @@ CPU_SECONDS = 3.0
 # What a process may write to; what it shares with others, libraries say, does not count.
 MEMORY_BYTES = 300_000_000
 # Beyond its processor time a document may wait for a busy machine, but not for ever.
-PATIENCE = 6
+PATIENCE = 10
 # A document that has waited so long gets another worker.
 WAIT_SECONDS = 0.5
 
