@@ -144,7 +144,7 @@ class HttpClient:
 
         Its result is the answer, of whatever status, or HttpError.
 
-        It is a GET, or a POST if there is a body, unless a method is named. The URL goes out to the letter: have the guard check it before. `timeout` is in seconds, from the look-up of
+        The URL goes out to the letter: have the guard check it before. `timeout` is in seconds, from the look-up of
         the name to the last byte. A request that finds a kept connection closed is sent again over a new one: a POST
         should be such that twice is no harm.
         """
