@@ -36,7 +36,7 @@ run: $(VENV)/.runtime ## Start everything here; pages on http://127.0.0.1:8000
 	@$(BIN)/tocsin run
 
 test: $(VENV)/.development ## Run every test (under five minutes)
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 soak: $(VENV)/.development ## The long forms of the crash tests
 	@$(BIN)/pytest -m soak -o addopts="-q --strict-markers --strict-config"
