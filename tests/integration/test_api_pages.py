@@ -16,6 +16,7 @@ from services.api.web.server import PortTaken, open_port
 from shared.catalogue import Quality, SubtopicSummary, write_catalogue, write_problem
 from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, owed_report
+from shared.events import Country
 from shared.server_key import server_key
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import EmailEndpoint, Links
@@ -70,6 +71,17 @@ class Structure(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+
+
+async def test_reports_of_a_country_are_found_by_its_name_and_an_unknown_one_is_said(api):
+    sudan = make_tagged(displacement=("fled",)).model_copy(
+        update={"countries": (Country(code="SD", evidence=()),)}
+    )
+    await store_reports(api.bus, [sudan, make_tagged(make_report(title="Elsewhere"), aid=("families",))])
+    page = await api.text("/?country=sudan")
+    assert '<a class="chip plain" href="/?country=SD">Sudan</a>' in page
+    assert "Elsewhere" not in page
+    assert "Atlantis" in await api.text("/?country=Atlantis", 400)
 
 
 # Reading ----------------------------------------------------------------------------------------

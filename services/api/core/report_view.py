@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.catalogue import TopicSummary, followable
+from shared.countries import country_names
 from shared.events import Evidence, Tag, TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
 
 EXCERPT_WIDTH = 420
 WORDS_SHOWN = 12
+COUNTRIES_SHOWN = 4
 ACCENTS = 8
 
 
@@ -62,6 +64,7 @@ class ReportView:
     revision: int
     whys: tuple[Why, ...]
     chips: tuple[Chip, ...]
+    countries: tuple[tuple[str, str], ...]
     story: str
     sources: int
     notes: tuple[str, ...]
@@ -108,6 +111,10 @@ def view_of(
         revision=report.revision,
         whys=whys,
         chips=_chips(tagged.topics, topics),
+        countries=tuple(
+            (country.code, country_names().get(country.code, country.code))
+            for country in tagged.countries[:COUNTRIES_SHOWN]
+        ),
         story=tagged.story.id,
         sources=tagged.story.sources,
         notes=report.notes,

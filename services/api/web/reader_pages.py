@@ -23,6 +23,7 @@ from services.api.core.search import Hit, Search
 from services.api.core.wording import listed
 from services.api.web.parts import Parts, PartsOf
 from shared.catalogue import TopicSummary, read_problem
+from shared.countries import country_names, find_country
 from shared.events import TaggedReport
 
 router = APIRouter(include_in_schema=False)
@@ -43,20 +44,24 @@ SHORT_PAGE = 10
 async def home(
     parts: PartsOf,
     topic: str = "",
+    country: Annotated[str, Query(max_length=60)] = "",
     q: Annotated[str, Query(max_length=2000)] = "",
     everything: Annotated[str, Query(alias="all")] = "",
     after: Annotated[str, Query(max_length=100)] = "",
 ) -> HTMLResponse:
     """The latest reports; those without a topic only if asked for."""
     topics = await parts.topics()
-    asked = {"topic": topic, "q": q, "all": "1" if everything else ""}
+    code = find_country(country) or country
+    asked = {"topic": topic, "country": code, "q": q, "all": "1" if everything else ""}
     try:
-        search = Search(await parts.asked((("topic", topic), ("q", q))), tagged_only=not everything)
+        search = Search(
+            await parts.asked((("topic", topic), ("country", code), ("q", q))), tagged_only=not everything
+        )
         found = await search_reports(parts.reports, search, after or None, PAGE)
         problem = None
     except (Problem, CursorError) as e:
         found, problem = Page([], None), str(e)
-    nothing = not (found.hits or found.next or problem or topic or q or after)
+    nothing = not (found.hits or found.next or problem or topic or code or q or after)
     return parts.pages.render(
         "home.html",
         status=400 if problem else 200,
@@ -71,7 +76,8 @@ async def home(
         # What it waits for is not what answers are kept by.
         private=nothing,
         address=_address,
-        form=AlertForm(topics=(topic,) if topic else (), query=q),
+        country=country_names().get(code, country),
+        form=AlertForm(topics=(topic,) if topic else (), query=q, countries=country_names().get(code, "")),
         errors={},
     )
 

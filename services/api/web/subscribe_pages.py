@@ -21,10 +21,10 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/subscribe")
 async def show_form(
-    parts: PartsOf, topic: Annotated[list[str] | None, Query()] = None, q: str = ""
+    parts: PartsOf, topic: Annotated[list[str] | None, Query()] = None, country: str = "", q: str = ""
 ) -> HTMLResponse:
     """The form, with what is asked for in the address filled in."""
-    return await _form_page(parts, AlertForm(topics=tuple(topic or ()), query=q))
+    return await _form_page(parts, AlertForm(topics=tuple(topic or ()), countries=country, query=q))
 
 
 @router.post("/subscribe")
