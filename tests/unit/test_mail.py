@@ -226,6 +226,11 @@ def test_mails_of_one_story_are_a_thread() -> None:
     assert first["References"] != first["Message-ID"]
 
 
+@pytest.mark.parametrize("kind", ["test", "confirm"])
+def test_a_mail_with_an_example_is_in_no_thread(kind: str) -> None:
+    assert THREAD.isdisjoint(mail_of(make_tagged(), kind).keys())
+
+
 def test_the_subject_says_topic_country_and_headline() -> None:
     tagged = make_tagged().model_copy(
         update={"countries": (Country(code="SD", evidence=()), Country(code="TD", evidence=()))}

@@ -88,7 +88,8 @@ def build_mail(
     mail["Subject"] = subject_of(kind, subscription, tagged, digest, reference)
     mail["Date"] = format_datetime(date.astimezone(UTC))
     mail["Message-ID"] = f"<{message_id}@{sender.domain}>"
-    _thread(mail, subscription, tagged, reference, sender.domain)
+    if kind == "report":
+        _thread(mail, subscription, tagged, reference, sender.domain)
     _say_that_it_is_a_list(mail, subscription, links, sender.domain)
     words = {**_words(kind, subscription, tagged, matched, links), "reference": reference, "digest": digest}
     mail.set_content(templates.get_template(f"{kind}.txt").render(words), cte="quoted-printable")
