@@ -11,6 +11,7 @@ from benchmarks import (
     mail_rate,
     matching,
     polling,
+    preview,
     sse,
     waiting,
     webhook_rate,
@@ -40,6 +41,7 @@ def main() -> None:
         print(
             f"{path} with {api.STORED:,} reports: {rate:,.0f}/s; p99 {slowest * 1000:.0f} ms at {api.A_SECOND}/s"
         )
+    preview.main()
     polling.main(FEEDS)
 
 

@@ -42,7 +42,7 @@ def _commands(number: int, now: datetime) -> list[tuple[object, ...]]:
     return list(forwarded(Names(), tagged(whole, now), 86400).commands)
 
 
-async def _store(bus: Bus, first: int, reports: int) -> None:
+async def store_reports(bus: Bus, first: int, reports: int) -> None:
     started = datetime.now(UTC) - timedelta(days=1)
     for start in range(first, first + reports, 1000):
         pipe = bus.redis.pipeline(transaction=False)
@@ -53,7 +53,7 @@ async def _store(bus: Bus, first: int, reports: int) -> None:
 
 
 @contextmanager
-def _api(redis_url: str) -> Iterator[str]:
+def api_process(redis_url: str) -> Iterator[str]:
     port = free_port()
     settings = {
         "TOCSIN_REDIS_URL": redis_url,
@@ -101,7 +101,7 @@ async def _waits(http: aiohttp.ClientSession, path: str, bus: Bus) -> list[float
     for number in range(A_SECOND * SECONDS):
         asking.append(asyncio.create_task(ask()))
         if number % (A_SECOND // COMING) == 0:
-            await _store(bus, STORED + int(time.time() * 1000) % 10**9, 1)
+            await store_reports(bus, STORED + int(time.time() * 1000) % 10**9, 1)
         await asyncio.sleep(max(0, started + (number + 1) / A_SECOND - time.monotonic()))
     await asyncio.gather(*asking)
     return waits
@@ -115,8 +115,8 @@ async def _measure(redis_url: str) -> dict[str, tuple[float, float]]:
         bus.names,
         tuple(TopicSummary(id=id, title=id, description="", languages=("en",), rules=()) for id in TOPICS),
     )
-    await _store(bus, 0, STORED)
-    with _api(redis_url) as base:
+    await store_reports(bus, 0, STORED)
+    with api_process(redis_url) as base:
         connector = aiohttp.TCPConnector(limit=CONNECTIONS * 4)
         async with aiohttp.ClientSession(base, connector=connector) as http:
 
