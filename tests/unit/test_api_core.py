@@ -96,6 +96,17 @@ def test_the_parts_of_a_topic_stand_on_its_chip():
     assert chips == {"displacement": ("Displacement", ()), "aid": ("Aid", ("military",))}
 
 
+def test_a_histogram_is_said_in_a_few_steps():
+    counted = [("0.5", 6), ("1", 2), ("5", 1), ("30", 0), ("300", 0), ("+Inf", 1)]
+    assert [(words, count) for words, count, _ in wording.in_steps(counted)] == [
+        ("within a second", 8),
+        ("1 to 10 seconds", 1),
+        ("10 to 60 seconds", 0),
+        ("longer", 1),
+    ]
+    assert wording.in_steps([("1", 0), ("+Inf", 0)]) == []
+
+
 def test_reports_of_one_story_stand_together_under_the_newest():
     first, second, third = (view_of(make_tagged(), TITLES) for _ in range(3))
     later = dataclasses.replace(second, story=first.story)

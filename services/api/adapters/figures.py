@@ -23,6 +23,7 @@ from shared.names import Names
 
 PREFIX = "tocsin_"
 FEEDS_SHOWN = 2000
+DELIVERED = "delivered_seconds"
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -85,6 +86,18 @@ def _histogram(name: str, rows: Mapping[Labels, Mapping[str, float]]) -> Metric:
         buckets = list(zip(bounds, upto, strict=True))
         family.add_metric([value for _, value in of_labels], buckets, counted.get(SUM, 0) / 1e6)
     return family
+
+
+async def read_delays(redis: Redis, names: Names) -> list[tuple[str, int]]:
+    """Return how many alerts were accepted within so many seconds of our seeing the report, bucket by bucket."""
+    rows: Any = await redis.hgetall(names.counters)
+    counted: Counter[str] = Counter()
+    for raw, value in rows.items():
+        if raw.startswith(DELIVERED.encode()):
+            name, labels = _read_counter(raw.decode())
+            if name == DELIVERED + BUCKET:
+                counted[labels["le"]] += int(value)
+    return [(bound, counted[bound]) for bound in (*(f"{bound:g}" for bound in BUCKETS), "+Inf")]
 
 
 def _read_counter(spelt: str) -> tuple[str, dict[str, str]]:

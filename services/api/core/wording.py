@@ -115,6 +115,20 @@ def delivery_in_words(delivery: Delivery) -> str:
     return f"{words}: {last}" if last else words
 
 
+STEPS = (("within a second", 1), ("1 to 10 seconds", 10), ("10 to 60 seconds", 60), ("longer", None))
+
+
+def in_steps(counted: Sequence[tuple[str, int]]) -> list[tuple[str, int, float]]:
+    """Return a histogram in a few steps, words, count and share of all; nothing if there is nothing in it."""
+    total = sum(count for _, count in counted)
+    steps, below = [], 0
+    for words, bound in STEPS if total else ():
+        upto = sum(count for upper, count in counted if bound is None or float(upper) <= bound)
+        steps.append((words, upto - below, (upto - below) / total))
+        below = upto
+    return steps
+
+
 def moment_in_words(moment: datetime) -> str:
     """Return e.g. "14 Dec 2025, 10:32 UTC"."""
     utc = moment.astimezone(UTC)

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from services.api.adapters.explanations import explain_report
 from services.api.adapters.feed_list import read_feeds
+from services.api.adapters.figures import read_delays
 from services.api.adapters.readiness import find_missing, stream_groups
 from services.api.adapters.report_search import Page, search_reports
 from services.api.core.asked import Asked
@@ -20,7 +21,7 @@ from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
 from services.api.core.report_view import by_story, numbered, view_of
 from services.api.core.search import Hit, Search
-from services.api.core.wording import listed
+from services.api.core.wording import in_steps, listed
 from services.api.web.parts import Parts, PartsOf
 from shared.catalogue import TopicSummary, read_problem
 from shared.countries import country_names, find_country
@@ -141,6 +142,7 @@ async def status(parts: PartsOf) -> HTMLResponse:
         missing=await find_missing(parts.bus.redis, parts.bus.names),
         feeds=[(feed, in_words(feed, now)) for feed in feeds],
         well=sum(feed.condition == "well" for feed in feeds),
+        delays=in_steps(await read_delays(parts.bus.redis, parts.bus.names)),
         streams=[await _stream(parts, stream) for stream in parts.bus.names.streams],
         now=now,
     )

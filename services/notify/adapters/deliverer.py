@@ -194,6 +194,10 @@ class Deliverer:
             await self._disable(
                 subscription, "the endpoint asked for nothing more (webhook-delivery: disable)"
             )
+        if case.telling and case.delivery.kind == "report" and not case.delivery.attempts:
+            seen = case.telling.tagged.report.fetched_at
+            seconds = (_now() - seen).total_seconds()
+            self.bus.counters.observe("delivered_seconds", [seconds], channel=subscription.channel.type)
         delivered = after_success(case.delivery, sent, _now(), duration_ms)
         return self._written(delivered, subscription.channel.type, self.endpoints.after_success(lane))
 
