@@ -85,10 +85,6 @@ class AddressGuard:
     def __init__(self, allow: Sequence[Network] = ()) -> None:
         self._allow = tuple(allow)
 
-    def is_allowed(self, ip: str) -> bool:
-        """Return whether this address may be connected to; False for what is no address."""
-        return self.refusal(ip) is None
-
     def check_url(self, url: str) -> str:
         """Return the URL normalised; raise ForbiddenURL. As the function, with this guard's networks."""
         return check_url(url, self._allow)
@@ -124,7 +120,7 @@ def check_url(url: str, allow: Sequence[Network] = ()) -> str:
     """Return the URL normalised: lower-case ASCII host, no default port, no fragment; raise ForbiddenURL.
 
     Hosts given by number are judged in any spelling that some library would accept (2130706433, 0x7f.1,
-    full-width digits). Names are not resolved here: the connector does the rest.
+    full-width digits). Names are not resolved here: `AddressGuard` judges what they lead to.
     """
     if len(url) > URL_LIMIT:
         raise ForbiddenURL(f"the address is longer than {URL_LIMIT} characters")

@@ -33,14 +33,6 @@ class Item:
     updated: datetime
     tagged: TaggedReport
 
-    @property
-    def source_id(self) -> str:
-        return urn(self.tagged.report.source.id)
-
-    @property
-    def is_airspace(self) -> bool:
-        return AIRSPACE in self.tagged.topics
-
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFeed:
