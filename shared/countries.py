@@ -50,11 +50,12 @@ def _other_names() -> dict[str, str]:
 @cache
 def _by_name() -> Mapping[str, str]:
     names: dict[str, str] = {}
-    # "Congo (Dem. Rep.)" and "Britain (UK)": what is in the brackets, and what is before them if only one has it.
-    parts: dict[str, set[str]] = {}
+    # "Britain (UK)" has two names; "Korea (South)" has one, for what is before its brackets is another's too.
+    brackets: dict[str, dict[str, str]] = {}
     for code, name in chain(_other_names().items(), country_names().items()):
         names[name.casefold()] = code
         head, _, tail = name.casefold().partition(" (")
-        for part in (head, tail.rstrip(")")) if tail else ():
-            parts.setdefault(part, set()).add(code)
-    return {part: min(codes) for part, codes in parts.items() if len(codes) == 1} | names
+        if tail:
+            brackets.setdefault(head, {})[code] = tail.rstrip(")")
+    alone = [(head, *tails.popitem()) for head, tails in brackets.items() if len(tails) == 1]
+    return {part: code for head, code, tail in alone for part in (head, tail)} | names
