@@ -19,48 +19,13 @@ from shared.public_addresses import Address, Network, is_opened, refusal_of
 URL_LIMIT = 2048
 
 # Services that answer to a stray HTTP request with something better left alone.
-_INNER_PORTS = (
-    {
-        1080,
-        1433,
-        1521,
-        2049,
-        2181,
-        2375,
-        2376,
-        2379,
-        2380,
-        3128,
-        3306,
-        3389,
-        4369,
-        5432,
-        5672,
-        5900,
-        5984,
-        5985,
-    }
-    | {
-        6000,
-        6379,
-        6380,
-        6443,
-        6667,
-        7000,
-        7001,
-        8500,
-        9042,
-        9092,
-        9100,
-        9200,
-        9300,
-        10250,
-        10255,
-        11211,
-        15672,
-    }
-    | {26379, 27017, 27018, 50070}
-)
+# fmt: off
+_INNER_PORTS = {
+    1080, 1433, 1521, 2049, 2181, 2375, 2376, 2379, 2380, 3128, 3306, 3389, 4369,
+    5432, 5672, 5900, 5984, 5985, 6000, 6379, 6380, 6443, 6667, 7000, 7001, 8500,
+    9042, 9092, 9100, 9200, 9300, 10250, 10255, 11211, 15672, 26379, 27017, 27018, 50070,
+}
+# fmt: on
 _INNER_SUFFIXES = (".local", ".localdomain", ".internal", ".lan", ".home.arpa")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # For documentation: no machine has it. Where it can be bound, all addresses can (ip_nonlocal_bind).
