@@ -19,48 +19,13 @@ from shared.public_addresses import Address, Network, is_opened, refusal_of
 URL_LIMIT = 2048
 
 # Services that answer to a stray HTTP request with something better left alone.
-_INNER_PORTS = (
-    {
-        1080,
-        1433,
-        1521,
-        2049,
-        2181,
-        2375,
-        2376,
-        2379,
-        2380,
-        3128,
-        3306,
-        3389,
-        4369,
-        5432,
-        5672,
-        5900,
-        5984,
-        5985,
-    }
-    | {
-        6000,
-        6379,
-        6380,
-        6443,
-        6667,
-        7000,
-        7001,
-        8500,
-        9042,
-        9092,
-        9100,
-        9200,
-        9300,
-        10250,
-        10255,
-        11211,
-        15672,
-    }
-    | {26379, 27017, 27018, 50070}
-)
+# fmt: off
+_INNER_PORTS = {
+    1080, 1433, 1521, 2049, 2181, 2375, 2376, 2379, 2380, 3128, 3306, 3389, 4369,
+    5432, 5672, 5900, 5984, 5985, 6000, 6379, 6380, 6443, 6667, 7000, 7001, 8500,
+    9042, 9092, 9100, 9200, 9300, 10250, 10255, 11211, 15672, 26379, 27017, 27018, 50070,
+}
+# fmt: on
 _INNER_SUFFIXES = (".local", ".localdomain", ".internal", ".lan", ".home.arpa")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # For documentation: no machine has it. Where it can be bound, all addresses can (ip_nonlocal_bind).
@@ -84,10 +49,6 @@ class AddressGuard:
 
     def __init__(self, allow: Sequence[Network] = ()) -> None:
         self._allow = tuple(allow)
-
-    def is_allowed(self, ip: str) -> bool:
-        """Return whether this address may be connected to; False for what is no address."""
-        return self.refusal(ip) is None
 
     def check_url(self, url: str) -> str:
         """Return the URL normalised; raise ForbiddenURL. As the function, with this guard's networks."""
@@ -124,7 +85,7 @@ def check_url(url: str, allow: Sequence[Network] = ()) -> str:
     """Return the URL normalised: lower-case ASCII host, no default port, no fragment; raise ForbiddenURL.
 
     Hosts given by number are judged in any spelling that some library would accept (2130706433, 0x7f.1,
-    full-width digits). Names are not resolved here: the connector does the rest.
+    full-width digits). Names are not resolved here: `AddressGuard` judges what they lead to.
     """
     if len(url) > URL_LIMIT:
         raise ForbiddenURL(f"the address is longer than {URL_LIMIT} characters")

@@ -1,18 +1,36 @@
-"""Countries by their codes, ISO 3166-1 alpha-2, and English names, as the time zone database lists them."""
+"""Countries by their codes, ISO 3166-1 alpha-2 (and XK, Kosovo): English names, and a point for maps.
 
+Names and points are those of countries.json, which tools/gazetteer/places.py writes. The four that it leaves out
+(nobody lives there) are named by the time zone database. What people type may be spelled as either has it.
+"""
+
+import json
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from itertools import chain
+from typing import NamedTuple
 
-# Not in the standard, and in use: the code that the EU, the UN and CLDR write.
-_MORE = {"XK": "Kosovo"}
+
+class CountryPlace(NamedTuple):
+    """A country's English name, and where its capital is, in degrees (WGS 84)."""
+
+    name: str
+    longitude: float
+    latitude: float
 
 
 @cache
-def country_names() -> dict[str, str]:
-    """English names by code."""
-    table = resources.files("tzdata").joinpath("zoneinfo", "iso3166.tab").read_text("utf-8")
-    rows = (line.partition("\t") for line in table.splitlines() if not line.startswith("#"))
-    return {code: name for code, _, name in rows} | _MORE
+def country_places() -> Mapping[str, CountryPlace]:
+    """Return the places by code."""
+    text = resources.files("shared").joinpath("countries.json").read_text("utf-8")
+    return {code: CountryPlace(*row) for code, row in json.loads(text).items()}
+
+
+@cache
+def country_names() -> Mapping[str, str]:
+    """Return the English names by code."""
+    return _other_names() | {code: place.name for code, place in country_places().items()}
 
 
 def find_country(written: str) -> str | None:
@@ -23,13 +41,21 @@ def find_country(written: str) -> str | None:
     return _by_name().get(text.casefold())
 
 
+def _other_names() -> dict[str, str]:
+    table = resources.files("tzdata").joinpath("zoneinfo", "iso3166.tab").read_text("utf-8")
+    rows = (line.partition("\t") for line in table.splitlines() if not line.startswith("#"))
+    return {code: name for code, _, name in rows}
+
+
 @cache
-def _by_name() -> dict[str, str]:
-    names = {name.casefold(): code for code, name in country_names().items()}
-    # "Congo (Dem. Rep.)" and "Britain (UK)": what is in the brackets, and what is before them if only one has it.
-    more: dict[str, list[str]] = {}
-    for code, name in country_names().items():
-        head, _, tail = name.partition(" (")
-        for part in (head, tail.rstrip(")")) if tail else ():
-            more.setdefault(part.casefold(), []).append(code)
-    return {part: codes[0] for part, codes in more.items() if len(codes) == 1} | names
+def _by_name() -> Mapping[str, str]:
+    names: dict[str, str] = {}
+    # "Britain (UK)" has two names; "Korea (South)" has one, for what is before its brackets is another's too.
+    brackets: dict[str, dict[str, str]] = {}
+    for code, name in chain(_other_names().items(), country_names().items()):
+        names[name.casefold()] = code
+        head, _, tail = name.casefold().partition(" (")
+        if tail:
+            brackets.setdefault(head, {})[code] = tail.rstrip(")")
+    alone = [(head, *tails.popitem()) for head, tails in brackets.items() if len(tails) == 1]
+    return {part: code for head, code, tail in alone for part in (head, tail)} | names

@@ -194,6 +194,21 @@ class HttpClient:
             exchange.set_result(result)
 
 
+class OpensHttp:
+    """Whoever has an HTTP client of its own, `_http`, and is opened and closed with it, by `async with`."""
+
+    _http: HttpClient
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+
 class _Handle:
     """One of libcurl's easy handles, and what it has of the answer so far."""
 

@@ -41,9 +41,6 @@ class Part:
     def __str__(self) -> str:
         return self.form + "*" * self.is_prefix
 
-    def fits(self, form: str) -> bool:
-        return form.startswith(self.form) if self.is_prefix else form == self.form
-
 
 @lru_cache(maxsize=10_000)
 def parts_of(phrase: str) -> tuple[Part, ...]:

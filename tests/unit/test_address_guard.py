@@ -170,22 +170,22 @@ NORMAL = [
 
 @pytest.mark.parametrize("ip", PUBLIC)
 def test_public_addresses_are_allowed(ip: str) -> None:
-    assert AddressGuard().is_allowed(ip)
+    assert AddressGuard().refusal(ip) is None
 
 
 @pytest.mark.parametrize("ip", INNER)
 def test_addresses_that_are_not_public_are_refused(ip: str) -> None:
-    assert not AddressGuard().is_allowed(ip)
+    assert AddressGuard().refusal(ip)
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "127.9.9.9", "::ffff:127.0.0.1"])
 def test_an_opened_network_is_allowed_in_both_spellings(ip: str) -> None:
-    assert AddressGuard(LOOPBACK).is_allowed(ip)
+    assert AddressGuard(LOOPBACK).refusal(ip) is None
 
 
 @pytest.mark.parametrize("ip", ["10.0.0.1", "::1", "0.0.0.0"])
 def test_an_opened_network_opens_no_other(ip: str) -> None:
-    assert not AddressGuard(LOOPBACK).is_allowed(ip)
+    assert AddressGuard(LOOPBACK).refusal(ip)
 
 
 @pytest.mark.parametrize("url", FORBIDDEN)

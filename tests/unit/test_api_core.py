@@ -16,6 +16,7 @@ from services.api.core.form import AlertForm, errors_by_field, wish_fields
 from services.api.core.problem import Conflict, FieldError, Invalid, TooMany, as_json, field_errors
 from services.api.core.report_view import by_story, number_topics, view_of, web_link
 from services.api.core.search import Search, find_hit
+from shared.countries import country_names, find_country
 from shared.delivery import Attempt, owed_report
 from shared.matching.query import parse_query
 from shared.report_store import Place
@@ -467,3 +468,27 @@ def test_a_bad_value_in_a_feeds_state_is_as_none():
 )
 def test_an_empty_page_says_what_is_happening(states, words):
     assert words in feed_health.why_empty([feed_health.read_feed(FEED, state) for state in states])
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("sd", "SD"),
+        ("south korea", "KR"),
+        ("Türkiye", "TR"),
+        ("Turkey", "TR"),
+        ("UK", "GB"),
+        ("Burma", "MM"),
+        ("Antarctica", "AQ"),
+        ("Congo", None),
+        ("South", None),
+    ],
+)
+def test_a_country_is_found_by_its_code_and_by_any_name_that_is_its_alone(
+    typed: str, code: str | None
+) -> None:
+    assert find_country(typed) == code
+
+
+def test_every_country_is_found_by_the_name_that_is_shown() -> None:
+    assert [code for code, name in country_names().items() if find_country(name) != code] == []

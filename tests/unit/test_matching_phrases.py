@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.matching.document import Document
 from shared.matching.evaluation import find_phrases
 from shared.matching.expression import Phrase
-from shared.matching.phrases import Automaton, PhraseError, normal_form, parts_of
+from shared.matching.phrases import Automaton, Part, PhraseError, normal_form, parts_of
 from shared.matching.text import Span, Text
 
 
@@ -100,6 +100,10 @@ def plainly(phrases: list[str], text: Text) -> list[tuple[str, Span]]:
             last = first + len(parts) - 1
             forms = text.text.forms[first : last + 1]
             together = text.text.sentence_of(first) == text.text.sentence_of(last)
-            if together and all(part.fits(form) for part, form in zip(parts, forms, strict=True)):
+            if together and all(fits(part, form) for part, form in zip(parts, forms, strict=True)):
                 hits.append((phrase, Span("text", first, last)))
     return hits
+
+
+def fits(part: Part, form: str) -> bool:
+    return form.startswith(part.form) if part.is_prefix else form == part.form

@@ -1,8 +1,14 @@
 """Which reports are near each other."""
 
-from services.classify.core.sketch import agreement_of, sketch_of
+from services.classify.core.sketch import Sketch, sketch_of
 
 WIRE = "Rescuers pulled forty people from the river near Albrück on Tuesday after a ferry struck a sandbank in fog."
+
+
+def agreement_of(one: Sketch, other: Sketch) -> int:
+    """In how many of their 32 places two sketches are equal."""
+    assert len(one.value) == len(other.value) == 128
+    return sum(one.value[at : at + 4] == other.value[at : at + 4] for at in range(0, 128, 4))
 
 
 def test_the_same_words_agree_throughout():

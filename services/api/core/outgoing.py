@@ -12,14 +12,15 @@ from typing import Any
 from services.api.core.report_view import ReportView, TopicTitle, view_of, web_link
 from services.api.core.search import Hit
 from services.api.core.visible import visible
+from shared.countries import CountryPlace
 from shared.events import TaggedReport
 
 AIRSPACE = "airspace_incursions"
 MOST_TEXT = 4000
 _SPACE = uuid.UUID("5f6d1c52-93a5-5a5c-8a55-6b1f6d7c0a11")
 
-Places = Mapping[str, tuple[str, float, float]]
-"""By a country's code: its name, longitude and latitude."""
+Places = Mapping[str, CountryPlace]
+"""By a country's code."""
 
 
 @dataclass(frozen=True, slots=True)

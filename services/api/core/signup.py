@@ -25,7 +25,7 @@ from shared.subscriptions import (
 from shared.webhook_keys import make_secret, public_key, scheme_of
 
 OVERLAP = timedelta(hours=24)
-_MEANT = {"UK": "GB", "EL": "GR"}
+_MEANT = {"EL": "GR"}
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 

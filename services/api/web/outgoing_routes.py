@@ -26,6 +26,7 @@ from services.api.core.search import Hit, Search
 from services.api.core.wording import listed
 from services.api.web.parts import AskedOf, Parts, PartsOf
 from shared.catalogue import followable
+from shared.countries import country_names, country_places
 
 router = APIRouter(tags=["feeds out"])
 
@@ -85,7 +86,7 @@ async def topic_feed(name: str, form: Form, request: Request, parts: PartsOf, as
 @router.get("/countries/{code}.{form}", response_class=Response, responses=_ANSWERS)
 async def country_feed(code: str, form: Form, request: Request, parts: PartsOf, asked: AskedOf) -> Response:
     """The newest reports about a country (ISO 3166-1 alpha-2); `topic` and `q` narrow it."""
-    if code not in parts.countries:
+    if code not in country_names():
         raise NotFound(f"there is no country {code[:20]!r}: write two capital letters, as in SD")
     return await _feed(form, request, parts, replace(asked, countries=(code,)))
 
@@ -99,7 +100,7 @@ async def _feed(form: str, request: Request, parts: Parts, asked: Asked) -> Resp
     if form == "atom":
         body = parts.pages.text("atom.xml", feed=feed).encode()
     else:
-        document = json_feed(feed) if form == "json" else geojson(feed.items, parts.countries)
+        document = json_feed(feed) if form == "json" else geojson(feed.items, country_places())
         body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(body, media_type=MEDIA[form], headers=headers)
 
@@ -109,7 +110,7 @@ async def _outgoing(request: Request, parts: Parts, asked: Asked, hits: list[Hit
     base = parts.settings.public_url
     query = f"?{request.url.query}" if request.url.query else ""
     return OutgoingFeed(
-        title=_title(asked, titles, parts),
+        title=_title(asked, titles),
         url=f"{base}{quote(request.url.path)}{query}",
         home=f"{base}/topics/{quote(asked.topics[0])}"
         if asked.topics[:1] == asked.topics != ()
@@ -127,12 +128,12 @@ async def _items(parts: Parts, hits: list[Hit]) -> list[Item]:
     return make_items(hits, numbered(await parts.topics()), parts.settings.public_url, render)
 
 
-def _title(asked: Asked, titles: dict[str, str], parts: Parts) -> str:
+def _title(asked: Asked, titles: dict[str, str]) -> str:
     about = []
     if asked.topics:
         about.append(listed([titles[topic] for topic in asked.topics]))
     if asked.countries:
-        about.append(listed([parts.countries[code].name for code in asked.countries]))
+        about.append(listed([country_names()[code] for code in asked.countries]))
     if asked.query:
         about.append(f"“{asked.query.text}”")
     return f"Tocsin: {', '.join(about) or 'all reports'}"
@@ -140,5 +141,5 @@ def _title(asked: Asked, titles: dict[str, str], parts: Parts) -> str:
 
 async def _cap(parts: Parts, hit: Hit) -> Response:
     [item] = await _items(parts, [hit])
-    body = parts.pages.text("cap.xml", **cap_values(item, parts.settings.public_url, parts.countries))
+    body = parts.pages.text("cap.xml", **cap_values(item, parts.settings.public_url, country_places()))
     return Response(body, media_type=MEDIA["cap"], headers=CACHED)

@@ -1,14 +1,13 @@
 """What every route works with, made once for an app."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Query, Request
 
 from services.api.adapters.broadcast import Broadcast
-from services.api.adapters.countries import CountryPlace, read_countries
 from services.api.adapters.recent_reports import RecentReports
 from services.api.adapters.subscription_desk import SubscriptionDesk
 from services.api.adapters.tagged_stream import TaggedStream
@@ -18,6 +17,7 @@ from services.api.settings import ApiSettings
 from services.api.web.pages import Pages
 from shared.bus import Bus
 from shared.catalogue import TopicSummary, followable, read_catalogue
+from shared.countries import country_names
 from shared.report_store import ReportStore
 from shared.server_key import server_key
 from shared.subscriptions import Purpose, opens, sign_link
@@ -33,7 +33,6 @@ class Parts:
     reports: ReportStore
     stream: TaggedStream
     broadcast: Broadcast
-    countries: Mapping[str, CountryPlace]
     pages: Pages
     recent: RecentReports
     started: float
@@ -45,7 +44,7 @@ class Parts:
     async def asked(self, given: Iterable[tuple[str, str]], others: Collection[str] = ()) -> Asked:
         """Return what the parameters of an address ask for; raise Problem (400)."""
         topics = followable(await self.topics())
-        return read_asked(given, topics=topics, countries=self.countries, others=others)
+        return read_asked(given, topics=topics, countries=country_names(), others=others)
 
     async def check_key(self, purpose: Purpose, subscription_id: str, key: str) -> None:
         """Raise Forbidden unless the key of a link opens this."""
@@ -78,7 +77,6 @@ def make_parts(bus: Bus, settings: ApiSettings, recent: RecentReports | None = N
         reports=ReportStore(bus.redis, bus.names),
         stream=stream,
         broadcast=Broadcast(stream, most=settings.events_clients),
-        countries=read_countries(),
         pages=Pages(),
         recent=recent or RecentReports(bus, days=settings.preview_days),
         started=time.monotonic(),

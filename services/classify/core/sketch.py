@@ -53,16 +53,6 @@ def sketch_of(title: str, text: str) -> Sketch:
     return Sketch("".join(f"{number:04x}" for number in smallest), agreement)
 
 
-def agreement_of(one: Sketch, other: Sketch) -> int:
-    """In how many of their 32 places two sketches are equal."""
-    pairs = zip(_places(one.value), _places(other.value), strict=False)
-    return sum(first == second for first, second in pairs)
-
-
-def _places(value: str) -> list[str]:
-    return [value[at : at + 4] for at in range(0, len(value), 4)]
-
-
 def _features(forms: Iterable[str]) -> set[str]:
     return {form[:STEM] for form in forms if len(form) >= SHORTEST or form.isdigit()} - _EVERYWHERE
 

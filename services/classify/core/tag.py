@@ -97,14 +97,14 @@ def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -
     return find_all(title, text, language, rulebook).tags
 
 
-def tag_report(report: Report, rulebook: Rulebook, story: Story | None = None) -> TaggedReport:
-    """The report with its tags and countries; a story of its own if none is given."""
+def tag_report(report: Report, rulebook: Rulebook) -> TaggedReport:
+    """The report with its tags and countries, a story of its own."""
     found = find_all(report.title, report.text, report.language, rulebook)
     return TaggedReport(
         report=report,
         tags=found.tags,
         countries=found.countries,
-        story=story or Story(id=report.id, position=1, sources=1),
+        story=Story(id=report.id, position=1, sources=1),
         rulebook=rulebook.version,
     )
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from services.ingest.adapters.host_slots import HostSlots
@@ -15,7 +14,7 @@ from services.ingest.core.health import Kind
 from services.ingest.core.pace import freshness, retry_after
 from shared.address_guard import AddressGuard, ForbiddenURL
 from shared.http_answer import Answer, HttpError
-from shared.http_client import Exchange, HttpClient
+from shared.http_client import Exchange, HttpClient, OpensHttp
 
 MAX_REDIRECTS = 5
 MAX_BYTES = 10_000_000
@@ -119,7 +118,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Fetcher:
+class Fetcher(OpensHttp):
     """Fetches feeds over HTTP and from files. Use as an asynchronous context manager.
 
     `files_root` is the folder that file paths are relative to. `timeout` is in seconds, for a whole document
@@ -145,15 +144,6 @@ class Fetcher:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._clock = clock
-
-    async def __aenter__(self) -> "Fetcher":
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     async def fetch(
         self, feed: Feed, validators: Validators = Validators(), address: str | None = None

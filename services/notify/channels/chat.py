@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from types import TracebackType
 
 from services.notify.core.channel import ChatMessage, DeliveryError, Sent, one_line
 from services.notify.core.chat import chat_request
 from services.notify.core.schedule import parse_retry_after
 from shared.address_guard import AddressGuard, ForbiddenURL
 from shared.http_answer import HttpError
-from shared.http_client import HttpClient
+from shared.http_client import HttpClient, OpensHttp
 from shared.subscriptions import ChatEndpoint
 
 ANSWER_LIMIT = 16_384
@@ -19,7 +18,7 @@ OVERLOADED = (429, 502, 503, 504)
 GONE = (404, 410)
 
 
-class ChatChannel:
+class ChatChannel(OpensHttp):
     """Carries a message to a chat service. Open it with `async with`."""
 
     def __init__(
@@ -29,15 +28,6 @@ class ChatChannel:
         self._http = HttpClient(
             guard, user_agent=user_agent, max_bytes=ANSWER_LIMIT, head_is_enough=True, connections=CONNECTIONS
         )
-
-    async def __aenter__(self) -> "ChatChannel":
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     async def send(self, message: ChatMessage, endpoint: ChatEndpoint) -> Sent:
         """Return when the service took the message; raise DeliveryError otherwise."""

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
-from types import TracebackType
 
 from services.notify.core.channel import DeliveryError, Sent, WebhookMessage, one_line
 from services.notify.core.schedule import parse_retry_after
 from services.notify.core.signature import signed_headers
 from shared.address_guard import AddressGuard, ForbiddenURL
 from shared.http_answer import Answer, HttpError
-from shared.http_client import CONNECTIONS, HttpClient
+from shared.http_client import CONNECTIONS, HttpClient, OpensHttp
 from shared.subscriptions import WebhookEndpoint
 
 DEADLINE_SECONDS = 15.0
@@ -20,7 +19,7 @@ GONE = 410
 OVERLOADED = (429, 502, 503, 504)
 
 
-class WebhookChannel:
+class WebhookChannel(OpensHttp):
     """Carries a body to a URL, over connections that are kept alive. Open it with `async with`."""
 
     def __init__(
@@ -47,15 +46,6 @@ class WebhookChannel:
             connections=connections,
             addresses=addresses,
         )
-
-    async def __aenter__(self) -> "WebhookChannel":
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     async def send(self, message: WebhookMessage, endpoint: WebhookEndpoint) -> Sent:
         """Return when the receiver answered 2xx; raise DeliveryError otherwise.
