@@ -38,8 +38,10 @@ async def live(bus: Bus, folder: Path) -> AsyncIterator[LiveRulebook]:
     await rulebook.announce()
     watching = asyncio.create_task(rulebook.watch())
     yield rulebook
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    while not watching.done():
+        # redis-py may turn a cancellation into an error, which a loop survives.
+        watching.cancel()
+        await asyncio.wait([watching], timeout=1)
 
 
 async def test_a_changed_file_is_taken_over_and_told(bus: Bus, folder: Path, live: LiveRulebook):

@@ -42,7 +42,8 @@ class LiveRulebook:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), self._look_every)
+                async with asyncio.timeout(self._look_every):
+                    await self._asked.wait()
             files = self._files()
             if self._asked.is_set() or files != self._seen:
                 self._asked.clear()
