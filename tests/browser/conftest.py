@@ -17,14 +17,14 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 @pytest.fixture(scope="session")
 def tocsin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an installation that has read the sample feed."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine (Debian: chromium), and none named in CHROMIUM")
     with installation(Path(tmp_path_factory.mktemp("tocsin"))) as address:
         yield address
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser(tocsin: str) -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine (Debian: chromium), and none named in CHROMIUM")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser

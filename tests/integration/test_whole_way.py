@@ -1,26 +1,19 @@
 """A feed in, a signed webhook and a mail out: four real processes, a real Redis, real HTTP and SMTP servers."""
 
 import json
-import re
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 import aiohttp
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 from jsonschema import Draft202012Validator
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
-from shared import redis_server
-from shared.redis_server import free_port
-from tests.processes import FeedServer, Item, Services, WebhookSink, until, write_feeds
+from tests.installation import Installation, installed, links_in
+from tests.processes import Item, until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -62,70 +55,10 @@ IN_SIX_LANGUAGES = {
 }
 
 
-class Mailbox:
-    """An SMTP server's memory."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        mail = message_from_bytes(envelope.original_content or b"", policy=policy.default)
-        assert isinstance(mail, EmailMessage)
-        self.mails.append(mail)
-        return "250 taken"
-
-    def about(self, words: str) -> list[EmailMessage]:
-        return [mail for mail in self.mails if words in str(mail["subject"])]
-
-
-@dataclass
-class Installation:
-    """A running Tocsin and what is around it."""
-
-    services: Services
-    feeds: FeedServer
-    sink: WebhookSink
-    mailbox: Mailbox
-    api: str
-    redis_port: int
-
-
 @pytest.fixture
 async def tocsin(tmp_path: Path) -> AsyncIterator[Installation]:
-    redis = redis_server.start(tmp_path / "redis")
-    feeds, sink, mailbox = FeedServer(), WebhookSink(), Mailbox()
-    smtp = Controller(mailbox, hostname="127.0.0.1", port=free_port())
-    smtp.start()
-    await feeds.start()
-    await sink.start()
-    write_feeds(tmp_path / "feeds.toml", [feeds.url(0)])
-    port = free_port()
-    environment = {
-        "TOCSIN_REDIS_URL": redis.url,
-        "TOCSIN_HTTP_PORT": str(port),
-        "TOCSIN_ALLOW_HOSTS": "127.0.0.0/8",
-        "TOCSIN_POLL_INTERVAL_MIN": "0.5",
-        "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{smtp.port}",
-        "TOCSIN_MAIL_FROM": "Tocsin <alerts@tocsin.example>",
-    }
-    services = Services(tmp_path, environment)
-    services.start("ingest", "classify", "notify", "api")
-    installation = Installation(services, feeds, sink, mailbox, f"http://127.0.0.1:{port}", redis.port)
-    await until(lambda: _ready(installation))
-    yield installation
-    services.end()
-    smtp.stop()
-    await feeds.stop()
-    await sink.stop()
-    redis.stop()
-
-
-async def _ready(tocsin: Installation) -> bool:
-    try:
-        async with aiohttp.ClientSession() as session, session.get(f"{tocsin.api}/readyz") as answer:
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
+    async with installed(tmp_path) as installation:
+        yield installation
 
 
 async def subscribe(tocsin: Installation, channel: dict[str, str], wanted: dict[str, Any]) -> dict[str, Any]:
@@ -145,12 +78,6 @@ async def state_of(tocsin: Installation, created: dict[str, Any]) -> str:
     url = f"{tocsin.api}/v1/subscriptions/{created['id']}"
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
         return str((await answer.json())["state"])
-
-
-def links_in(mail: EmailMessage) -> list[str]:
-    body = mail.get_body(("plain",))
-    assert body is not None
-    return re.findall(r"https?://\S+", body.get_content())
 
 
 async def test_a_report_reaches_a_webhook_and_a_mailbox(tocsin: Installation) -> None:
