@@ -109,7 +109,7 @@ def _admin(page: Page, address: str) -> None:
 def _subscribed(page: Page, address: str) -> None:
     page.goto(f"{address}/subscribe?topic=displacement&q=evacuat*")
     page.fill("input[name=address]", "duty@example.org")
-    page.click("button:has-text('Set the alert')")
+    page.click("button.wide")
 
 
 def _manage(page: Page, address: str) -> None:
