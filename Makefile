@@ -38,8 +38,9 @@ run: $(VENV)/.runtime ## Start everything here; pages on http://127.0.0.1:8000
 test: $(VENV)/.development ## Run every test (under five minutes)
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-soak: $(VENV)/.development ## The long forms of the crash tests
+soak: $(VENV)/.development ## The long forms of the crash tests, and new examples for the property tests
 	@$(BIN)/pytest -m soak -o addopts="-q --strict-markers --strict-config"
+	@$(BIN)/pytest tests/unit --hypothesis-profile=searching
 
 check: $(VENV)/.development ## Lint, types, import rules, topic rules, schemas current
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . || { echo "lint: see above; 'make format' mends most" >&2; exit 1; }

@@ -5,12 +5,18 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from shared import redis_server
 from shared.bus import Bus
 from shared.names import Names
 from shared.service import consumer_name
+
+# The same examples each time, that a change is judged by what it changed; `make soak` looks for new ones.
+hypothesis.settings.register_profile("steady", derandomize=True)
+hypothesis.settings.register_profile("searching", derandomize=False)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -164,6 +164,8 @@ async def open_mail(page: Page, mail: EmailMessage) -> None:
 
 async def fits(page: Page) -> None:
     """Nothing is wider than the screen: nothing has to be pushed aside to be read."""
+    # A document that was just put in place may have no element yet.
+    await page.wait_for_function("document.readyState == 'complete' && document.body")
     wide = await page.evaluate("document.documentElement.scrollWidth")
     assert wide <= PHONE, page.url
 

@@ -1,7 +1,7 @@
 """Plain text out of markup."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis.strategies import lists, sampled_from
 
 from services.ingest.core.entry import Words
@@ -103,6 +103,8 @@ TOKENS = [*TAGS.replace("\n", "|").split("|"), *TEXTS.split("|"), "\n", "\n\n"]
 
 
 @given(lists(sampled_from(TOKENS), max_size=14).map("".join))
+@example("<p>one<li>two")
+@example("<li>one<div>two<li>three")
 @settings(max_examples=1000)
 def test_plain_markup_is_read_as_a_browser_would(value: str) -> None:
     quick = _plain_pieces(value)

@@ -162,13 +162,21 @@ def _plain_pieces(value: str) -> list[str] | None:
 def _is_well_nested(tags: list[str]) -> bool:
     """Whether no tag ends what is not open: that would be passed over, or end something else as well."""
     opened: list[str] = []
+    in_paragraph = False
     for tag in tags:
+        if tag in ("p", "/p"):
+            in_paragraph = tag == "p"
         if tag not in _NESTING:
             continue
+        if in_paragraph and tag in ("li", "/li"):
+            return False  # It ends the paragraph too, which breaks more than a line.
+        in_paragraph = False
         last = opened[-1] if opened else ""
         if tag[0] != "/":
             if tag in _HEADINGS and last in _HEADINGS:
                 return False
+            if tag == "li" and last not in ("", "li", "ul", "ol"):
+                return False  # It may end an item further out, with all that is open in it.
             if tag != "li" or last != "li":
                 opened.append(tag)
             continue
