@@ -116,8 +116,13 @@ def after_attempt(names: Names, delivery: Delivery) -> list[Command]:
     if delivery.kind == "digest" and delivery.state == "delivered":
         commands.append(("DEL", names.digest_content(delivery.id)))
     if delivery.next_attempt_at:
-        commands += _wait(names, delivery.id, _moment_of(delivery))
+        commands += wait_for(names, delivery)
     return commands
+
+
+def wait_for(names: Names, delivery: Delivery) -> list[Command]:
+    """Return what makes a delivery wait for its next attempt."""
+    return _wait(names, delivery.id, _moment_of(delivery))
 
 
 def put_off(names: Names, delivery: Delivery, until: datetime, now: datetime) -> list[Command]:
