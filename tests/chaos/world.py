@@ -1,6 +1,6 @@
 """All four services as processes on a real Redis, a feed server, a receiver of webhooks: what chaos is made in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,8 @@ class World:
 
 
 @asynccontextmanager
-async def running_world(tmp_path: Path) -> AsyncIterator[World]:
-    """Everything but the services; the block starts them."""
+async def running_world(tmp_path: Path, more: Mapping[str, str] | None = None) -> AsyncIterator[World]:
+    """Everything but the services, which take these settings more; the block starts them."""
     redis = redis_server.start(tmp_path / "redis")
     feeds, sink = FeedServer(), WebhookSink()
     await feeds.start()
@@ -66,6 +66,7 @@ async def running_world(tmp_path: Path) -> AsyncIterator[World]:
             "TOCSIN_MAX_DELIVERIES": "50",
             "TOCSIN_LOG_FORMAT": "json",
             "TOCSIN_FETCH_TIMEOUT": "8",
+            **(more or {}),
         },
     )
     world = World(services, redis, tmp_path, feeds, sink, f"http://127.0.0.1:{port}")
