@@ -2,16 +2,17 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
+from shared.redis_client import make_client, on_every_master
 from shared.settings import ServiceSettings, SettingsError, load
 
 T = TypeVar("T")
@@ -125,8 +126,6 @@ def _rulebook() -> Iterator[Finding]:
 
 
 def _redis() -> Iterator[Finding]:
-    from redis import Redis
-
     url = _or_default(lambda: load(ServiceSettings).redis_url, None)
     if url is None:
         yield Finding(
@@ -134,19 +133,33 @@ def _redis() -> Iterator[Finding]:
         )
         return
     try:
-        with Redis.from_url(url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5) as client:
-            about = client.info("server")
-            policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+        servers = asyncio.run(_masters(url.get_secret_value()))
     except (RedisError, OSError, ValueError) as e:
         yield Finding(
             "TOCSIN_REDIS_URL", False, f"does not answer: {type(e).__name__}; is it up, is the URL right?"
         )
         return
-    yield Finding("TOCSIN_REDIS_URL", True, f"Redis {about['redis_version']} answers")
-    if policy != "noeviction":
+    versions = ", ".join(sorted({about["redis_version"] for about in servers}))
+    yield Finding("TOCSIN_REDIS_URL", True, f"Redis {versions} answers" + _how_many(servers))
+    policies = {about["maxmemory_policy"] for about in servers} - {"noeviction"}
+    if policies:
         yield Finding(
-            "redis", False, f"maxmemory-policy is {policy}: reports could be lost; set it to noeviction"
+            "redis",
+            False,
+            f"maxmemory-policy is {policies.pop()}: reports could be lost; set it to noeviction",
         )
+
+
+async def _masters(url: str) -> list[Any]:
+    client = make_client(url, tries=1, timeout=5)
+    try:
+        return await on_every_master(client, "INFO")
+    finally:
+        await client.aclose()
+
+
+def _how_many(servers: Sequence[object]) -> str:
+    return f", a cluster of {len(servers)} masters" if len(servers) > 1 else ""
 
 
 def _mail() -> Iterator[Finding]:

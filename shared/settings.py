@@ -1,6 +1,7 @@
 """Settings that every service shares, read once from `TOCSIN_*` in the environment, `.env` and secret files."""
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -67,6 +68,24 @@ class ServiceSettings(BaseSettings):
             return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _readable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _kind(value)
+        return value
+
+    @field_validator("key_prefix")
+    @classmethod
+    def _one_slot(cls, value: str, info: ValidationInfo) -> str:
+        url = info.data.get("redis_url")
+        if url and _kind(url) == "cluster" and not re.match(r"\{[^{}]+\}", value):
+            raise ValueError(
+                "must begin with a hash tag on a Redis Cluster, e.g. {tocsin}: — what changes together must be on "
+                "one node; to bring along what is under another prefix, `tocsin backup` and `tocsin restore`"
+            )
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _absolute(cls, value: str, info: ValidationInfo) -> str:
@@ -108,6 +127,13 @@ class ServiceSettings(BaseSettings):
             dotenv_settings,
             file_secret_settings,
         )
+
+
+def _kind(url: SecretStr) -> str:
+    # Only here: whoever has no Redis does without its client.
+    from shared.redis_client import read_url
+
+    return read_url(url.get_secret_value()).kind
 
 
 def explain(error: ValidationError) -> str:

@@ -56,11 +56,16 @@ class Services:
             )
             log.close()
 
-    def command(self, *arguments: str) -> str:
+    def command(self, *arguments: str, **environment: str) -> str:
         """Run a command of `tocsin` to its end; return what it printed."""
         command = [sys.executable, "-m", "cli.main", *arguments]
         done = subprocess.run(
-            command, cwd=self._folder, env=self._environment, text=True, capture_output=True, check=True
+            command,
+            cwd=self._folder,
+            env={**self._environment, **environment},
+            text=True,
+            capture_output=True,
+            check=True,
         )
         return done.stdout
 

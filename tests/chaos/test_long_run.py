@@ -198,7 +198,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "TOCSIN_POLL_INTERVAL_MIN": "1",
         "TOCSIN_LOG_LEVEL": "error",
     }
-    async with running_world(tmp_path, more) as world:
+    async with running_world(tmp_path, **more) as world:
         yield world
 
 
