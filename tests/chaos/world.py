@@ -11,8 +11,8 @@ import aiohttp
 from shared import redis_server
 from shared.names import Names
 from shared.redis_server import RedisServer, free_port
-from tests.redis_cluster import RedisCluster
 from tests.processes import FeedServer, Services, WebhookSink, until, write_feeds
+from tests.redis_cluster import RedisCluster
 
 NAMES = Names("chaos:")
 

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import pytest
 from redis.asyncio import Redis
 
 from shared.names import Names
-from shared.redis_client import RedisURLError, read_url
-from shared.settings import ServiceSettings, SettingsError, load
 from tests.chaos.world import running_world, subscribe
 from tests.processes import Item, until
 from tests.redis_cluster import start_cluster
@@ -22,7 +19,8 @@ async def test_the_whole_way_on_a_cluster(tmp_path: Path, redis_url: str, names:
         who = await subscribe(world, "everything", {"query": "families"})
         world.services.start("ingest")
         world.feeds.items["0"] += [
-            Item(f"Report {n}: families flee", f"Thousands of people fled on day {n}.", f"r{n}") for n in range(20)
+            Item(f"Report {n}: families flee", f"Thousands of people fled on day {n}.", f"r{n}")
+            for n in range(20)
         ]
         await until(lambda: len(world.sink.reports(who)) == 20)
         assert all(len(ids) == 1 for ids in world.sink.reports(who).values())
