@@ -144,18 +144,20 @@ def rss(items: Sequence[Item], title: str = "A test feed") -> str:
 
 
 class FeedServer(HttpServer):
-    """Feeds whose items a test adds. Each feed has a host of its own: politeness is by host."""
+    """Feeds whose items a test adds, or writes whole. Each feed has a host of its own: politeness is by host."""
 
     def __init__(self) -> None:
         super().__init__()
         self.items: dict[str, list[Item]] = defaultdict(list)
+        self.documents: dict[str, bytes] = {}
         self.app.router.add_get("/{feed}.xml", self._serve)
 
     def url(self, number: int) -> str:
         return f"http://127.0.1.{number + 1}:{self.port}/{number}.xml"
 
     async def _serve(self, request: web.Request) -> web.Response:
-        body = rss(self.items[request.match_info["feed"]]).encode()
+        name = request.match_info["feed"]
+        body = self.documents.get(name) or rss(self.items[name]).encode()
         etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         if request.headers.get("If-None-Match") == etag:
             return web.Response(status=304, headers={"ETag": etag})
