@@ -97,16 +97,23 @@ def _online(master: Node) -> bool:
     return bool(master.ask("INFO", "replication")["slave0"]["state"] == "online")
 
 
-def start_cluster(folder: Path, masters: int = 3, replicas: int = 0) -> Servers:
-    """Start masters that share the slots, and `replicas` of each; skip the test where the server is older than 7."""
+def start_nodes(folder: Path, count: int) -> Servers:
+    """Start servers that do not know each other yet; skip the test where they are older than 7."""
     binary = find_binary()
     if binary is None or binary.version < (7,):
         pytest.skip("a cluster on free ports needs redis-server 7")
-    nodes = []
-    for number in range(masters * (1 + replicas)):
-        options = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
-        options += ["--cluster-node-timeout", str(DOWN_AFTER_MS), "--cluster-replica-validity-factor", "0"]
-        nodes.append(Node(folder / f"node{number}", *options))
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(DOWN_AFTER_MS))
+    options += ("--cluster-replica-validity-factor", "0")
+    nodes = [
+        Node(folder / f"node{number}", "--cluster-port", str(free_port()), *options)
+        for number in range(count)
+    ]
+    return Servers(nodes, "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes))
+
+
+def join(servers: Servers, masters: int = 3) -> None:
+    """Make a cluster of them: some masters, which share the slots, and the rest their replicas."""
+    nodes = servers.nodes
     for number, node in enumerate(nodes[:masters]):
         first, last = SLOTS * number // masters, SLOTS * (number + 1) // masters - 1
         node.ask("CLUSTER ADDSLOTSRANGE", first, last)
@@ -118,9 +125,8 @@ def start_cluster(folder: Path, masters: int = 3, replicas: int = 0) -> Servers:
     for number, node in enumerate(nodes[masters:]):
         node.ask("CLUSTER REPLICATE", nodes[number % masters].ask("CLUSTER MYID"))
     _wait(lambda: all(node.ask("CLUSTER INFO")["cluster_state"] == "ok" for node in nodes))
-    if replicas:
+    if len(nodes) > masters:
         _wait(lambda: all(_online(node) for node in nodes[:masters]))
-    return Servers(nodes, "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes))
 
 
 def start_sentinels(folder: Path) -> Servers:

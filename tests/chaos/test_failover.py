@@ -16,14 +16,16 @@ from shared.names import Names
 from shared.redis_client import make_client
 from tests.chaos.world import NAMES, running_world, subscribe
 from tests.processes import Item, until
-from tests.redis_cluster import Servers, start_cluster, start_sentinels
+from tests.redis_cluster import Servers, join, start_nodes, start_sentinels
 
 ROUNDS = 4
 A_ROUND = 150
 
 
 def on_a_cluster(folder: Path) -> tuple[Servers, Names]:
-    return start_cluster(folder, masters=3, replicas=1), Names("{chaos}:")
+    nodes = start_nodes(folder, 6)
+    join(nodes)
+    return nodes, Names("{chaos}:")
 
 
 def under_sentinels(folder: Path) -> tuple[Servers, Names]:
