@@ -33,7 +33,6 @@ from tests.redis_cluster import join, start_nodes
 REPORTS = 4_000
 MATCHED, SUBSCRIPTIONS = 120, 100
 COUNTS = (1, 2, 4)
-TURNS = 2
 Load = Callable[[Bus], Awaitable[None]]
 EVERYTHING = {"TOCSIN_ALLOW_HOSTS": "127.0.0.0/8", "TOCSIN_ENDPOINT_RATE": "1000000"}
 EVERYTHING |= {"TOCSIN_ENDPOINT_CONCURRENCY": "100", "TOCSIN_LOG_LEVEL": "error"}
@@ -144,40 +143,36 @@ def matched(address: str) -> Load:
     return load
 
 
-def table(
-    url: str, servers: list[int], counts: tuple[int, ...], prefix: str, address: str
-) -> dict[str, Cost]:
-    """Return what was measured, by service and number of processes."""
-    found = {}
-    for count in counts:
+def measure_all(
+    url: str, servers: list[int], counts: tuple[int, ...], prefix: str, note: str, one: dict[str, float]
+) -> None:
+    """Print a line for each service and number of processes; `one` is the rate of one process."""
+    with sink() as address:
         for service, load in (("classify", published), ("notify", matched(address))):
-            names = (prefix.replace("x", f"{service}{count}.{turn}") for turn in range(TURNS))
-            turns = [measure(url, servers, name, service, count, load) for name in names]
-            found[f"{count} {service}"] = max(turns, key=lambda cost: cost.rate)
-    return found
+            for count in counts:
+                cost = measure(url, servers, prefix.replace("x", f"{service}{count}"), service, count, load)
+                ratio = cost.rate / one.setdefault(service, cost.rate)
+                print(
+                    f"{count} {service + note:32} {cost.rate:8,.0f} {ratio:6.2f} {cost.ours * 1000:8.2f} "
+                    f"{cost.redis * 1000:9.3f} {cost.kept:10,.0f}",
+                    flush=True,
+                )
 
 
 def main() -> None:
     """Print a table."""
-    with own_redis() as server, sink() as address:
-        one = table(server.url, [server.process.pid], COUNTS, "x:", address)
-    with TemporaryDirectory() as folder, sink() as address:
+    print(f"{'':34} a second  ratio  core ms  of Redis  bytes kept")
+    one: dict[str, float] = {}
+    with own_redis() as server:
+        measure_all(server.url, [server.process.pid], COUNTS, "x:", "", one)
+    with TemporaryDirectory() as folder:
         nodes = start_nodes(Path(folder), 3)
         try:
             join(nodes)
             pids = [node.server.process.pid for node in nodes.nodes]
-            cluster = table(nodes.url, pids, (2,), "{x}:", address)
+            measure_all(nodes.url, pids, (1, 2), "{x}:", ", three-node cluster", one)
         finally:
             nodes.stop()
-    print(f"{'':24} a second  ratio  core ms  of Redis  bytes kept")
-    for where, costs in (("", one), (", three-node cluster", cluster)):
-        for what, cost in costs.items():
-            ratio = cost.rate / one[f"1 {what.split()[1]}"].rate
-            print(
-                f"{what + where:32} {cost.rate:8,.0f} {ratio:6.2f} {cost.ours * 1000:8.2f} "
-                f"{cost.redis * 1000:9.3f} {cost.kept:8,.0f}",
-                flush=True,
-            )
 
 
 if __name__ == "__main__":

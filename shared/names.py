@@ -1,7 +1,7 @@
 """Every stream and key of an installation. Nobody else joins strings into keys.
 
-With `TOCSIN_KEY_PREFIX={tocsin}:` all of them share one Redis Cluster slot, so that the scripts of
-`shared.bus` stay legal there.
+With `TOCSIN_KEY_PREFIX={tocsin}:` all of them share one slot of a Redis Cluster: scripts change several at once, and
+what a replica takes over with is one history. Whoever changes what a key holds adds a step to `shared.layout`.
 """
 
 from dataclasses import dataclass
