@@ -4,19 +4,18 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from cli.finding import Finding, readable
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.notify.settings import NotifySettings
+from shared.redis_client import RedisClient, make_client, on_every_master
 from shared.settings import ServiceSettings
 
 SECONDS = 10.0
@@ -46,9 +45,14 @@ async def _redis() -> AsyncIterator[Finding]:
         yield Finding("TOCSIN_REDIS_URL", None, detail)
         return
     try:
-        url, once = settings.redis_url.get_secret_value(), Retry(NoBackoff(), 0)
-        async with asyncio.timeout(SECONDS), Redis.from_url(url, retry=once) as client:
-            async for finding in _redis_itself(client, f"{settings.key_prefix}check"):
+        async with (
+            asyncio.timeout(SECONDS),
+            make_client(settings.redis_url.get_secret_value(), tries=0) as client,
+        ):
+            for about in await on_every_master(client, "INFO"):
+                for finding in _server(about):
+                    yield finding
+            async for finding in _written(client, f"{settings.key_prefix}check"):
                 yield finding
     except AuthenticationError:
         yield Finding("TOCSIN_REDIS_URL", False, "Redis refuses the user or the password")
@@ -59,17 +63,12 @@ async def _redis() -> AsyncIterator[Finding]:
         yield Finding("TOCSIN_REDIS_URL", False, detail)
 
 
-async def _redis_itself(client: "Redis", key: str) -> AsyncIterator[Finding]:
-    about = await client.info()
+def _server(about: Mapping[str, Any]) -> Iterator[Finding]:
+    """What one server says of itself."""
     version = str(about["redis_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
         yield Finding("redis", False, f"version {version} is too old: it must be 6.2 or newer")
-    await client.set(key, b"", ex=1)
-    yield Finding("TOCSIN_REDIS_URL", True, f"version {version} answers and can be written")
-    seconds, micro = await client.time()
-    apart = time.time() - seconds - micro / 1e6
-    if abs(apart) > CLOCKS_APART:
-        yield Finding("clock", False, f"this machine and Redis are {apart:+.0f} s apart: set both by NTP")
+    yield Finding("TOCSIN_REDIS_URL", True, f"version {version} answers")
     policy = about.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         yield Finding(
@@ -83,6 +82,15 @@ async def _redis_itself(client: "Redis", key: str) -> AsyncIterator[Finding]:
         yield Finding(
             "redis", None, "has no maxmemory: full, the machine would kill it; at a limit it only says so"
         )
+
+
+async def _written(client: RedisClient, key: str) -> AsyncIterator[Finding]:
+    await client.set(key, b"", ex=1)
+    yield Finding("TOCSIN_REDIS_URL", True, "can be written")
+    (seconds, micro), *_ = await on_every_master(client, "TIME")
+    apart = time.time() - seconds - micro / 1e6
+    if abs(apart) > CLOCKS_APART:
+        yield Finding("clock", False, f"this machine and Redis are {apart:+.0f} s apart: set both by NTP")
 
 
 async def _names() -> AsyncIterator[Finding]:

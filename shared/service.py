@@ -20,7 +20,8 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from shared.bus import BatchHandler, Bus, Consumer, Handler
+from shared.bus import Bus
+from shared.consumer import BatchHandler, Consumer, Handler
 from shared.settings import ServiceSettings, SettingsError
 
 log = structlog.get_logger()
@@ -92,7 +93,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        connecting = asyncio.create_task(self.bus.connect(reads=bool(self.bus.consumers)))
+        connecting = asyncio.create_task(self.bus.connect())
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():

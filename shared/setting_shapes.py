@@ -44,17 +44,18 @@ def _address(text: str, schemes: tuple[str, ...], example: str) -> SplitResult:
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
+    from shared.redis_client import read_url  # Whoever has no Redis does without its client.
+
     text = value.get_secret_value()
     if text.startswith("unix://"):
         return value
-    # A cluster has no databases: what follows its host is nobody's number.
-    parts = _address(text, REDIS_SCHEMES, "redis://host:6379/0")
+    if text.partition("://")[0].partition("+")[2]:
+        read_url(text)
+        return value
+    parts = _address(text, ("redis", "rediss"), "redis://host:6379/0")
     if parts.path.strip("/") and not parts.path.strip("/").isdigit():
         raise ValueError("must end in the number of a database, e.g. redis://host:6379/0")
     return value
-
-
-REDIS_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster")
 
 
 def _smtp_url(value: SecretStr) -> SecretStr:

@@ -1,6 +1,7 @@
 """Settings that every service shares, read once from `TOCSIN_*` in the environment, `.env` and secret files."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -69,6 +70,17 @@ class ServiceSettings(BaseSettings):
     reclaim_after: float = Field(default=30, gt=0)
     max_deliveries: int = Field(default=5, ge=1)
     alive_file: Path | None = None
+
+    @field_validator("key_prefix")
+    @classmethod
+    def _one_slot(cls, value: str, info: ValidationInfo) -> str:
+        url = info.data.get("redis_url")
+        if url and "+cluster://" in url.get_secret_value() and not re.match(r"\{[^{}]+\}", value):
+            raise ValueError(
+                "must begin with a hash tag on a Redis Cluster, e.g. {tocsin}: — what changes together must be on "
+                "one node; to bring along what is under another prefix, `tocsin backup` and `tocsin restore`"
+            )
+        return value
 
     @field_validator("public_url")
     @classmethod

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from shared import redis_server
-from shared.bus import Bus, Consumer, Entry, Guard, Marked, Outcome, Rejected, xadd
+from shared.bus import Bus
+from shared.consumer import Consumer
+from shared.entries import Entry, Guard, Marked, Outcome, Rejected, xadd
 from shared.names import Names
 from shared.redis_server import find_binaries
 from shared.service import consumer_name
