@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export COMPOSE_PROJECT_NAME=tocsin-check COMPOSE_PROFILES=demo TOCSIN_POLL_INTERVAL_MIN=1 TOCSIN_POLL_INTERVAL_MAX=2
-work=$(mktemp -d)
+work=$(mktemp -d) server=
 compose() { docker compose --env-file deploy/demo.env "$@"; }
-trap 'kill "$server" 2>/dev/null || true; compose down --volumes --remove-orphans --timeout 5 >/dev/null 2>&1; rm -rf "$work"' EXIT
+trap '[ -z "$server" ] || kill "$server"; compose down --volumes --remove-orphans --timeout 5 >/dev/null 2>&1; rm -rf "$work"' EXIT
 step() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
 api() { curl -fsS -H "Authorization: Bearer $token" -H 'Content-Type: application/json' "http://127.0.0.1:8000$1" "${@:2}"; }
 
@@ -16,6 +16,8 @@ wait_for() { # wait_for WHAT COMMAND...: at most a minute
     compose logs --tail 20 >&2
     exit 1
 }
+
+start() { compose up --detach --wait "$@" >"$work/log" 2>&1 || { tail -5 "$work/log" >&2; compose logs --tail 20 >&2; exit 1; }; }
 
 told() { curl -fsS http://127.0.0.1:8025/ | grep -q "$1"; }
 
@@ -28,7 +30,7 @@ write_feed() { # an item for each argument
 docker compose build --quiet
 step "built"
 up=$SECONDS
-compose up --detach --wait --quiet-pull 2>/dev/null
+start
 step "healthy, $((SECONDS - up)) s after up"
 gateway=$(docker network inspect tocsin-check_outside -f '{{(index .IPAM.Config 0).Gateway}}')
 write_feed
@@ -53,7 +55,7 @@ for service in ingest classify notify api redis demo; do
 done
 step "nothing is written outside volumes"
 
-compose up --detach --wait --scale classify=2 --no-recreate 2>/dev/null
+start --scale classify=2 --no-recreate
 [ "$(compose ps -q classify | wc -l)" = 2 ]
 step "two classify"
 for container in $(compose ps -q classify | head -1) $(compose ps -q notify); do
@@ -69,7 +71,7 @@ write_feed Alpha Bravo Charlie Delta
 wait_for "another is tagged while notify is stopped" listed Delta
 compose down >/dev/null 2>&1
 up=$SECONDS
-compose up --detach --wait 2>/dev/null
+start
 step "healthy again, $((SECONDS - up)) s after down and up"
 wait_for "what was owed before is told after" told Delta
 active
