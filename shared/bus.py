@@ -9,6 +9,7 @@ and Valkey 8, on one server or a cluster: all keys of one script are in one slot
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from redis.commands.core import AsyncScript
 
 log = structlog.get_logger()
+
+ALIVE_SECONDS = 5.0
 
 
 class Bus:
@@ -57,6 +60,7 @@ class Bus:
         self.names = names
         self.consumer = consumer
         self.reclaim_after = reclaim_after
+        self.alive_seconds = ALIVE_SECONDS
         self.max_deliveries = max_deliveries
         self.retention_seconds = retention_seconds
         self.patience = patience
@@ -65,6 +69,7 @@ class Bus:
         self.read_at: dict[str, float] = {}
         self._url = url
         self._scripts: dict[str, AsyncScript] = {}
+        self._alive_since = math.inf
         self._note_reads()
 
     @cached_property
@@ -89,6 +94,22 @@ class Bus:
                 await asyncio.sleep(1)
         finally:
             await probe.aclose()
+
+    async def show_life(self) -> None:
+        """Let others know for `alive_seconds` that this process lives: what a dead one holds they take over."""
+        before = await self.redis.set(
+            self.names.alive(self.consumer), b"1", px=int(self.alive_seconds * 1000), get=True
+        )
+        if before is None:
+            self._alive_since = time.monotonic()
+
+    @property
+    def judges_others(self) -> bool:
+        """Whether we have been seen alive without a break for so long that a living process would have been too.
+
+        After Redis was away nobody has a sign of life, and the first one back would take all others for dead.
+        """
+        return time.monotonic() - self._alive_since > self.alive_seconds
 
     def _note_reads(self) -> None:
         """Remember when each stream was last read, whether or not anything came.

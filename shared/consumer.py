@@ -48,6 +48,7 @@ class Consumer:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _finished: list[tuple[str, Outcome]] = field(default_factory=list)
     _settler: asyncio.Task[None] | None = None
+    _kept_at: float = 0
     _slots: asyncio.Semaphore = field(init=False)
     _subscriber: Any = field(init=False, repr=False)
 
@@ -98,12 +99,12 @@ class Consumer:
         await self._subscriber.start()
 
     async def reclaim(self) -> int:
-        """Take over entries that a dead consumer held for `reclaim_after` seconds; return how many."""
+        """Take over what a dead consumer held, or whoever for `reclaim_after` seconds; return how many entries."""
         await self._keep_in_hand()
-        idle_ms = int(self.bus.reclaim_after * 1000)
+        idle_ms, judges = int(self.bus.reclaim_after * 1000), int(self.bus.judges_others)
         rows = await self.bus.script("reclaim")(
             keys=[self.stream],
-            args=[self.group, self.bus.consumer, idle_ms, self.batch, self.bus.max_deliveries],
+            args=[self.group, self.bus.consumer, idle_ms, self.batch, judges, self.bus.names.alive("")],
         )
         entries = [_claimed(self.stream, row) for row in rows]
         spent = [entry for entry in entries if entry.deliveries > self.bus.max_deliveries]
@@ -246,9 +247,10 @@ class Consumer:
         return None
 
     async def _keep_in_hand(self) -> None:
-        """Tell Redis that what we hold is alive, without counting it as delivered again."""
-        ids = list(self.in_hand)
-        if ids:
+        """Tell Redis now and then that what we hold is alive, without counting it as delivered again."""
+        ids, now = list(self.in_hand), time.monotonic()
+        if ids and now - self._kept_at > self.bus.reclaim_after / 4:
+            self._kept_at = now
             await self.bus.redis.xclaim(
                 self.stream, self.group, self.bus.consumer, min_idle_time=0, message_ids=ids, justid=True
             )

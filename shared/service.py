@@ -113,6 +113,7 @@ class App:
     async def _run_parts(self, stopped: "asyncio.Task[Any]") -> None:
         for consumer in self.bus.consumers:
             await consumer.ensure_group()
+        await self.bus.show_life()
         if self.bus.consumers:
             await self.bus.broker.start()
         parts: set[asyncio.Future[None]] = {asyncio.ensure_future(work()) for work in self._background}
@@ -165,6 +166,7 @@ class App:
     async def _show_life(self) -> None:
         for consumer in self.bus.consumers:
             await consumer.revive()
+        await self.bus.show_life()
         await self.bus.counters.flush(self.bus.redis)
         now = time.time()
         pipe = self.bus.redis.pipeline(transaction=False)
@@ -182,7 +184,7 @@ class App:
                 # The group may be gone for a moment; `revive` makes it anew.
                 log.warning("reclaim failed", stream=consumer.stream, error=str(e))
                 full = False
-            await asyncio.sleep(0 if full else self.bus.reclaim_after / 3)
+            await asyncio.sleep(0 if full else min(1.0, self.bus.reclaim_after / 3))
 
     async def _housekeeping(self) -> None:
         while True:

@@ -196,6 +196,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "TOCSIN_RETENTION_DAYS": str(RETENTION_MINUTES / 1440),
         "TOCSIN_RETRY_SCHEDULE": "1,5,30,120,600,600,600",
         "TOCSIN_POLL_INTERVAL_MIN": "1",
+        # Of 600 reports at once a killed process held many: they are to be told within the second.
+        "TOCSIN_RECLAIM_AFTER": "0.6",
         "TOCSIN_LOG_LEVEL": "error",
     }
     async with running_world(tmp_path, **more) as world:
