@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
+from shared import tracing
 from shared.entries import Entry, Outcome, Rejected
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+TRACEPARENT = tracing.FIELD.encode()
 HAND_BACK_IDLE_MS = 3_600_000
 RETURNED = "returned"
 SETTLED_AT_ONCE = 500
@@ -223,8 +225,14 @@ class Consumer:
 
     async def _outcome(self, entry: Entry, work: Awaitable[Outcome]) -> Outcome | None:
         """Return what the handler says, or None when the entry is a dead letter or stays pending."""
+        parent = entry.fields.get(TRACEPARENT)
         try:
-            return await work
+            if parent is None:
+                return await work
+            with tracing.follow(
+                f"{self.group} {self.stream}", parent.decode(errors="replace"), entry=entry.id
+            ):
+                return await work
         except Rejected as e:
             await self.bus.dead_letter(self.group, entry, str(e))
         except RedisError as e:

@@ -18,6 +18,7 @@ from services.classify.adapters.story_index import StoryIndex
 from services.classify.core.figures import figures_of
 from services.classify.core.tag import tag_report
 from services.classify.settings import ClassifySettings
+from shared import tracing
 from shared.catalogue import followable
 from shared.entries import Entry, Outcome
 from shared.events import ReportPublished, tagged
@@ -38,6 +39,7 @@ def make_app(settings: ClassifySettings) -> App:
 
     async def on_report(entry: Entry) -> Outcome:
         report = entry.event(ReportPublished).data.report
+        tracing.note(report=report.id, revision=report.revision)
         found = tag_report(report, rulebook.current)
         story = await stories.join(report, figures_of(found))
         event = tagged(found.model_copy(update={"story": story}), datetime.now(UTC))

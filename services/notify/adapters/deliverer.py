@@ -28,6 +28,7 @@ from services.notify.core.outcome import (
     has_failed_long_enough,
     is_for_fallback,
 )
+from shared import tracing
 from shared.bus import Bus
 from shared.consumer import Consumer
 from shared.decision import silent_until
@@ -181,12 +182,16 @@ class Deliverer:
             return await self.cases.wanting(case.delivery.subscription, now)
 
     async def _send(self, case: Case, wanting: Wanting) -> Sent:
-        channel = wanting.subscription.channel
-        if isinstance(channel, WebhookEndpoint):
-            return await self.webhooks.send(await self.renderer.webhook(case, wanting), channel)
-        if isinstance(channel, ChatEndpoint):
-            return await self.chats.send(await self.renderer.chat(case, wanting), channel)
-        return await self.mails.send(await self.renderer.mail(case, wanting), channel)
+        channel, delivery = wanting.subscription.channel, case.delivery
+        parent = case.telling.traceparent if case.telling else None
+        with tracing.follow(
+            "deliver", parent, delivery=delivery.id, channel=channel.type, attempt=delivery.attempts + 1
+        ):
+            if isinstance(channel, WebhookEndpoint):
+                return await self.webhooks.send(await self.renderer.webhook(case, wanting), channel)
+            if isinstance(channel, ChatEndpoint):
+                return await self.chats.send(await self.renderer.chat(case, wanting), channel)
+            return await self.mails.send(await self.renderer.mail(case, wanting), channel)
 
     async def _succeeded(
         self, lane: Lane[Job], case: Case, subscription: Subscription, sent: Sent, duration_ms: int
