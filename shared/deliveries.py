@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.bus import Bus, Command, xadd
+from shared.bus import Argument, Bus, Command, xadd
 from shared.delivery import Delivery, read, written
 from shared.names import Names
 
@@ -42,7 +42,7 @@ class DeliveryLog:
         new = 0
         for at in range(0, len(deliveries), CHUNK):
             keys = [self._names.deliveries, self._names.delivery("")]
-            args: list[str | int] = [KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
+            args: list[Argument] = [KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
             for delivery in deliveries[at : at + CHUNK]:
                 keys.append(self._names.deliveries_of(delivery.subscription))
                 args += [delivery.id, written(delivery)]

@@ -4,12 +4,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from services.notify.core.message import common_part, matched_part
+from services.notify.core.message import matched_part
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
@@ -50,7 +49,8 @@ class Recent(Generic[Key, Value]):
 
 @dataclass(slots=True)
 class Wanting:
-    """A subscription with its filter made ready. `wish` is the same for all who want the same."""
+    """A subscription with its filter made ready. `wish` is the same for all who want the same, `part` what all its
+    webhooks say."""
 
     subscription: Subscription
     compiled: CompiledFilter
@@ -58,19 +58,14 @@ class Wanting:
     part: bytes | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Telling:
-    """A report with its words made ready."""
+    """A report with its words made ready. `part` is what every subscriber's webhook says of it."""
 
     tagged: TaggedReport
     text: Text
-
+    part: bytes | None = None
     matches: "Recent[str, tuple[Matched, bytes]]" = field(default_factory=lambda: Recent(MATCHES_KEPT))
-
-    @cached_property
-    def common(self) -> bytes:
-        """What every subscriber's webhook says of it."""
-        return common_part(self.tagged)
 
     def match(self, wanting: Wanting) -> tuple[Matched, bytes]:
         """Return why the report is wanted, and the same as a part of a webhook; by nothing, if a revision since

@@ -13,6 +13,7 @@ from services.notify.core.digest import digest_body
 from services.notify.core.mail import MOVE_KINDS, MailError, build_mail
 from services.notify.core.message import (
     Reference,
+    common_part,
     subscriber_part,
     webhook_body,
     webhook_notice_body,
@@ -54,7 +55,10 @@ class Renderer:
         elif case.delivery.kind == "report":
             telling = _told(case)
             matched, part = telling.match(wanting)
-            ready = self._subscriber_part(wanting), telling.common, part
+            if wanting.part is None:
+                wanting.part = subscriber_part(subscription, self.links)
+            if telling.part is None:
+                telling.part = common_part(telling.tagged, self.links)
             reference = _reference(case.delivery)
             body = webhook_body(
                 subscription,
@@ -62,18 +66,13 @@ class Renderer:
                 matched,
                 self.links,
                 now,
-                ready,
+                (wanting.part, telling.part, part),
                 reference=reference,
                 late=_is_late(case.delivery, now),
             )
         else:
             body = webhook_test_body(subscription, *await self._example(wanting), self.links, now)
         return WebhookMessage(case.delivery.id, body, signing_secrets(subscription, now))
-
-    def _subscriber_part(self, wanting: Wanting) -> bytes:
-        if wanting.part is None:
-            wanting.part = subscriber_part(wanting.subscription, self.links)
-        return wanting.part
 
     async def chat(self, case: Case, wanting: Wanting) -> ChatMessage:
         """Return the message to a chat; raise Unsendable."""

@@ -53,10 +53,12 @@ class Reference:
     is_update: bool
 
 
-def common_part(tagged: TaggedReport) -> bytes:
-    """Return what every subscriber is told of a report, whole: members of `data`, made once for all of them."""
+def common_part(tagged: TaggedReport, links: Links) -> bytes:
+    """Return what every subscriber is told of a report, whole: the link to it, which a subscriber's part leaves open,
+    and members of `data`; made once for all of them."""
     content = tagged.model_dump(mode="json", exclude={"rulebook"})
-    return _json({**content, "report": {**content["report"], "text_is_excerpt": False}})[1:-1]
+    members = _json({**content, "report": {**content["report"], "text_is_excerpt": False}})
+    return _json(links.report(tagged.report.id)) + b"}," + members[1:-1]
 
 
 def matched_part(matched: Matched) -> bytes:
@@ -65,12 +67,12 @@ def matched_part(matched: Matched) -> bytes:
 
 
 def subscriber_part(subscription: Subscription, links: Links) -> bytes:
-    """Return what is the same in all webhooks of a subscription: the beginning of `data`."""
+    """Return what is the same in all webhooks of a subscription: the beginning of `data`, up to the report's link."""
     about = {
         "subscription": {"id": subscription.id, "name": subscription.name},
         "links": {"manage": links.manage_with_token(subscription.id)},
     }
-    return _json(about)[1:-2]
+    return _json(about)[1:-2] + b',"report":'
 
 
 def webhook_body(
@@ -95,25 +97,17 @@ def webhook_body(
     if reference:
         before["refers_to"] = {"id": reference.delivery, "report": reference.report}
     if ready and len(tagged.report.url or "") < ADDRESS_LIMIT:
-        body = _joined(kind, before, tagged, links, now, ready)
+        body = _joined(kind, before, now, ready)
         if len(body) < BODY_LIMIT:
             return body
     return _encoded(kind, _data(subscription, tagged, matched, links) | before, tagged, matched, now)
 
 
-def _joined(
-    kind: str,
-    before: Mapping[str, Any],
-    tagged: TaggedReport,
-    links: Links,
-    now: datetime,
-    ready: tuple[bytes, bytes, bytes],
-) -> bytes:
+def _joined(kind: str, before: Mapping[str, Any], now: datetime, ready: tuple[bytes, bytes, bytes]) -> bytes:
     subscriber, common, why = ready
     head = f'{{"type":"{kind}","timestamp":"{_rfc3339(now)}","data":{{'.encode()
-    link = _json(links.report(tagged.report.id))
     last = b"," + _json(before)[1:-1] if before else b""
-    return b"".join((head, subscriber, b',"report":', link, b"},", common, b",", why, last, b"}}"))
+    return b"".join((head, subscriber, common, b",", why, last, b"}}"))
 
 
 def webhook_notice_body(subscription: Subscription, links: Links, now: datetime) -> bytes:
