@@ -90,8 +90,7 @@ class Guard(NamedTuple):
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What is written in the same script as the acknowledgement."""
 
     commands: Sequence[Command] = ()
@@ -101,6 +100,9 @@ class Outcome:
 Handler = Callable[[Entry], Awaitable[Outcome]]
 BatchHandler = Callable[["Consumer", list[Entry]], Awaitable[None]]
 """Takes all entries of a read, and hands each to `Consumer.handle` or `Consumer.finish` in its own time."""
+
+
+_NO_GUARD = Guard("", "", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +262,7 @@ class Bus:
         keys = [stream]
         args: list[Argument] = [group]
         for entry_id, outcome in outcomes:
-            guard = outcome.unless or Guard("", "", 0)
+            guard = outcome.unless or _NO_GUARD
             args += [entry_id, guard.key, guard.field, guard.value, len(outcome.commands)]
             if guard.key:
                 keys.append(guard.key)

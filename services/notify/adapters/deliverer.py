@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from redis.exceptions import RedisError
@@ -49,8 +50,7 @@ class Cancelled(Exception):
     """Nobody wants this delivery any more; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A delivery in this process's hands."""
 
     entry: Entry
@@ -184,8 +184,7 @@ class Deliverer:
 
     async def _wanting_now(self, case: Case, now: float) -> Wanting:
         """The subscription as it is now: it may have been removed while the delivery waited."""
-        async with self._asking:
-            wanting = await self.cases.wanting(case.delivery.subscription, now)
+        wanting = await self.cases.wanting(case.delivery.subscription, now)
         return _as_addressed(case.delivery, _still_wanted(case.delivery, wanting))
 
     async def _send(self, case: Case, wanting: Wanting) -> Sent:

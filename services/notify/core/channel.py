@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from shared.subscriptions import ChatEndpoint, EmailEndpoint, WebhookEndpoint
 
@@ -37,8 +37,7 @@ class ChatMessage:
     link: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """How a delivery went well: the receiver's status, a line for the log, and whether it wants no more."""
 
     status: int | None
