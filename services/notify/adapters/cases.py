@@ -9,6 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from services.notify.core.letter import Letter
 from services.notify.core.message import matched_part
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
@@ -20,6 +21,7 @@ from shared.subscriptions import CompiledFilter, Matched, Subscription, find_mat
 
 REPORTS_KEPT = 512
 MATCHES_KEPT = 200
+LETTERS_KEPT = 20
 SUBSCRIPTIONS_KEPT = 10_000
 FRESH_SECONDS = 0.2
 
@@ -67,6 +69,7 @@ class Telling:
     text: Text
     part: bytes | None = None
     matches: "Recent[str, tuple[Matched, bytes]]" = field(default_factory=lambda: Recent(MATCHES_KEPT))
+    letters: "Recent[tuple[object, ...], Letter]" = field(default_factory=lambda: Recent(LETTERS_KEPT))
 
     def match(self, wanting: Wanting) -> tuple[Matched, bytes]:
         """Return why the report is wanted, and the same as a part of a webhook; by nothing, if a revision since
