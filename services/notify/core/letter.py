@@ -49,9 +49,9 @@ def written(
         f"{head}{_subject(letter.subject)}MIME-Version: 1.0\r\n"
         f"Content-Type: multipart/alternative; boundary={border}\r\n\r\n",
         _opening(boundary, "plain"),
-        _filled(letter.text, values),
+        _filled(letter.text, _gaps(tuple(values.items()))),
         _opening(boundary, "html"),
-        _filled(letter.html, {name: escape(value) for name, value in values.items()}),
+        _filled(letter.html, _gaps(tuple((name, escape(value)) for name, value in values.items()))),
         f"\r\n--=_{boundary}--\r\n",
     )
     return b"".join(part if isinstance(part, bytes) else part.encode() for part in parts)
@@ -65,10 +65,14 @@ def _opening(boundary: str, subtype: str) -> str:
     )
 
 
-def _filled(body: Pieces, values: Mapping[str, str]) -> bytes:
-    return b"".join(
-        part if isinstance(part, bytes) else SOFT_BREAK + _encoded(values[part]) + SOFT_BREAK for part in body
-    )
+def _filled(body: Pieces, gaps: Mapping[str, bytes]) -> bytes:
+    return b"".join([part if isinstance(part, bytes) else gaps[part] for part in body])
+
+
+# Text and HTML differ only where something had to be escaped.
+@lru_cache(2)
+def _gaps(values: tuple[tuple[str, str], ...]) -> Mapping[str, bytes]:
+    return {name: SOFT_BREAK + _encoded(value) + SOFT_BREAK for name, value in values}
 
 
 def _encoded(text: str) -> bytes:

@@ -90,7 +90,7 @@ def write_mail(
     headers = [
         ("From", _encoded_sender(mail_from)),
         ("To", str(recipient)),
-        ("Date", format_datetime(date.astimezone(UTC))),
+        ("Date", _date(date)),
         ("Message-ID", f"<{message_id}@{sender.domain}>"),
         *_thread(about, story, reference, sender.domain),
         ("List-Id", f"<{about}.{sender.domain}>"),
@@ -105,6 +105,11 @@ def write_mail(
         "unsubscribe": unsubscribe,
     }
     return written(headers, letter, values, message_id)
+
+
+@lru_cache(64)
+def _date(moment: datetime) -> str:
+    return format_datetime(moment.astimezone(UTC))
 
 
 def _name(kind: MailKind, subscription: Subscription) -> str:
