@@ -105,6 +105,11 @@ class Step(NamedTuple):
     no_context: int
     score: float
 
+    @property
+    def groups(self) -> int:
+        """All groups that it asks about."""
+        return self.needed | self.without | self.no_context
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -133,8 +138,8 @@ class Rulebook:
     lexicons: Mapping[frozenset[str], Lexicon] = field(repr=False, compare=False)
     """By the languages that a report is not written in."""
     plans: Mapping[str, Plan] = field(repr=False, compare=False)
-    subtopics: Mapping[str, int] = field(repr=False, compare=False)
-    """The bit of each, by its path."""
+    subtopics: Mapping[str, Mapping[str, int]] = field(repr=False, compare=False)
+    """By the id of a topic, the bit of each subtopic by its path."""
 
 
 Bits = Mapping[tuple[str, str], int]
@@ -156,7 +161,7 @@ def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None
         automaton,
         {foreign: _lexicon(foreign, numbers, phrases, names) for foreign in FOREIGN},
         {rule.id: _plan(rule, bits) for topic in kept for rule in topic.rules},
-        {path: bit for (path, group), bit in bits.items() if group == SUBTOPIC},
+        {topic.id: {path: bits[path, SUBTOPIC] for path in map(topic.path, topic.subtopics)} for topic in kept},
     )
 
 

@@ -10,9 +10,11 @@
 """
 
 from bisect import bisect_right
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from math import log2
+from operator import or_
 
 from services.classify.core.countries import find_countries
 from services.classify.core.evidence import Spot, evidence, in_order
@@ -113,25 +115,34 @@ def holds(rule: Rule, title: str, text: str, rulebook: Rulebook) -> bool:
     """Whether this rule holds for a report: what a rule's own tests ask."""
     report = Text.of(title, text)
     lexicon = rulebook.lexicons[foreign_languages(report, None)]
-    passages = _passages(find_places(rulebook.automaton, report), report, lexicon)
+    passages = _passages(find_places(rulebook.automaton, report), report, lexicon.groups)
     return find_match(rulebook.plans[rule.id], passages, report) is not None
 
 
 def _find_tags(found: Places, report: Text, lexicon: Lexicon, rulebook: Rulebook) -> Iterator[Tag]:
-    groups_of, present = lexicon.groups.get, 0
-    for places in found.values():
-        for number, _, _ in places:
-            present |= groups_of(number, 0)
-    # Most reports have no rule's words all: their sentences need not be looked at.
-    topics = [topic for topic in rulebook.topics if _may_be_about(topic, present, rulebook)]
-    passages = _passages(found, report, lexicon) if topics else []
-    for topic in topics:
-        yield from _tags(topic, passages, report, rulebook)
+    numbers = {number for places in found.values() for number, _, _ in places}
+    groups_of = {number: lexicon.groups[number] for number in numbers & lexicon.groups.keys()}
+    present = reduce(or_, groups_of.values(), 0)
+    # Most reports have no condition's words all, and no other words need be looked at.
+    looked_at = {topic.id: _looked_at(topic, present, rulebook) for topic in rulebook.topics}
+    wanted = reduce(or_, looked_at.values())
+    if wanted:
+        groups_of = {number: kept for number, groups in groups_of.items() if (kept := groups & wanted)}
+        passages = _passages(found, report, groups_of)
+        for topic in rulebook.topics:
+            if looked_at[topic.id]:
+                yield from _tags(topic, passages, report, rulebook)
 
 
-def _may_be_about(topic: Topic, present: int, rulebook: Rulebook) -> bool:
-    steps = (step for rule in topic.rules for step in rulebook.plans[rule.id].steps)
-    return any(not step.needed & ~present for step in steps)
+def _looked_at(topic: Topic, present: int, rulebook: Rulebook) -> int:
+    """The groups that say whether a report is about a topic; none if it cannot be, by what it has."""
+    absent, groups = ~present, 0
+    for rule in topic.rules:
+        plan = rulebook.plans[rule.id]
+        for step in plan.steps:
+            if not step.needed & absent:
+                groups |= step.groups | plan.mask
+    return reduce(or_, rulebook.subtopics[topic.id].values(), groups) if groups else 0
 
 
 def find_match(plan: Plan, passages: list[Passage], report: Text) -> Match | None:
@@ -171,14 +182,14 @@ def required(threshold: float, words: int) -> float:
     return threshold * (1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3))
 
 
-def _passages(found: Places, report: Text, lexicon: Lexicon) -> list[Passage]:
-    """The sentences with phrases of the rules in them, as they are read."""
+def _passages(found: Places, report: Text, groups_of: Mapping[int, int]) -> list[Passage]:
+    """The sentences with phrases of these groups in them, as they are read."""
     passages: list[Passage] = []
-    groups_of = lexicon.groups.get
+    find_groups = groups_of.get
     for field, words in report.fields():
         until = 0
         for number, start, end in found[field]:
-            if groups := groups_of(number):
+            if groups := find_groups(number):
                 if start >= until:
                     sentence = bisect_right(words.breaks, start)
                     until = words.breaks[sentence]
@@ -226,8 +237,7 @@ def _tags(topic: Topic, passages: list[Passage], report: Text, rulebook: Ruleboo
     rule = RuleReference(id=match.rule.id, version=match.rule.version)
     yield Tag(topic=topic.id, score=match.score, rule=rule, evidence=evidence(match.spots(report), report))
     counted = {passage.number for passage, _ in match.counted if passage.field == "text"}
-    for path in map(topic.path, topic.subtopics):
-        bit = rulebook.subtopics[path]
+    for path, bit in rulebook.subtopics[topic.id].items():
         near = (passage for passage in passages if passage.groups & bit and _is_near(passage, counted))
         spots = (spot for passage in near for spot in in_order(passage.spots(bit, report)))
         if found := evidence(spots, report):
