@@ -25,7 +25,7 @@ from shared.matching.expression import (
     Weighted,
     members,
 )
-from shared.matching.phrases import Automaton, Place
+from shared.matching.phrases import Automaton, Hits
 from shared.matching.text import FieldName, Span, Text
 
 MOST_EVIDENCE = 20
@@ -46,13 +46,13 @@ class Clause:
         return hash(self.text)
 
 
-Places = Mapping[FieldName, list[Place]]
+Places = Mapping[FieldName, Hits]
 """Where phrases stand in the line of each field."""
 
 
 def find_places(automaton: Automaton, text: Text) -> Places:
     """Every place of an automaton's phrases in a text."""
-    return {field: automaton.places(words) for field, words in text.fields()}
+    return {field: automaton.find(words) for field, words in text.fields()}
 
 
 def find_phrases(automaton: Automaton, document: Document) -> "Found":
@@ -74,8 +74,8 @@ class Found:
     def _starts(self) -> dict[str, list[tuple[FieldName, int]]]:
         """By phrase, in which field and where in its line it begins."""
         starts: dict[str, list[tuple[FieldName, int]]] = {}
-        for field, places in self._places.items():
-            for number, start, _ in places:
+        for field, hits in self._places.items():
+            for number, start, _ in hits.places:
                 starts.setdefault(self._automaton.forms[number], []).append((field, start))
         return starts
 

@@ -68,6 +68,11 @@ class Words:
         """The form of each word."""
         return self.line.decode().split()
 
+    @property
+    def is_latin(self) -> bool:
+        """Whether every letter has a form of one ASCII letter."""
+        return self._spread is not None
+
     def first_forms(self, count: int) -> list[bytes]:
         """The forms of so many words at the beginning, in UTF-8."""
         return self.line.split(maxsplit=count)[:count]

@@ -103,12 +103,9 @@ class Step(NamedTuple):
     needed: int
     """Anywhere in the report, the groups that stand together among them."""
     no_context: int
+    groups: int
+    """All that it asks about."""
     score: float
-
-    @property
-    def groups(self) -> int:
-        """All groups that it asks about."""
-        return self.needed | self.without | self.no_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +172,7 @@ def _plan(rule: Rule, bits: Bits) -> Plan:
             union(each.without),
             union({*each.together, *each.context}),
             union(each.no_context),
+            union({*each.together, *each.context, *each.without, *each.no_context}),
             each.score,
         )
         for each in rule.conditions

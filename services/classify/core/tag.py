@@ -86,7 +86,7 @@ def find_all(title: str, text: str, language: str | None, rulebook: Rulebook) ->
     """
     report = Text.of(title, text)
     found = find_places(rulebook.automaton, report)
-    if not any(found.values()):
+    if not any(hits.places for hits in found.values()):
         return Findings((), ())
     lexicon = rulebook.lexicons[foreign_languages(report, language)]
     return Findings(
@@ -120,15 +120,16 @@ def holds(rule: Rule, title: str, text: str, rulebook: Rulebook) -> bool:
 
 
 def _find_tags(found: Places, report: Text, lexicon: Lexicon, rulebook: Rulebook) -> Iterator[Tag]:
-    numbers = {number for places in found.values() for number, _, _ in places}
-    groups_of = {number: lexicon.groups[number] for number in numbers & lexicon.groups.keys()}
-    present = reduce(or_, groups_of.values(), 0)
+    groups = lexicon.groups
+    numbers = reduce(or_, (hits.numbers for hits in found.values())) & groups.keys()
+    present = reduce(or_, map(groups.__getitem__, numbers), 0)
     # Most reports have no condition's words all, and no other words need be looked at.
     looked_at = {topic.id: _looked_at(topic, present, rulebook) for topic in rulebook.topics}
-    wanted = reduce(or_, looked_at.values())
+    wanted = reduce(or_, looked_at.values(), 0)
     if wanted:
-        groups_of = {number: kept for number, groups in groups_of.items() if (kept := groups & wanted)}
-        passages = _passages(found, report, groups_of)
+        passages = _passages(
+            found, report, {number: kept for number in numbers if (kept := groups[number] & wanted)}
+        )
         for topic in rulebook.topics:
             if looked_at[topic.id]:
                 yield from _tags(topic, passages, report, rulebook)
@@ -139,9 +140,8 @@ def _looked_at(topic: Topic, present: int, rulebook: Rulebook) -> int:
     absent, groups = ~present, 0
     for rule in topic.rules:
         plan = rulebook.plans[rule.id]
-        for step in plan.steps:
-            if not step.needed & absent:
-                groups |= step.groups | plan.mask
+        possible = [step.groups for step in plan.steps if not step.needed & absent]
+        groups = reduce(or_, possible, groups | plan.mask if possible else groups)
     return reduce(or_, rulebook.subtopics[topic.id].values(), groups) if groups else 0
 
 
@@ -188,7 +188,7 @@ def _passages(found: Places, report: Text, groups_of: Mapping[int, int]) -> list
     find_groups = groups_of.get
     for field, words in report.fields():
         until = 0
-        for number, start, end in found[field]:
+        for number, start, end in found[field].places:
             if groups := find_groups(number):
                 if start >= until:
                     sentence = bisect_right(words.breaks, start)
