@@ -204,8 +204,9 @@ def cut(original: str, *, one_sentence: bool = False) -> Words:
         lines = _lines(joined) or list(map(_line_by_words, _pieces(text, bounds)))
         return _words(original, bounds, lines)
     line = spread.translate(_LOWER, b"\x7f")
-    if b" " in (sentences := line.split(b"\n")):
+    if b"\n \n" in (marked := b"\n%b\n" % line):
         # A sentence without words is part of the one before.
+        sentences = marked.split(b"\n")[1:-1]
         bounds = [bound for bound, each in zip(bounds, sentences, strict=True) if each != b" "]
         spread = _spread(_joined(text, [0, *bounds[1:]]))
         line = spread.translate(_LOWER, b"\x7f") if spread and bounds else b""
