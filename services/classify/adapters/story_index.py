@@ -11,6 +11,7 @@ from services.classify.core.figures import Figures
 from services.classify.core.sketch import sketch_of
 from shared.bus import Bus
 from shared.events import Report, Story
+from shared.matching.text import Text
 
 WEEK = 7 * 86400
 DAY = 86400
@@ -35,21 +36,25 @@ class StoryIndex:
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._asking: asyncio.Task[None] | None = None
 
-    async def join(self, report: Report, figures: Figures | None = None) -> Story:
+    async def join(
+        self, report: Report, figures: Figures | None = None, words: Text | None = None
+    ) -> Story:
         """The story of a report: that of the nearest report of the last seven days, or a new one of its own.
 
-        With `figures`, that of a translation if no report of its language is near.
+        With `figures`, that of a translation if no report of its language is near; `words` if it is cut already.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._question(report, figures), answer))
+        self._waiting.append((self._question(report, figures, words), answer))
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         story, position, sources = await answer
         return Story(id=story.decode(), position=position, sources=sources)
 
-    def _question(self, report: Report, figures: Figures | None) -> Question:
+    def _question(self, report: Report, figures: Figures | None, words: Text | None) -> Question:
         names = self._bus.names
-        sketch = sketch_of(report.title, report.text or report.summary)
+        if words is None or not report.text:
+            words = Text.of(report.title, report.text or report.summary)
+        sketch = sketch_of(words)
         met = figures.keys if figures else ()
         keys = [names.report(report.id), *map(names.story_band, sketch.bands), *map(names.story_figures, met)]
         about: list[str | int] = [report.id, report.source.id, sketch.value, sketch.agreement]

@@ -36,18 +36,22 @@ def foreign_languages(report: Text, declared: str | None) -> frozenset[str]:
     """The languages of the same script that it is not written in: their words count for nothing in it."""
     language = None
     if not (report.title.is_latin and report.text.is_latin):
-        language = _cyrillic_language(f"{report.title.original} {report.text.original[:_BEGINNING]}")
+        language = _cyrillic_language(_beginning(report))
     return NATIVE.get(language or latin_language(report, declared) or "", frozenset())
 
 
-def language_of(title: str, text: str, declared: str | None) -> str | None:
+def language_of(report: Text, declared: str | None) -> str | None:
     """One of the six languages: by script, then by the letters or words that only it has; None if it is another."""
-    beginning = f"{title} {text[:_BEGINNING]}"
+    beginning = _beginning(report)
     if _ARABIC.search(beginning):
         return "ar"
     if _CYRILLIC.search(beginning):
         return _cyrillic_language(beginning) or "ru"
-    return latin_language(Text.of(title, text[:_BEGINNING]), declared) or "en"
+    return latin_language(report, declared) or "en"
+
+
+def _beginning(report: Text) -> str:
+    return f"{report.title.original} {report.text.original[:_BEGINNING]}"
 
 
 def latin_language(report: Text, declared: str | None) -> str | None:

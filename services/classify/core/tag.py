@@ -17,7 +17,7 @@ from math import log2
 from operator import or_
 
 from services.classify.core.countries import find_countries
-from services.classify.core.evidence import Spot, evidence, in_order
+from services.classify.core.evidence import Spot, evidence
 from services.classify.core.language import foreign_languages
 from services.classify.core.rulebook import Lexicon, Plan, Rule, Rulebook, Step, Topic
 from shared.events import Country, Report, RuleReference, Story, Tag, TaggedReport
@@ -33,7 +33,7 @@ LEAD_FACTOR = 1.5
 class Passage:
     """A sentence with something in it: the groups of its phrases, and each phrase's in its place."""
 
-    __slots__ = ("field", "groups", "hits", "number")
+    __slots__ = ("_ordered", "field", "groups", "hits", "number")
 
     def __init__(
         self, field: FieldName, number: int, hits: list[tuple[int, int, int]], groups: int = 0
@@ -43,13 +43,14 @@ class Passage:
         self.hits = hits
         """Groups, and where the phrase begins and ends in the line of the field."""
         self.groups = groups
+        self._ordered: list[tuple[int, int, int]] | None = None
 
-    def spots(self, groups: int, report: Text) -> Iterator[Spot]:
-        """Where the phrases of these groups stand."""
-        end_of_word = report.words(self.field).end_of_word
-        for of, start, end in self.hits:
-            if of & groups:
-                yield Spot(self.field, start, end_of_word(end - 1))
+    def spots(self, groups: int, report: Text) -> list[Spot]:
+        """Where the phrases of these groups stand, in order; see `evidence`."""
+        if self._ordered is None:
+            end_of_word = report.words(self.field).end_of_word
+            self._ordered = sorted((start, -end_of_word(end - 1), of) for of, start, end in self.hits)
+        return [Spot(self.field, start, -end) for start, end, of in self._ordered if of & groups]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Match:
 
     def spots(self, report: Text) -> Iterator[Spot]:
         """The words by which it holds, in order."""
-        return (spot for passage, groups in self.counted for spot in in_order(passage.spots(groups, report)))
+        return (spot for passage, groups in self.counted for spot in passage.spots(groups, report))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,11 @@ def find_all(title: str, text: str, language: str | None, rulebook: Rulebook) ->
     `language` is what the feed says (BCP 47), if anything. Phrases of another language in the same script do not
     count, so that the French "don" is not found in an English text.
     """
-    report = Text.of(title, text)
+    return find_in(Text.of(title, text), language, rulebook)
+
+
+def find_in(report: Text, language: str | None, rulebook: Rulebook) -> Findings:
+    """The same, of a report that is cut into words already."""
     found = find_places(rulebook.automaton, report)
     if not any(hits.places for hits in found.values()):
         return Findings((), ())
@@ -99,9 +104,9 @@ def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -
     return find_all(title, text, language, rulebook).tags
 
 
-def tag_report(report: Report, rulebook: Rulebook) -> TaggedReport:
-    """The report with its tags and countries, a story of its own."""
-    found = find_all(report.title, report.text, report.language, rulebook)
+def tag_report(report: Report, rulebook: Rulebook, words: Text | None = None) -> TaggedReport:
+    """The report with its tags and countries, a story of its own; `words` if it is cut into them already."""
+    found = find_in(words or Text.of(report.title, report.text), report.language, rulebook)
     return TaggedReport(
         report=report,
         tags=found.tags,
@@ -211,7 +216,7 @@ def _unmasked(passages: Iterable[Passage], mask: int, report: Text) -> list[Pass
 
 
 def _without(passage: Passage, mask: int, report: Text) -> Passage:
-    masks = list(passage.spots(mask, report))
+    masks = passage.spots(mask, report)
     hits = [
         (groups, start, end)
         for groups, start, end in passage.hits
@@ -239,7 +244,7 @@ def _tags(topic: Topic, passages: list[Passage], report: Text, rulebook: Ruleboo
     counted = {passage.number for passage, _ in match.counted if passage.field == "text"}
     for path, bit in rulebook.subtopics[topic.id].items():
         near = (passage for passage in passages if passage.groups & bit and _is_near(passage, counted))
-        spots = (spot for passage in near for spot in in_order(passage.spots(bit, report)))
+        spots = (spot for passage in near for spot in passage.spots(bit, report))
         if found := evidence(spots, report):
             yield Tag(topic=path, score=match.score, rule=rule, evidence=found)
 
