@@ -33,7 +33,7 @@ LEAD_FACTOR = 1.5
 class Passage:
     """A sentence with something in it: the groups of its phrases, and each phrase's in its place."""
 
-    __slots__ = ("_ordered", "field", "groups", "hits", "number")
+    __slots__ = ("field", "groups", "hits", "number")
 
     def __init__(
         self, field: FieldName, number: int, hits: list[tuple[int, int, int]], groups: int = 0
@@ -43,14 +43,13 @@ class Passage:
         self.hits = hits
         """Groups, and where the phrase begins and ends in the line of the field."""
         self.groups = groups
-        self._ordered: list[tuple[int, int, int]] | None = None
 
     def spots(self, groups: int, report: Text) -> list[Spot]:
-        """Where the phrases of these groups stand, in order; see `evidence`."""
-        if self._ordered is None:
-            end_of_word = report.words(self.field).end_of_word
-            self._ordered = sorted((start, -end_of_word(end - 1), of) for of, start, end in self.hits)
-        return [Spot(self.field, start, -end) for start, end, of in self._ordered if of & groups]
+        """Where the phrases of these groups stand, as they are read, the longest of those that begin together first."""
+        line = report.words(self.field).line
+        places = sorted([(start, -end) for of, start, end in self.hits if of & groups])
+        # A phrase ends with its last word's space, or inside that word.
+        return [Spot(self.field, start, line.index(b" ", -end - 1)) for start, end in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +219,6 @@ def _without(passage: Passage, mask: int, report: Text) -> Passage:
     hits = [
         (groups, start, end)
         for groups, start, end in passage.hits
-        # A phrase ends with its last word's space, or inside that word.
         if not any(start < each.end and each.start < end - 1 for each in masks)
     ]
     kept = Passage(passage.field, passage.number, hits)
