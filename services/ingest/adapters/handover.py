@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 from services.ingest.adapters.fetcher import Fetched, Validators
+from services.ingest.adapters.together import Together
 from shared.names import Names
 from shared.redis_client import RedisClient
 
@@ -20,14 +21,13 @@ async def hand_over(redis: RedisClient, names: Names, feed_id: str, fetched: Fet
     await pipe.execute()
 
 
-async def take_over(redis: RedisClient, names: Names, feed_id: str) -> Fetched | None:
-    """Return the document that was left for a feed, once; None if there is none."""
-    pipe = redis.pipeline()
-    pipe.hmget(names.handed_over(feed_id), "body", "answer")
-    pipe.delete(names.handed_over(feed_id))
-    [body, answer], _ = await pipe.execute()
+async def take_over(together: Together, names: Names, feed_id: str) -> Fetched | None:
+    """Return the document that was left for a feed, None if there is none; for whoever polls it, once."""
+    key = names.handed_over(feed_id)
+    body, answer = await together.ask("HMGET", key, "body", "answer")
     if body is None or answer is None:
         return None
+    await together.ask("DEL", key)
     known = json.loads(answer)
     validators = Validators(**known.pop("validators"))
     return Fetched(body=body, validators=validators, **known)

@@ -130,7 +130,7 @@ class Poller:
 
     async def _fetch(self, poll: _Poll) -> Fetched:
         if poll.before.last_poll is None:
-            handed = await take_over(self._bus.redis, self._bus.names, poll.feed.id)
+            handed = await take_over(self._states.together, self._bus.names, poll.feed.id)
             if handed:
                 return handed
         return await self._fetcher.fetch(poll.feed, poll.validators, poll.before.where.address)

@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from services.ingest.core.entry import Entry
 from services.ingest.core.meaning import same_page
@@ -29,7 +28,7 @@ def with_keys(entries: Sequence[Entry]) -> tuple[Entry, ...]:
         ]
     firsts: dict[str, Entry] = {}
     for key, entry in zip(keys, entries, strict=True):
-        firsts.setdefault(key, replace(entry, key=key))
+        firsts.setdefault(key, entry._replace(key=key))
     return tuple(firsts.values())
 
 
