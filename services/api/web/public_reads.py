@@ -33,7 +33,7 @@ _OPEN = re.compile(
 )
 # Depends on reports and topics alone, or on nothing.
 _KEPT = re.compile(
-    r"/|/v1/(topics|reports(/[^/]*)?)|/(topics|countries|reports)\b.*|/(openapi|asyncapi)\.json"
+    r"/|/static/.*|/v1/(topics|reports(/[^/]*)?)|/(topics|countries|reports)\b.*|/(openapi|asyncapi)\.json"
 )
 _CORS = {
     "Access-Control-Allow-Origin": "*",
