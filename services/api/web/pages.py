@@ -45,6 +45,7 @@ class Pages:
         # Where text is HTML in the eyes of who reads it: escaped once for them, once for the XML around it.
         self._templates.filters["escaped"] = lambda text: str(escape(visible(text)))
         self._templates.filters["ago"] = wording.ago
+        self._templates.filters["gist"] = wording.gist
         self._templates.globals["static"] = self.address_of
 
     def address_of(self, name: str) -> str:

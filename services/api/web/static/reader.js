@@ -1,5 +1,6 @@
 // Times in the reader's zone, and that zone for a schedule. Without this every time is UTC, and says so.
 (() => {
+  document.documentElement.classList.add("scripted");
   const words = new Intl.DateTimeFormat("en-GB", {
     day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
   });
