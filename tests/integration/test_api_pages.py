@@ -92,7 +92,9 @@ async def test_the_first_page_shows_reports_with_evidence_and_why(api):
     page = await api.text("/")
     assert "<mark>Families</mark> cross the river" in page
     assert "hundred families <mark>fled</mark> over" in page
-    assert re.search(r"<strong>Displacement</strong>, <small>by rule\s+<code>displacement.v</code> version 2", page)
+    assert re.search(
+        r"<strong>Displacement</strong>, <small>by rule\s+<code>displacement.v</code> version 2", page
+    )
     assert "14 Mar 2026, 09:30 UTC" in page
 
 

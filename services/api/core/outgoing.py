@@ -79,7 +79,7 @@ def make_items(
                 url=f"{base}/reports/{hit.tagged.report.id}",
                 view=view,
                 html=render(view=view, pieces=pieces),
-                updated=datetime.fromtimestamp(hit.moment // 1_000_000, UTC),
+                updated=moment_of(hit.moment),
                 tagged=hit.tagged,
             )
         )
@@ -179,19 +179,26 @@ def _feature(code: str, items: Sequence[Item], place: tuple[str, float, float]) 
     }
 
 
-def cap_values(item: Item, base: str, point: Places) -> dict[str, Any]:
+def cap_values(
+    item: Item, base: str, point: Places, earlier: Sequence[tuple[int, int]] = ()
+) -> dict[str, Any]:
     """Return what the template of a CAP 1.2 alert is filled with.
 
+    `earlier` are the revisions before, and when they were tagged: the alerts that this one updates.
     It is a press report, not an official warning: severity and urgency are unknown, and it says so.
     """
     report = item.tagged.report
     codes = [country.code for country in item.tagged.countries if country.code in point]
     tags = [tag for tag in item.tagged.tags if tag.topic.partition("/")[0] == AIRSPACE]
+    sender = base.partition("://")[2]
     return {
         "item": item,
-        # CAP forbids spaces, commas and < & in identifiers.
-        "identifier": f"tocsin.{report.id}.{report.revision}",
-        "sender": base.partition("://")[2],
+        "identifier": _cap_identifier(report.id, report.revision),
+        "sender": sender,
+        "references": [
+            f"{sender},{_cap_identifier(report.id, revision)},{_cap_moment(moment_of(tagged))}"
+            for revision, tagged in earlier
+        ],
         "incident": item.tagged.story.id,
         "sent": _cap_moment(item.updated),
         "onset": _cap_moment(report.published_at),
@@ -206,6 +213,16 @@ def cap_values(item: Item, base: str, point: Places) -> dict[str, Any]:
 def rfc3339(moment: datetime) -> str:
     """Return a moment in UTC, to the second, with Z."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def moment_of(tagged: int) -> datetime:
+    """Return the moment of so many microseconds."""
+    return datetime.fromtimestamp(tagged // 1_000_000, UTC)
+
+
+def _cap_identifier(report_id: str, revision: int) -> str:
+    """CAP forbids spaces, commas and < & in it."""
+    return f"tocsin.{report_id}.{revision}"
 
 
 def _cap_moment(moment: datetime) -> str:

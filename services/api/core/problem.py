@@ -114,7 +114,7 @@ class NotReady(Problem):
 _WHAT_TO_DO = {
     400: "Go back, look at the address or at what was typed, and try again.",
     403: "Open the link again from the newest message of the alert: the whole of it, as it stands there.",
-    404: "It may have been removed, or the address was cut short on its way. Reports can be searched on the first page.",
+    404: "It may have been removed, or its address was cut short on the way. Look for it on the first page.",
     409: "Open the page of the alert again to see how it stands now.",
     422: "Go back, look at what was typed, and try again.",
     429: "Nothing is broken: wait a little, and try again.",

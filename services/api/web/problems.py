@@ -59,7 +59,9 @@ def _answer_to(request: Request, problem: Problem) -> Response:
     path = request.url.path
     if path.startswith(_FOR_PROGRAMS) or path.endswith(_FORMS):
         return answer(problem)
-    page = parts.pages.render("error.html", status=problem.status, private=True, problem=problem, advice=what_to_do(problem.status))
+    page = parts.pages.render(
+        "error.html", status=problem.status, private=True, problem=problem, advice=what_to_do(problem.status)
+    )
     page.headers.update(problem.headers)
     return page
 
