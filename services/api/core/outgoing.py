@@ -4,10 +4,11 @@ Nothing here is HTML but `html`, which comes rendered, with everything in it esc
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from services.api.core.report_view import ReportView, TopicTitle, view_of, web_link
 from services.api.core.search import Hit
@@ -17,6 +18,7 @@ from shared.events import TaggedReport
 
 AIRSPACE = "airspace_incursions"
 MOST_TEXT = 4000
+FORMS = ("atom", "json", "geojson")
 _SPACE = uuid.UUID("5f6d1c52-93a5-5a5c-8a55-6b1f6d7c0a11")
 
 Places = Mapping[str, CountryPlace]
@@ -84,6 +86,16 @@ def make_items(
             )
         )
     return items
+
+
+def changed_feeds(base: str, topics: Iterable[str], countries: Iterable[str]) -> set[str]:
+    """Return the addresses of the feeds that a report with these is in; filters of other kinds are not counted."""
+    paths = [
+        "reports",
+        *(f"topics/{quote(topic)}" for topic in topics),
+        *(f"countries/{code}" for code in countries),
+    ]
+    return {f"{base}/{path}.{form}" for path in paths for form in FORMS}
 
 
 def urn(name: str) -> str:

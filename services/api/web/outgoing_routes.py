@@ -14,6 +14,7 @@ from services.api.adapters.report_search import search_reports
 from services.api.core.asked import Asked
 from services.api.core.outgoing import (
     AIRSPACE,
+    FORMS,
     Item,
     OutgoingFeed,
     cap_values,
@@ -43,8 +44,7 @@ MEDIA = {
 # Readers ask again after a minute, and are told whether anything has changed.
 CACHED = {"Cache-Control": "public, max-age=60"}
 _CONTENT: dict[str, Any] = {
-    MEDIA[form]: {"schema": {"type": "string" if form == "atom" else "object"}}
-    for form in ("atom", "json", "geojson")
+    MEDIA[form]: {"schema": {"type": "string" if form == "atom" else "object"}} for form in FORMS
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {200: {"description": "The feed", "content": _CONTENT}}
 _CAP: dict[int | str, dict[str, Any]] = {
