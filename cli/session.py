@@ -24,7 +24,6 @@ def with_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
 
     async def connected() -> T:
         try:
-            await bus.broker.connect()
             await bus.redis.ping()
         except (RedisError, OSError) as e:
             fail(f"redis does not answer: {e}. Is `tocsin run` up? Else set TOCSIN_REDIS_URL.")

@@ -209,6 +209,10 @@ class Names:
         """Sorted set of "service consumer" by the last sign of life, in seconds."""
         return f"{self.prefix}instances"
 
+    def alive(self, consumer: str) -> str:
+        """String with a life of a few seconds, renewed for as long as the process lives."""
+        return f"{self.prefix}alive:{consumer}"
+
     def limit(self, kind: str, who: str) -> str:
         """String with a life: how often something was asked for within a window; `who` is a hash."""
         return f"{self.prefix}limit:{kind}:{who}"

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from shared.bus import Command, Guard, Outcome, xadd
+from shared.entries import Guard, Outcome, xadd
 from shared.events import ReportTagged, TaggedReport, tagged_fields
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import Command, RedisClient
 
 DAY = 86400
 MOST_BODIES = 1000

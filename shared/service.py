@@ -20,7 +20,8 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from shared.bus import BatchHandler, Bus, Consumer, Handler
+from shared.bus import Bus
+from shared.consumer import BatchHandler, Consumer, Handler
 from shared.settings import ServiceSettings, SettingsError
 
 log = structlog.get_logger()
@@ -92,7 +93,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        connecting = asyncio.create_task(self.bus.connect(reads=bool(self.bus.consumers)))
+        connecting = asyncio.create_task(self.bus.connect())
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
@@ -109,6 +110,7 @@ class App:
     async def _run_parts(self, stopped: "asyncio.Task[Any]") -> None:
         for consumer in self.bus.consumers:
             await consumer.ensure_group()
+        await self.bus.show_life()
         if self.bus.consumers:
             await self.bus.broker.start()
         parts: set[asyncio.Future[None]] = {asyncio.ensure_future(work()) for work in self._background}
@@ -161,6 +163,7 @@ class App:
     async def _show_life(self) -> None:
         for consumer in self.bus.consumers:
             await consumer.revive()
+        await self.bus.show_life()
         await self.bus.counters.flush(self.bus.redis)
         now = time.time()
         pipe = self.bus.redis.pipeline(transaction=False)
@@ -178,7 +181,7 @@ class App:
                 # The group may be gone for a moment; `revive` makes it anew.
                 log.warning("reclaim failed", stream=consumer.stream, error=str(e))
                 full = False
-            await asyncio.sleep(0 if full else self.bus.reclaim_after / 3)
+            await asyncio.sleep(0 if full else min(1.0, self.bus.reclaim_after / 3))
 
     async def _housekeeping(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """Real services as processes, and the servers around them, all on 127.0.0.0/8."""
 
 import asyncio
+import hashlib
 import os
 import signal
 import subprocess
@@ -32,7 +33,7 @@ async def until(condition: Callable[[], Awaitable[Any]] | Callable[[], Any], sec
 
 
 class Services:
-    """`tocsin SERVICE` processes that can be killed and started again."""
+    """`tocsin SERVICE` processes that can be killed and started again; "classify.2" is a second `tocsin classify`."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
@@ -47,7 +48,7 @@ class Services:
         for service in services:
             log = (self._folder / f"{service}.log").open("ab")
             self._running[service] = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", service],
+                [sys.executable, "-m", "cli.main", service.partition(".")[0]],
                 cwd=self._folder,
                 env=self._environment,
                 stdout=log,
@@ -55,11 +56,16 @@ class Services:
             )
             log.close()
 
-    def command(self, *arguments: str) -> str:
+    def command(self, *arguments: str, **environment: str) -> str:
         """Run a command of `tocsin` to its end; return what it printed."""
         command = [sys.executable, "-m", "cli.main", *arguments]
         done = subprocess.run(
-            command, cwd=self._folder, env=self._environment, text=True, capture_output=True, check=True
+            command,
+            cwd=self._folder,
+            env={**self._environment, **environment},
+            text=True,
+            capture_output=True,
+            check=True,
         )
         return done.stdout
 
@@ -72,6 +78,15 @@ class Services:
         """SIGTERM; return the exit status."""
         self._running[service].terminate()
         return self._running[service].wait(30)
+
+    def memory(self) -> dict[str, float]:
+        """Return the resident memory of each process that runs, in MB."""
+        pages = {
+            name: Path(f"/proc/{process.pid}/statm").read_text().split()[1]
+            for name, process in self._running.items()
+            if process.poll() is None
+        }
+        return {name: int(count) * os.sysconf("SC_PAGE_SIZE") / 1e6 for name, count in pages.items()}
 
     def alive(self, service: str) -> bool:
         return self._running[service].poll() is None
@@ -143,7 +158,7 @@ class FeedServer(HttpServer):
     async def _serve(self, request: web.Request) -> web.Response:
         name = request.match_info["feed"]
         body = self.documents.get(name) or rss(self.items[name]).encode()
-        etag = f'"{len(body)}"'
+        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         if request.headers.get("If-None-Match") == etag:
             return web.Response(status=304, headers={"ETag": etag})
         return web.Response(body=body, content_type="application/rss+xml", headers={"ETag": etag})

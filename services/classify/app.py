@@ -18,8 +18,8 @@ from services.classify.adapters.story_index import StoryIndex
 from services.classify.core.figures import figures_of
 from services.classify.core.tag import tag_report
 from services.classify.settings import ClassifySettings
-from shared.bus import Entry, Outcome
 from shared.catalogue import followable
+from shared.entries import Entry, Outcome
 from shared.events import ReportPublished, tagged
 from shared.report_store import ReportStore, forwarded
 from shared.service import App

@@ -26,7 +26,7 @@ from services.ingest.core.feed import Feed
 from services.ingest.core.pace import Limits
 from services.ingest.settings import IngestSettings
 from shared.address_guard import AddressGuard
-from shared.bus import Entry, Outcome
+from shared.entries import Entry, Outcome
 from shared.service import OUR_GROUPS, App
 
 log = structlog.get_logger()

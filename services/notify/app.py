@@ -30,9 +30,10 @@ from services.notify.core.channel import MailSender
 from services.notify.core.lanes import Lanes
 from services.notify.settings import NotifySettings
 from shared.address_guard import AddressGuard
-from shared.bus import Consumer, Entry, Outcome
+from shared.consumer import Consumer
 from shared.decision import news_of
 from shared.deliveries import DeliveryLog
+from shared.entries import Entry, Outcome
 from shared.events import ReportTagged
 from shared.report_store import ReportStore
 from shared.server_key import server_key

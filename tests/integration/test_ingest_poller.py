@@ -24,7 +24,8 @@ from services.ingest.core.feed import Feed
 from services.ingest.core.health import FeedState
 from services.ingest.core.pace import Limits
 from shared.address_guard import AddressGuard
-from shared.bus import Bus, Marked
+from shared.bus import Bus
+from shared.entries import Marked
 from shared.events import FeedHealthChanged, FeedHealthData, Report, ReportPublished
 from shared.push import change_push, load_push
 

@@ -41,7 +41,7 @@ from shared.catalogue import followable, read_catalogue
 from shared.deliveries import DeliveryLog
 from shared.delivery import TO_FALLBACK, Delivery, Kind, owed_message
 from shared.holdings import Holdings
-from shared.settings import Network
+from shared.setting_shapes import Network
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import (
     EmailEndpoint,

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from services.ingest.adapters.fetcher import Fetched, Validators
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import RedisClient, at_once
 
 KEPT_SECONDS = 3600
 
@@ -14,18 +14,15 @@ async def hand_over(redis: RedisClient, names: Names, feed_id: str, fetched: Fet
     """Leave a document for the first poll of a feed, if there is one within the hour."""
     known = asdict(fetched)
     body = known.pop("body")
-    pipe = redis.pipeline()
-    pipe.hset(names.handed_over(feed_id), mapping={"body": body, "answer": json.dumps(known)})
-    pipe.expire(names.handed_over(feed_id), KEPT_SECONDS)
-    await pipe.execute()
+    key = names.handed_over(feed_id)
+    document = ("HSET", key, "body", body, "answer", json.dumps(known))
+    await at_once(redis, document, ("EXPIRE", key, KEPT_SECONDS))
 
 
 async def take_over(redis: RedisClient, names: Names, feed_id: str) -> Fetched | None:
     """Return the document that was left for a feed, once; None if there is none."""
-    pipe = redis.pipeline()
-    pipe.hmget(names.handed_over(feed_id), "body", "answer")
-    pipe.delete(names.handed_over(feed_id))
-    [body, answer], _ = await pipe.execute()
+    key = names.handed_over(feed_id)
+    [body, answer], _ = await at_once(redis, ("HMGET", key, "body", "answer"), ("DEL", key))
     if body is None or answer is None:
         return None
     known = json.loads(answer)

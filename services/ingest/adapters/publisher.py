@@ -20,7 +20,8 @@ from services.ingest.core.change import (
 )
 from services.ingest.core.draft import Draft
 from services.ingest.core.feed import Feed
-from shared.bus import Bus, Marked
+from shared.bus import Bus
+from shared.entries import Marked
 from shared.events import Report
 from shared.feeds import PUBLISHED
 

@@ -28,10 +28,13 @@ from services.notify.core.outcome import (
     has_failed_long_enough,
     is_for_fallback,
 )
-from shared.bus import Bus, Command, Consumer, Entry, Outcome, Rejected
+from shared.bus import Bus
+from shared.consumer import Consumer
 from shared.decision import silent_until
 from shared.deliveries import DeliveryLog, after_attempt, hold, hold_for_digest, put_off
 from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery, owed_message
+from shared.entries import Entry, Outcome, Rejected
+from shared.redis_client import Command
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import ChatEndpoint, EmailEndpoint, Subscription, WebhookEndpoint, as_fallback
 
