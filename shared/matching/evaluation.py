@@ -130,9 +130,7 @@ class Found:
     def _in_line(self, group: Group, field: FieldName) -> list[InLine]:
         """Where a group's phrases begin and end in the line of a field, by where they begin."""
         in_field = (each for each in members(group) if each.field in (None, field))
-        return sorted(
-            place for each in in_field for place in self._lines.get(each.words, {}).get(field, ())
-        )
+        return sorted(place for each in in_field for place in self._lines.get(each.words, {}).get(field, ()))
 
     def sentence_of(self, span: Span) -> Sentence:
         return self.document.text.sentence_of(span)

@@ -30,9 +30,7 @@ class StoryIndex:
         self._together = Together(bus.redis)
         self._lives = (window_seconds, max(retention_seconds, window_seconds) + DAY)
 
-    async def join(
-        self, report: Report, figures: Figures | None = None, words: Text | None = None
-    ) -> Story:
+    async def join(self, report: Report, figures: Figures | None = None, words: Text | None = None) -> Story:
         """The story of a report: that of the nearest report of the last seven days, or a new one of its own.
 
         With `figures`, that of a translation if no report of its language is near; `words` if it is cut already.
