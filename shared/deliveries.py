@@ -15,7 +15,7 @@ from shared.bus import Bus
 from shared.delivery import Delivery, read, written
 from shared.entries import xadd
 from shared.names import Names
-from shared.redis_client import Command, at_once
+from shared.redis_client import Argument, Command, at_once
 
 KEPT_SECONDS = 30 * 86400
 KEPT_PER_SUBSCRIPTION = 1000
@@ -44,7 +44,7 @@ class DeliveryLog:
         new = 0
         for at in range(0, len(deliveries), CHUNK):
             keys = [self._names.deliveries, self._names.delivery("")]
-            args: list[str | int] = [KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
+            args: list[Argument] = [KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
             for delivery in deliveries[at : at + CHUNK]:
                 keys.append(self._names.deliveries_of(delivery.subscription))
                 args += [delivery.id, written(delivery)]

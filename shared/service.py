@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
+from shared import tracing
 from shared.bus import Bus
 from shared.consumer import BatchHandler, Consumer, Handler
 from shared.layout import bring_up_to_date, refuse_newer
@@ -101,7 +102,9 @@ class App:
             connecting.cancel()
             return
         await connecting
+        tracing.begin(self.name, self.settings.otlp_endpoint)
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, tracing.end)
             stack.push_async_callback(self.bus.close)
             for make in self._resources:
                 await stack.enter_async_context(make())
