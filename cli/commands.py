@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import feeds, operator, subscriptions
+from cli import admin, feeds, operator, subscriptions
 from cli.main import SERVICES
 from shared.settings import ServiceSettings, SettingsError, load
 
@@ -84,6 +84,7 @@ def restore(
 
 for _service in SERVICES.values():
     app.command()(_service)
+app.add_typer(admin.admin, name="admin")
 app.add_typer(operator.topics, name="topics")
 app.add_typer(feeds.feeds, name="feeds")
 app.add_typer(subscriptions.subscriptions, name="subscriptions")
