@@ -141,11 +141,23 @@ class Consumer:
             keys=[self.stream], args=[self.group, HAND_BACK_IDLE_MS, RETURNED]
         )
 
-    def handle(self, entry: Entry, work: Coroutine[Any, Any, Outcome]) -> None:
+    def handle(self, entry: Entry, work: Awaitable[Outcome]) -> None:
         """Handle an entry in a task of its own; what it comes to is settled together with others."""
-        task = asyncio.create_task(self._handle_one(entry, work))
+        self.run(self.perform(entry, work))
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something in a task that whoever stops the consumer waits for."""
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def perform(self, entry: Entry, work: Awaitable[Outcome]) -> None:
+        """Handle an entry here; what it comes to is settled together with others."""
+        try:
+            self.finish(entry, await self._outcome(entry, work))
+        except BaseException:
+            self.in_hand.discard(entry.id)
+            raise
 
     def finish(self, entry: Entry, outcome: Outcome | None) -> None:
         """Settle an entry together with all that is finished by then; None leaves it pending."""
@@ -198,13 +210,6 @@ class Consumer:
             return await self.handler(entry)
         finally:
             self._slots.release()
-
-    async def _handle_one(self, entry: Entry, work: Awaitable[Outcome]) -> None:
-        try:
-            self.finish(entry, await self._outcome(entry, work))
-        except BaseException:
-            self.in_hand.discard(entry.id)
-            raise
 
     async def _settle_finished(self) -> None:
         while self._finished:

@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 from shared import tracing
 from shared.bus import Bus
 from shared.consumer import BatchHandler, Consumer, Handler
+from shared.layout import bring_up_to_date, refuse_newer
 from shared.maintenance import PAUSED, is_paused
 from shared.settings import ServiceSettings, SettingsError
 
@@ -97,7 +98,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        connecting = asyncio.create_task(self.bus.connect())
+        connecting = asyncio.create_task(self._prepare())
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
@@ -140,6 +141,10 @@ class App:
         if rests:
             with suppress(RedisError):
                 await redis.zrem(names.instances, resting)
+
+    async def _prepare(self) -> None:
+        await self.bus.connect()
+        await bring_up_to_date(self.bus.redis, self.bus.names)
 
     async def _run_parts(self, stopped: "asyncio.Task[Any]") -> None:
         for consumer in self.bus.consumers:
@@ -208,7 +213,10 @@ class App:
         pipe = self.bus.redis.pipeline(transaction=False)
         pipe.zadd(self.settings.names.instances, {self._instance: now})
         pipe.zremrangebyscore(self.settings.names.instances, "-inf", now - FORGET_INSTANCES)
-        await pipe.execute()
+        # Somebody newer may have changed the keys while we stood still.
+        pipe.get(self.settings.names.layout)
+        *_, layout = await pipe.execute()
+        refuse_newer(int(layout or 0))
         self._touch()
 
     def _touch(self) -> None:

@@ -35,6 +35,7 @@ class ApiSettings(ServiceSettings):
         default="127.0.0.1,::1", description="Addresses or networks whose X-Forwarded-For is believed."
     )
     websub_hub: WebAddress = Field(default="", description="Named in the feeds that are served.")
+    websub_ping: bool = Field(default=False, description="Tell that hub which feeds have changed.")
     events_clients: int = Field(default=2000, ge=1, description="Listeners of /v1/events, in one process.")
 
     @field_validator("signup")

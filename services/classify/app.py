@@ -22,6 +22,7 @@ from shared import tracing
 from shared.catalogue import followable
 from shared.entries import Entry, Outcome
 from shared.events import ReportPublished, tagged
+from shared.matching.text import Text
 from shared.report_store import ReportStore, forwarded
 from shared.service import App
 
@@ -40,8 +41,9 @@ def make_app(settings: ClassifySettings) -> App:
     async def on_report(entry: Entry) -> Outcome:
         report = entry.event(ReportPublished).data.report
         tracing.note(report=report.id, revision=report.revision)
-        found = tag_report(report, rulebook.current)
-        story = await stories.join(report, figures_of(found))
+        words = Text.of(report.title, report.text)
+        found = tag_report(report, rulebook.current, words)
+        story = await stories.join(report, figures_of(found, words), words)
         event = tagged(found.model_copy(update={"story": story}), datetime.now(UTC))
         log.debug("tagged", report=report.id, revision=report.revision, topics=event.data.topics)
         return forwarded(settings.names, event, settings.retention_seconds)

@@ -106,7 +106,11 @@ def make_app(settings: IngestSettings) -> App:
         found = await lists.changed()
         if found is not None:
             feeds = {feed.id: feed for feed in found}
-            await states.sync(found, clock())
+            try:
+                await states.sync(found, clock())
+            except RedisError:
+                lists.tell_again()
+                raise
             log.info("feeds", known=len(found), enabled=sum(feed.enabled for feed in found))
 
     async def follow_the_lists() -> None:

@@ -45,6 +45,7 @@ from shared.subscriptions import Links, document_of
 log = structlog.get_logger()
 
 DIGEST_LOOK_SECONDS = 0.5
+GARBAGE_LOOK = 20_000
 
 
 def make_app(settings: NotifySettings) -> App:
@@ -89,12 +90,14 @@ def make_app(settings: NotifySettings) -> App:
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
         nonlocal deliverer
-        # Thousands of conditions that live for ever: the collector need not look at them again and again.
+        # Thousands of conditions that live for ever: the collector need not look at them again and again. Nor is what
+        # a delivery makes its business: hardly any of it is in a ring.
         gc.disable()
         await active.load()
         gc.enable()
         gc.collect()
         gc.freeze()
+        gc.set_threshold(GARBAGE_LOOK)
         links = Links(settings.public_url, await server_key(bus.redis, names))
         renderer = Renderer(
             ReportStore(bus.redis, names), links, settings.mail_from, load_templates(), Digests(bus)

@@ -1,15 +1,16 @@
 """Looks up what deliveries need: themselves, their subscriptions, their reports. What is known is not read again."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from services.notify.core.message import common_part, matched_part
+from services.notify.core.letter import Letter
+from services.notify.core.message import matched_part
 from shared import tracing
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
@@ -21,6 +22,7 @@ from shared.subscriptions import CompiledFilter, Matched, Subscription, find_mat
 
 REPORTS_KEPT = 512
 MATCHES_KEPT = 200
+LETTERS_KEPT = 20
 SUBSCRIPTIONS_KEPT = 10_000
 FRESH_SECONDS = 0.2
 
@@ -51,7 +53,8 @@ class Recent(Generic[Key, Value]):
 
 @dataclass(slots=True)
 class Wanting:
-    """A subscription with its filter made ready. `wish` is the same for all who want the same."""
+    """A subscription with its filter made ready. `wish` is the same for all who want the same, `part` what all its
+    webhooks say."""
 
     subscription: Subscription
     compiled: CompiledFilter
@@ -59,20 +62,16 @@ class Wanting:
     part: bytes | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Telling:
-    """A report with its words made ready."""
+    """A report with its words made ready. `part` is what every subscriber's webhook says of it."""
 
     tagged: TaggedReport
     text: Text
-
+    part: bytes | None = None
     matches: "Recent[str, tuple[Matched, bytes]]" = field(default_factory=lambda: Recent(MATCHES_KEPT))
+    letters: "Recent[tuple[object, ...], Letter]" = field(default_factory=lambda: Recent(LETTERS_KEPT))
     traceparent: str | None = None
-
-    @cached_property
-    def common(self) -> bytes:
-        """What every subscriber's webhook says of it."""
-        return common_part(self.tagged)
 
     def match(self, wanting: Wanting) -> tuple[Matched, bytes]:
         """Return why the report is wanted, and the same as a part of a webhook; by nothing, if a revision since
@@ -84,8 +83,7 @@ class Telling:
         return known
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """A delivery and all that is needed to perform it, as it was at `at`; None for what is gone."""
 
     delivery: Delivery
@@ -105,6 +103,8 @@ class Cases:
         self._wishes: Recent[bytes, Wanting] = Recent(SUBSCRIPTIONS_KEPT)
         self._changed: Recent[str, float] = Recent(SUBSCRIPTIONS_KEPT)
         self._current: Recent[str, tuple[float, Wanting | None]] = Recent(SUBSCRIPTIONS_KEPT)
+        self._asked: set[str] = set()
+        self._looking: asyncio.Task[dict[str, Wanting | None]] | None = None
 
     def remember(self, tagged: TaggedReport, text: Text) -> None:
         """Keep a report that was just matched: its deliveries come next."""
@@ -153,10 +153,23 @@ class Cases:
         """Return a subscription as it is, or was a moment ago."""
         known = self._current.get(subscription_id)
         changed = self._changed.get(subscription_id) or 0.0
-        if known is None or at - known[0] > FRESH_SECONDS or changed >= known[0]:
-            raw = await self._bus.redis.hget(self._names.subscriptions, subscription_id)
-            known = self._current.put(subscription_id, (at, self._wanting(raw)))
-        return known[1]
+        if known and at - known[0] <= FRESH_SECONDS and changed < known[0]:
+            return known[1]
+        # Hundreds may ask at once: they are looked up together.
+        self._asked.add(subscription_id)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        return (await asyncio.shield(self._looking))[subscription_id]
+
+    async def _look(self) -> dict[str, Wanting | None]:
+        asked, at = list(self._asked), time.monotonic()
+        self._asked.clear()
+        self._looking = None
+        rows = await self._bus.redis.hmget(self._names.subscriptions, asked)
+        found = {each: self._wanting(raw) for each, raw in zip(asked, rows, strict=True)}
+        for each, wanting in found.items():
+            self._current.put(each, (at, wanting))
+        return found
 
     def _wanting(self, raw: bytes | None) -> Wanting | None:
         known = self._wishes.get(raw) if raw else None
