@@ -1,6 +1,7 @@
 """`tocsin admin` as an operator runs it, on a real Redis."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.admin import admin
+from cli.commands import app
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, delivery_id, owed_report
@@ -143,3 +145,25 @@ async def test_a_person_is_erased_and_nobody_else(bus: Bus, run: Run, tmp_path: 
     assert {each.id for each in await store.all()} == {"sub_shared", "sub_other"}
     assert [path.name for path in (tmp_path / "outbox").iterdir()] == ["b.eml"]
     await in_thread(run, "erase", WHO, status=1)
+
+
+async def test_every_command_of_the_runbook_runs(
+    bus: Bus, names: Names, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await SubscriptionStore(bus).add(
+        make_subscription(
+            "a", channel=EmailEndpoint(type="email", address="somebody@example.org"), secret=None
+        )
+    )
+    runbook = (Path(__file__).parent.parent.parent / "docs" / "runbook.md").read_text()
+    lines = re.findall(r"^    tocsin (.+?)(?:\s+#.*)?$", runbook, re.MULTILINE)
+    assert len(lines) >= 8
+    for line in lines:
+        words = re.sub(r"/safe/\S+ \S+|\bFILE\b", str(tmp_path / "file"), line).split()
+        if words[0] == "restore" and "--verify" not in words:
+            # What it is for: everything is gone.
+            for key in [key async for key in bus.redis.scan_iter(f"{names.prefix}*")]:
+                await bus.redis.delete(key)
+        done = await asyncio.to_thread(CliRunner().invoke, app, words)
+        assert done.exit_code == (1 if words[:2] == ["admin", "status"] else 0), f"{line}: {done.output}"
+    assert await SubscriptionStore(bus).all() == []
