@@ -84,10 +84,9 @@ async def away(redis: Redis, world: World) -> AsyncIterator[None]:
 async def disk_full(redis: Redis, world: World) -> AsyncIterator[None]:
     """The disk of Redis's append-only file has no room left."""
     ballast = world.folder / "redis" / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        with suppress(OSError):
-            while True:
-                file.write(bytes(4096))
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
     yield
     ballast.unlink()
 
