@@ -235,6 +235,11 @@ class Names:
         """String with a life of a few seconds, renewed for as long as the process lives."""
         return f"{self.prefix}alive:{consumer}"
 
+    @property
+    def paused(self) -> str:
+        """Hash service -> since when an operator has paused it."""
+        return f"{self.prefix}paused"
+
     def limit(self, kind: str, who: str) -> str:
         """String with a life: how often something was asked for within a window; `who` is a hash."""
         return f"{self.prefix}limit:{kind}:{who}"
