@@ -24,7 +24,6 @@ from services.ingest.core.draft import Origin
 from services.ingest.core.sources.reliefweb import api_address
 from shared.feeds import feed_id
 
-
 LONGEST_INTERVAL = 366 * 86_400
 
 
