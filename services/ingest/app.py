@@ -25,8 +25,9 @@ from services.ingest.adapters.websub import Hubs
 from services.ingest.core.feed import Feed
 from services.ingest.core.pace import Limits
 from services.ingest.settings import IngestSettings
+from shared import tracing
 from shared.address_guard import AddressGuard
-from shared.bus import Entry, Outcome
+from shared.entries import Entry, Outcome
 from shared.service import OUR_GROUPS, App
 
 log = structlog.get_logger()
@@ -125,7 +126,8 @@ def make_app(settings: IngestSettings) -> App:
         if feed and feed.enabled:
             content_type = entry.field("content_type").decode(errors="replace") or None
             try:
-                await poller.take_pushed(feed, entry.field("body"), content_type)
+                with tracing.root("push", feed=feed.id):
+                    await poller.take_pushed(feed, entry.field("body"), content_type)
             except ParseError as e:
                 # The next poll says what there is to say of the feed.
                 app.bus.counters.add("parse_errors")
@@ -178,7 +180,7 @@ async def _room_or_time(running: set[asyncio.Task[None]], most: int, *, more: bo
 
 async def _poll(poller: Poller, feed: Feed, leases: Leases) -> None:
     try:
-        with leases.holding(feed):
+        with leases.holding(feed), tracing.root("fetch", feed=feed.id):
             await poller.poll(feed)
     except RedisError as e:
         # Nothing is remembered, so the lease runs out and the feed is polled again.

@@ -13,7 +13,8 @@ from services.ingest.adapters.leases import Leases
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import FeedState
 from services.ingest.core.pace import Limits
-from shared.bus import Bus, Marked
+from shared.bus import Bus
+from shared.entries import Marked
 from tests.polling import START, Bench, dated
 
 pytest_plugins = ("tests.polling_fixtures",)

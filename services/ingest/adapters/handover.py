@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 
 from services.ingest.adapters.fetcher import Fetched, Validators
-from services.ingest.adapters.together import Together
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import RedisClient, at_once
+from shared.together import Together
 
 KEPT_SECONDS = 3600
 
@@ -15,10 +15,9 @@ async def hand_over(redis: RedisClient, names: Names, feed_id: str, fetched: Fet
     """Leave a document for the first poll of a feed, if there is one within the hour."""
     known = asdict(fetched)
     body = known.pop("body")
-    pipe = redis.pipeline()
-    pipe.hset(names.handed_over(feed_id), mapping={"body": body, "answer": json.dumps(known)})
-    pipe.expire(names.handed_over(feed_id), KEPT_SECONDS)
-    await pipe.execute()
+    key = names.handed_over(feed_id)
+    document = ("HSET", key, "body", body, "answer", json.dumps(known))
+    await at_once(redis, document, ("EXPIRE", key, KEPT_SECONDS))
 
 
 async def take_over(together: Together, names: Names, feed_id: str) -> Fetched | None:

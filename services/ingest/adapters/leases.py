@@ -10,9 +10,9 @@ from datetime import datetime
 
 from redis.exceptions import RedisError
 
-from services.ingest.adapters.together import Together, script
 from services.ingest.core.feed import Feed
 from shared.names import Names
+from shared.together import Together, script
 
 LEASE_SECONDS = 30.0
 # Shorter, for others wait at the door; a request that takes longer than this is rare.

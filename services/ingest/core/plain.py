@@ -32,10 +32,11 @@ _KINDS = (
 )
 _TAG = re.compile(r"<(?:/?[a-zA-Z][a-zA-Z0-9:-]*[\s/>]|!--|!\[|!doctype|\?)", re.IGNORECASE)
 # Control characters but tab and newlines; surrogates and noncharacters, which no JSON parser must take;
-# those that turn the direction of what follows; those that cannot be seen and split words.
+# those that turn the direction of what follows; those that cannot be seen and split words, or say
+# something to machines alone (tags).
 _HARMFUL = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
-    "\u202a-\u202e\u2066-\u2069\u00ad\u200b\u2060\ufeff]"
+    "\u202a-\u202e\u2066-\u2069\u00ad\u200b\u2060\ufeff\U000e0000-\U000e007f]"
 )
 # Looking for a name given twice in it would take minutes.
 _HUGE_TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9:-]{0,30})[^<>]{5000,}>?")
