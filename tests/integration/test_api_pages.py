@@ -17,9 +17,10 @@ from shared.catalogue import Quality, SubtopicSummary, write_catalogue, write_pr
 from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, owed_report
 from shared.events import Country
+from shared.links import Links
 from shared.server_key import server_key
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Links
+from shared.subscriptions import EmailEndpoint
 from tests.api_server import NO_ENV
 from tests.builders import make_report, make_tagged, make_topics, store_reports
 

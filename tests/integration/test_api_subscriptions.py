@@ -13,9 +13,10 @@ from shared.decision import news_of, terms_of
 from shared.deliveries import DeliveryLog
 from shared.delivery import owed_report
 from shared.events import Story
+from shared.links import Links
 from shared.server_key import server_key
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Links, document_of
+from shared.subscriptions import document_of
 from tests.api_server import NO_ENV
 from tests.builders import make_report, make_tagged, store_reports, store_topics
 from tests.processes import until

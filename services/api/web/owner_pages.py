@@ -31,7 +31,8 @@ from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.preview_routes import Typed
 from shared.catalogue import followable
-from shared.subscriptions import MOVES, EmailEndpoint, Subscription, fallback_subject, move_subject, owns
+from shared.links import MOVES, fallback_subject, move_subject
+from shared.subscriptions import EmailEndpoint, Subscription, owns
 
 router = APIRouter(include_in_schema=False)
 

@@ -24,8 +24,9 @@ from services.notify.core.message import (
 from shared.delivery import Delivery, delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
+from shared.links import Links
 from shared.report_store import ReportStore
-from shared.subscriptions import Links, Matched, find_match, signing_secrets, text_of
+from shared.subscriptions import Matched, find_match, signing_secrets, text_of
 
 EXAMPLES_LOOKED_AT = 1000
 LATE_AFTER = timedelta(minutes=10)

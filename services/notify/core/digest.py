@@ -17,7 +17,8 @@ from shared.digest import (
 )
 from shared.events import TaggedReport
 from shared.excerpts import excerpt
-from shared.subscriptions import Filter, Links, Matched, Subscription
+from shared.links import Links
+from shared.subscriptions import Filter, Matched, Subscription
 
 MOST_SHOWN = 30
 EXCERPT_WIDTH = 280

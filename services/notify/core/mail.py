@@ -23,8 +23,9 @@ from shared.delivery import delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
+from shared.links import Links
 from shared.schedule import zone_of
-from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription
+from shared.subscriptions import EmailEndpoint, Filter, Matched, Subscription
 
 MailKind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
 
