@@ -36,9 +36,7 @@ class StoryIndex:
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._asking: asyncio.Task[None] | None = None
 
-    async def join(
-        self, report: Report, figures: Figures | None = None, words: Text | None = None
-    ) -> Story:
+    async def join(self, report: Report, figures: Figures | None = None, words: Text | None = None) -> Story:
         """The story of a report: that of the nearest report of the last seven days, or a new one of its own.
 
         With `figures`, that of a translation if no report of its language is near; `words` if it is cut already.

@@ -158,7 +158,10 @@ def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None
         automaton,
         {foreign: _lexicon(foreign, numbers, phrases, names) for foreign in FOREIGN},
         {rule.id: _plan(rule, bits) for topic in kept for rule in topic.rules},
-        {topic.id: {path: bits[path, SUBTOPIC] for path in map(topic.path, topic.subtopics)} for topic in kept},
+        {
+            topic.id: {path: bits[path, SUBTOPIC] for path in map(topic.path, topic.subtopics)}
+            for topic in kept
+        },
     )
 
 
