@@ -54,11 +54,14 @@ GAZETTEER = Gazetteer(
 )
 RULEBOOK = compile_rulebook([], GAZETTEER)
 
+WORDS = """
+Georgia georgia GEORGIA Georgia’s Грузія Грузия грузія Tbilisi Atlanta US us U.S. Jordan jordan Amman Turkey turkey
+turques New Guinea GUINEA Bissau Gulf of Congo Geneva Geneva-based غانا Michael Smith MICHAEL King in café senate sénat
+talks they word , . : ! ( — Dr. .[1]
+"""
 PIECES = [
-    *"Georgia georgia GEORGIA Georgia’s Грузія Грузия грузія Tbilisi Atlanta US us U.S. Jordan jordan Amman".split(),
-    *"Turkey turkey turques New Guinea GUINEA Bissau Gulf of Congo Geneva Geneva-based غانا".split(),
-    *"Michael Smith MICHAEL King in café senate sénat talks they word".split(),
-    *(", . : ! ( — .\u00a0They Dr. .[1]".split(" ")),
+    *WORDS.split(),
+    ".\u00a0They",
     "\n\n",
     "the with and from has was their that",
     "les des dans pour avec sont cette leur",
