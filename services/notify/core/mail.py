@@ -52,20 +52,22 @@ def write_letter(
 ) -> Letter:
     """Return what a mail says. `templates` has `<kind>.txt` and `<kind>.html`.
 
-    A report's is the same for all who have the same filter, `reference`, and a name or none; a digest's for all who
-    have the same zone as well.
+    A report's is the same for all who have the same filter, `reference`, and a name or none; one digest's for all
+    who have the same zone as well.
     """
     mark = _mark(links.server_key)
+    name = gap(mark, "name") if _name(kind, subscription) else ""
     words = {
         **_words(kind, subscription, tagged, matched, links),
         "reference": reference,
         "digest": digest,
-        "name": gap(mark, "name") if _name(kind, subscription) else "",
+        "name": name,
         "manage": gap(mark, "manage"),
         "unsubscribe": gap(mark, "unsubscribe"),
     }
     text, html = (templates.get_template(f"{kind}.{ending}").render(words) for ending in ("txt", "html"))
-    subject = subject_of(kind, subscription, tagged, digest, reference)
+    unnamed = subscription.model_copy(update={"name": name})
+    subject = subject_of(kind, unnamed, tagged, digest, reference)
     return Letter(subject, pieces(text, mark), pieces(html, mark))
 
 
@@ -104,7 +106,11 @@ def write_mail(
         "manage": links.manage(about),
         "unsubscribe": unsubscribe,
     }
-    return written(headers, letter, values, message_id)
+    opening = gap(_mark(links.server_key), "name")
+    subject = letter.subject
+    if opening in subject:
+        subject = header_text(subject.replace(opening, subscription.name))
+    return written(headers, subject, letter, values, message_id)
 
 
 @lru_cache(64)
