@@ -34,13 +34,14 @@ class Digests:
     async def find(self, delivery: Delivery, wanting: Wanting) -> tuple[str, Digest] | None:
         """Return the digest of a delivery and the name of its content; None if nothing of it is kept any more."""
         key = self._names.digest_content(delivery.id)
-        kept = await self._bus.redis.get(key)
+        asked = self._bus.redis.pipeline(transaction=False).get(key)
+        kept, ids = await asked.lrange(self._names.digest(delivery.id), 0, -1).execute()
         if kept is None:
-            built = await self._build(delivery, wanting)
+            built = await self._build([raw.decode() for raw in ids], delivery, wanting)
             if built is None:
                 return None
-            await self._bus.redis.set(key, built, nx=True, ex=DIGEST_SECONDS)
-            kept = await self._bus.redis.get(key)
+            first = self._bus.redis.pipeline(transaction=False).set(key, built, nx=True, ex=DIGEST_SECONDS)
+            _, kept = await first.get(key).execute()
         content = await self._content(kept.decode())
         return (kept.decode(), content.model_copy(update={"id": delivery.id})) if content else None
 
@@ -50,10 +51,9 @@ class Digests:
             known = self._contents.put(name, Digest.model_validate_json(raw))
         return known
 
-    async def _build(self, delivery: Delivery, wanting: Wanting) -> str | None:
+    async def _build(self, ids: Sequence[str], delivery: Delivery, wanting: Wanting) -> str | None:
         """The name of the content, which is kept when this returns."""
-        ids = await self._bus.redis.lrange(self._names.digest(delivery.id), 0, -1)
-        waited = [each for each in await self._deliveries([raw.decode() for raw in ids]) if each]
+        waited = [each for each in await DeliveryLog(self._bus).many(ids) if each]
         due = next((each.next_attempt_at for each in waited if each.next_attempt_at), delivery.created_at)
         told = (wanting.wish, due, frozenset((each.report, each.refers_to) for each in waited))
         built = self._built.get(told)
@@ -69,9 +69,6 @@ class Digests:
         name = sha256(content.encode()).hexdigest()[:24]
         await self._bus.redis.set(self._names.digest_content(name), content, ex=CONTENT_SECONDS)
         return self._built.put(told, (time.monotonic(), name))[1]
-
-    async def _deliveries(self, ids: Sequence[str]) -> list[Delivery | None]:
-        return await DeliveryLog(self._bus).many(ids)
 
     async def _held(self, waited: Sequence[Delivery], wanting: Wanting) -> list[Held]:
         pipe = self._bus.redis.pipeline(transaction=False)

@@ -42,7 +42,8 @@ def build_digest(due: datetime, held: Sequence[Held], wanted: Filter, sources: M
     `sources` says how many sources have reported a story so far; a topic with more reports comes first.
     """
     each = list({item.tagged.report.id: item for item in held}.values())
-    newest = sorted(each, key=lambda item: item.tagged.report.published_at, reverse=True)
+    # The same whatever order they were held in: thousands are told the same.
+    newest = sorted(each, key=lambda item: (item.tagged.report.published_at, item.tagged.report.id), reverse=True)
     shown = newest[:MOST_SHOWN]
     topics = _grouped((topic_of(wanted, item.tagged), item) for item in shown)
     return Digest(
