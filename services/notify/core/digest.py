@@ -43,7 +43,9 @@ def build_digest(due: datetime, held: Sequence[Held], wanted: Filter, sources: M
     """
     each = list({item.tagged.report.id: item for item in held}.values())
     # The same whatever order they were held in: thousands are told the same.
-    newest = sorted(each, key=lambda item: (item.tagged.report.published_at, item.tagged.report.id), reverse=True)
+    newest = sorted(
+        each, key=lambda item: (item.tagged.report.published_at, item.tagged.report.id), reverse=True
+    )
     shown = newest[:MOST_SHOWN]
     topics = _grouped((topic_of(wanted, item.tagged), item) for item in shown)
     return Digest(

@@ -88,7 +88,9 @@ def write_mail(
     `message_id` is the delivery's id: with the sender's domain it makes the Message-ID, always the same.
     """
     sender, recipient, about = sender_of(mail_from), _recipient(subscription), subscription.id
-    unsubscribe = links.unsubscribe(about)
+    is_second = subscription.channel == subscription.fallback
+    # Who reads at the second address may stop what comes there; the alert is the first one's.
+    unsubscribe = links.end_fallback(subscription) if is_second else links.unsubscribe(about)
     headers = [
         ("From", _encoded_sender(mail_from)),
         ("To", str(recipient)),
@@ -103,7 +105,7 @@ def write_mail(
     ]
     values = {
         "name": _name(kind, subscription),
-        "manage": links.manage(about),
+        "manage": links.manage_with_token(about) if is_second else links.manage(about),
         "unsubscribe": unsubscribe,
     }
     opening = gap(_mark(links.server_key), "name")
