@@ -89,7 +89,8 @@ def write_mail(
     """
     sender, recipient, about = sender_of(mail_from), _recipient(subscription), subscription.id
     is_second = subscription.channel == subscription.fallback
-    # Who reads at the second address may stop what comes there; the alert is the first one's.
+    # Who reads at the second address may stop what comes there; the alert is the first one's, until that is given up.
+    with_token = is_second and kind != "notice"
     unsubscribe = links.end_fallback(subscription) if is_second else links.unsubscribe(about)
     headers = [
         ("From", _encoded_sender(mail_from)),
@@ -105,7 +106,7 @@ def write_mail(
     ]
     values = {
         "name": _name(kind, subscription),
-        "manage": links.manage_with_token(about) if is_second else links.manage(about),
+        "manage": links.manage_with_token(about) if with_token else links.manage(about),
         "unsubscribe": unsubscribe,
     }
     opening = gap(_mark(links.server_key), "name")
