@@ -39,7 +39,7 @@ test: $(VENV)/.development ## Run every test (under five minutes)
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 soak: $(VENV)/.development ## The long forms of the crash tests, and new examples for the property tests
-	@$(BIN)/pytest -m soak -o addopts="-q --strict-markers --strict-config"
+	@$(BIN)/pytest -m soak -o addopts="-q -s --strict-markers --strict-config" -o faulthandler_timeout=0
 	@$(BIN)/pytest tests/unit --hypothesis-profile=searching
 
 check: $(VENV)/.development ## Lint, types, import rules, topic rules, schemas current

@@ -20,7 +20,10 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from shared.bus import BatchHandler, Bus, Consumer, Handler
+from shared import tracing
+from shared.bus import Bus
+from shared.consumer import BatchHandler, Consumer, Handler
+from shared.layout import bring_up_to_date, refuse_newer
 from shared.settings import ServiceSettings, SettingsError
 
 log = structlog.get_logger()
@@ -92,23 +95,30 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        connecting = asyncio.create_task(self.bus.connect(reads=bool(self.bus.consumers)))
+        connecting = asyncio.create_task(self._prepare())
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
             connecting.cancel()
             return
         await connecting
+        tracing.begin(self.name, self.settings.otlp_endpoint)
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, tracing.end)
             stack.push_async_callback(self.bus.close)
             for make in self._resources:
                 await stack.enter_async_context(make())
             await self._run_parts(stopped)
         log.info("stopped", service=self.name)
 
+    async def _prepare(self) -> None:
+        await self.bus.connect()
+        await bring_up_to_date(self.bus.redis, self.bus.names)
+
     async def _run_parts(self, stopped: "asyncio.Task[Any]") -> None:
         for consumer in self.bus.consumers:
             await consumer.ensure_group()
+        await self.bus.show_life()
         if self.bus.consumers:
             await self.bus.broker.start()
         parts: set[asyncio.Future[None]] = {asyncio.ensure_future(work()) for work in self._background}
@@ -161,12 +171,16 @@ class App:
     async def _show_life(self) -> None:
         for consumer in self.bus.consumers:
             await consumer.revive()
+        await self.bus.show_life()
         await self.bus.counters.flush(self.bus.redis)
         now = time.time()
         pipe = self.bus.redis.pipeline(transaction=False)
         pipe.zadd(self.settings.names.instances, {self._instance: now})
         pipe.zremrangebyscore(self.settings.names.instances, "-inf", now - FORGET_INSTANCES)
-        await pipe.execute()
+        # Somebody newer may have changed the keys while we stood still.
+        pipe.get(self.settings.names.layout)
+        *_, layout = await pipe.execute()
+        refuse_newer(int(layout or 0))
         if self.settings.alive_file:
             self.settings.alive_file.touch()
 
@@ -178,7 +192,7 @@ class App:
                 # The group may be gone for a moment; `revive` makes it anew.
                 log.warning("reclaim failed", stream=consumer.stream, error=str(e))
                 full = False
-            await asyncio.sleep(0 if full else self.bus.reclaim_after / 3)
+            await asyncio.sleep(0 if full else min(1.0, self.bus.reclaim_after / 3))
 
     async def _housekeeping(self) -> None:
         while True:

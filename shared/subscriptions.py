@@ -222,6 +222,7 @@ class Subscription(Wish):
     created_at: Moment
     changed_at: Moment
     move: Move | None = Field(default=None, description="The change of mail address that is asked for.")
+    feed_number: int = Field(default=0, description="How often its feed was given a new address.")
     since: Moment | None = Field(
         default=None,
         description="Reports seen before are not told: when it was switched on last, or its filter was changed.",
@@ -327,7 +328,7 @@ def owns(token: str, subscription: Subscription) -> bool:
     return hmac.compare_digest(hash_token(token), subscription.token_hash)
 
 
-Purpose = Literal["confirm", "manage", "unsubscribe", "move_from", "move_to", "fallback"]
+Purpose = Literal["confirm", "manage", "unsubscribe", "move_from", "move_to", "fallback", "feed"]
 MOVES: Mapping[str, Purpose] = {"from": "move_from", "to": "move_to"}
 
 
@@ -344,6 +345,11 @@ def fallback_subject(subscription: Subscription) -> str:
     """Return what the key of a second channel is good for: this subscription, and this address."""
     fallback = subscription.fallback
     return f"{subscription.id}:{fallback.model_dump_json()}" if fallback else ""
+
+
+def feed_subject(subscription: Subscription) -> str:
+    """Return what the key of its feed is good for: until the owner asks for a new address."""
+    return f"{subscription.id}:{subscription.feed_number}"
 
 
 def move_subject(subscription: Subscription) -> str:
@@ -402,7 +408,9 @@ class Links:
 
 def public_view(subscription: Subscription) -> Mapping[str, object]:
     """Return what the owner sees of a subscription: no hash, no secret, of headers only the names."""
-    view = subscription.model_dump(mode="json", exclude={"token_hash", "secret", "former_secret"})
+    view = subscription.model_dump(
+        mode="json", exclude={"token_hash", "secret", "former_secret", "feed_number"}
+    )
     for endpoint in (view["channel"], view["fallback"] or {}):
         if headers := endpoint.get("headers"):
             endpoint["headers"] = dict.fromkeys(headers, "…")

@@ -29,10 +29,12 @@ from services.notify.channels.webhook import WebhookChannel
 from services.notify.core.channel import MailSender
 from services.notify.core.lanes import Lanes
 from services.notify.settings import NotifySettings
+from shared import tracing
 from shared.address_guard import AddressGuard
-from shared.bus import Consumer, Entry, Outcome
+from shared.consumer import Consumer
 from shared.decision import news_of
 from shared.deliveries import DeliveryLog
+from shared.entries import Entry, Outcome
 from shared.events import ReportTagged
 from shared.report_store import ReportStore
 from shared.server_key import server_key
@@ -71,6 +73,7 @@ def make_app(settings: NotifySettings) -> App:
 
     async def on_tagged_report(entry: Entry) -> Outcome:
         tagged = entry.event(ReportTagged).data
+        tracing.note(report=tagged.report.id, revision=tagged.report.revision)
         document = document_of(tagged)
         wanting = active.wanted.find(document)
         if wanting:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shared.bus import xadd
+from shared.entries import xadd
 from shared.subscription_store import SubscriptionStore
 from tests.integration.test_api_pages import HOOK_FORM, Structure, posted, subscribed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared import redis_server, service
-from shared.bus import Entry, Outcome, xadd
+from shared.entries import Entry, Outcome, xadd
 from shared.names import Names
 from shared.redis_server import RedisServer, free_port
 from shared.service import App

@@ -20,6 +20,7 @@ from shared.bus import Bus
 from shared.counters import BUCKET, BUCKETS, SUM
 from shared.deliveries import DeliveryLog
 from shared.names import Names
+from shared.redis_client import RedisClient, on_every_master
 
 PREFIX = "tocsin_"
 FEEDS_SHOWN = 2000
@@ -179,10 +180,11 @@ async def _feeds(redis: Redis, names: Names) -> list[Metric]:
     return [condition, success]
 
 
-async def _redis(redis: Redis) -> list[Metric]:
-    memory: Any = await redis.info("memory")
-    persistence: Any = await redis.info("persistence")
-    written = persistence.get("aof_enabled") and persistence.get("aof_last_write_status") == "ok"
+async def _redis(redis: RedisClient) -> list[Metric]:
+    masters = await on_every_master(redis, "INFO")
+    # Of a cluster, the one that is nearest to its limit.
+    memory: Any = max(masters, key=lambda about: about["used_memory"] / (about["maxmemory"] or 1))
+    written = all(about["aof_enabled"] and about["aof_last_write_status"] == "ok" for about in masters)
     return [
         _gauge("redis_memory_bytes", "What Redis uses.", memory["used_memory"]),
         _gauge("redis_memory_limit_bytes", "maxmemory of Redis; 0 is no limit.", memory["maxmemory"]),

@@ -1,19 +1,17 @@
 """Count what one source asks for within a window, in Redis, so that all api processes count together."""
 
 import hashlib
-from typing import Any
-
-from redis.asyncio import Redis
 
 from services.api.core.allowance import Allowance
 from services.api.core.problem import TooMany
 from shared.names import Names
+from shared.redis_client import RedisClient, at_once
 
 
 class Limits:
     """Refuses what is asked for too often."""
 
-    def __init__(self, redis: Redis, names: Names) -> None:
+    def __init__(self, redis: RedisClient, names: Names) -> None:
         self._redis = redis
         self._names = names
 
@@ -25,12 +23,9 @@ class Limits:
         `who` (an address of a person, say) is kept only as a hash, and only for the window.
         """
         key = self._names.limit(kind, hashlib.sha256(who.encode()).hexdigest()[:24])
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.set(key, 0, ex=seconds, nx=True)
-        pipe.incrby(key, cost)
-        pipe.ttl(key)
-        answers: Any = await pipe.execute()
-        left, reset = most - answers[1], max(1, answers[2])
+        window = ("SET", key, 0, "EX", seconds, "NX")
+        _, count, ttl = await at_once(self._redis, window, ("INCRBY", key, cost), ("TTL", key))
+        left, reset = most - count, max(1, ttl)
         allowance = Allowance(kind, most, seconds, max(0, left), reset)
         if left < 0:
             raise TooMany(detail, reset, allowance.headers)

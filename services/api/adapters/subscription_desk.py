@@ -41,7 +41,7 @@ from shared.catalogue import followable, read_catalogue
 from shared.deliveries import DeliveryLog
 from shared.delivery import TO_FALLBACK, Delivery, Kind, owed_message
 from shared.holdings import Holdings
-from shared.settings import Network
+from shared.setting_shapes import Network
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import (
     EmailEndpoint,
@@ -58,6 +58,7 @@ TESTS_AN_HOUR = 10
 RETRIES_AN_HOUR = 60
 REPLAYS_AN_HOUR = 6
 PREVIEWS_A_MINUTE = 90
+FEEDS_AN_HOUR = 120
 
 # Other keys begin with those of deliveries.
 _DELIVERY_ID = re.compile(r"dlv_[0-9a-f]{1,64}")
@@ -277,6 +278,24 @@ class SubscriptionDesk:
         """Raise Invalid if a filter names what there is not."""
         if errors := await self._check_filter(wanted):
             raise Invalid(errors)
+
+    async def move_feed(self, subscription: Subscription) -> Subscription:
+        """Return it with a new address of its feed; the old one opens nothing any more."""
+
+        def numbered_on(current: Subscription) -> Subscription:
+            return current.model_copy(update={"feed_number": current.feed_number + 1})
+
+        return await self._update(subscription, numbered_on)
+
+    async def limit_feed(self, subscription: Subscription) -> None:
+        """Raise TooMany if its feed was worked out too often."""
+        await self._limits.take(
+            "feeds",
+            subscription.id,
+            most=FEEDS_AN_HOUR,
+            seconds=HOUR,
+            detail=f"at most {FEEDS_AN_HOUR} times an hour the feed of an alert is worked out anew",
+        )
 
     async def limit_previews(self, host: str) -> None:
         """Raise TooMany if a source of requests has had all the previews it may have."""

@@ -1,5 +1,6 @@
 """Filters, states and moments in plain English."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -46,6 +47,11 @@ def listed(words: Sequence[str], joint: str = "or") -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {joint} {words[-1]}"
+
+
+def gist(text: str) -> str:
+    """Return what a description says first: up to a colon, a semicolon, or the end of a sentence."""
+    return re.split(r"[:;]|\.(?:\s|$)", text, maxsplit=1)[0]
 
 
 def filter_in_words(wanted: Filter, topics: Mapping[str, str], sources: Mapping[str, str]) -> str:

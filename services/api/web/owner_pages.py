@@ -26,6 +26,7 @@ from services.api.core.wording import (
     schedule_in_words,
     state_in_words,
 )
+from services.api.web.owner_feed_routes import feed_address
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.preview_routes import Typed
@@ -44,6 +45,7 @@ DONE = {
     "asked": "Changed. Both mail addresses were written to: the messages move when both have agreed.",
     "snoozed": "Snoozed: nothing is sent for a while, and what comes meanwhile is not told later.",
     "woken": "Awake again.",
+    "feed": "The feed has a new address; the old one opens nothing any more.",
 }
 SHOWN = 30
 REPLAY_DAYS = 7
@@ -251,6 +253,9 @@ async def act(
         case "retry":
             await parts.desk.retry(subscription, delivery)
             return _to_manage(subscription_id, key, "retried")
+        case "move-feed":
+            await parts.desk.move_feed(subscription)
+            return _to_manage(subscription_id, key, "feed")
         case "rotate-secret":
             shown = shown_key(await parts.desk.rotate_secret(subscription))
             return await _manage_page(parts, subscription, key, secret=next(iter(shown.values())))
@@ -299,7 +304,10 @@ async def _manage_page(
         secret=secret,
         deliveries=deliveries,
         kinds=KINDS,
-        now=now,
+        feeds=[
+            (title, await feed_address(parts, subscription, form))
+            for title, form in (("Atom", "atom"), ("JSON Feed", "json"))
+        ],
         **await _described(parts, subscription),
     )
 

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 from redis.exceptions import RedisError
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.adapters.limits import Limits
@@ -33,7 +34,7 @@ _OPEN = re.compile(
 )
 # Depends on reports and topics alone, or on nothing.
 _KEPT = re.compile(
-    r"/|/v1/(topics|reports(/[^/]*)?)|/(topics|countries|reports)\b.*|/(openapi|asyncapi)\.json"
+    r"/|/static/.*|/v1/(topics|reports(/[^/]*)?)|/(topics|countries|reports)\b.*|/(openapi|asyncapi)\.json"
 )
 _CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -115,6 +116,8 @@ class PublicReads:
     def __init__(self, http: FastAPI) -> None:
         self._http = http
         self._app: ASGIApp = http
+        # As it comes: a day may be a gigabyte.
+        self._zipping = GZipMiddleware(http, compresslevel=5)
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._size = 0
         self._making: dict[str, asyncio.Task[Kept | Response]] = {}
@@ -137,7 +140,8 @@ class PublicReads:
                 await self._answer(scope, receive, sending)
             else:
                 headers = await self._count(scope)
-                await self._app(scope, receive, _with_headers(sending, headers))
+                app = self._zipping if path.startswith("/v1/history/") else self._app
+                await app(scope, receive, _with_headers(sending, headers))
         except Problem as e:
             await answer(e)(scope, receive, sending)
 

@@ -158,6 +158,7 @@ async def _stream(parts: Parts, stream: str) -> dict[str, Any]:
         "entries": await redis.xlen(stream),
         "dead": await redis.xlen(names.dead(stream)),
         "groups": groups,
+        "waiting": sum(pending + (lag or 0) for _, pending, lag in groups),
     }
 
 

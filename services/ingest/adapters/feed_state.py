@@ -9,12 +9,12 @@ from typing import Any, Literal, NamedTuple
 from pydantic import TypeAdapter
 
 from services.ingest.adapters.leases import HOST_LEASE_SECONDS
-from services.ingest.adapters.together import Together, script
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import FeedState
 from services.ingest.core.pace import LONGEST_WAIT, host_pause
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import RedisClient, at_once
+from shared.together import Together, script
 
 KEPT_AFTER_REMOVAL = 30 * 86400
 HOST_PAUSE_SECONDS = 1.0
@@ -226,10 +226,8 @@ class FeedStates:
         strikes = await self.together.run(_STRIKE, keys=[key], args=[int(LONGEST_WAIT)])
         pause = host_pause(retry_after, int(strikes))
         until = now.timestamp() + pause
-        pipe = self._redis.pipeline()
-        pipe.hset(key, "blocked", until)
-        pipe.expire(key, int(max(pause, LONGEST_WAIT)) + 1)
-        await pipe.execute()
+        life = int(max(pause, LONGEST_WAIT)) + 1
+        await at_once(self._redis, ("HSET", key, "blocked", until), ("EXPIRE", key, life))
         return datetime.fromtimestamp(until, UTC)
 
     async def load(self, feed_id: str) -> FeedState:
@@ -237,14 +235,20 @@ class FeedStates:
         return _from_hash(await self._redis.hgetall(self._names.feed(feed_id)))
 
     async def save(
-        self, feed_id: str, state: FeedState, before: FeedState = FeedState(), *, host: str = ""
+        self,
+        feed_id: str,
+        state: FeedState,
+        before: FeedState = FeedState(),
+        *,
+        host: str = "",
+        polled: bool = True,
     ) -> None:
-        """Keep what differs from `before`, and make the feed due at its `next_poll` unless it was removed meanwhile.
+        """Keep what differs from `before`; a feed that was polled is due at its `next_poll`, unless it was removed.
 
         Two who change different things of a feed at the same time do not undo each other's. `host` has answered.
         """
         written, gone = _differences(state, before)
-        due = state.next_poll.timestamp() if state.next_poll else ""
+        due = state.next_poll.timestamp() if polled and state.next_poll else ""
         flat = [part for pair in written.items() for part in pair]
         await self.together.run(
             _SAVE,

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from services.notify.core.letter import Letter
 from services.notify.core.message import matched_part
+from shared import tracing
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
@@ -70,6 +71,7 @@ class Telling:
     part: bytes | None = None
     matches: "Recent[str, tuple[Matched, bytes]]" = field(default_factory=lambda: Recent(MATCHES_KEPT))
     letters: "Recent[tuple[object, ...], Letter]" = field(default_factory=lambda: Recent(LETTERS_KEPT))
+    traceparent: str | None = None
 
     def match(self, wanting: Wanting) -> tuple[Matched, bytes]:
         """Return why the report is wanted, and the same as a part of a webhook; by nothing, if a revision since
@@ -106,7 +108,7 @@ class Cases:
 
     def remember(self, tagged: TaggedReport, text: Text) -> None:
         """Keep a report that was just matched: its deliveries come next."""
-        self._reports.put(tagged.report.id, Telling(tagged, text))
+        self._reports.put(tagged.report.id, Telling(tagged, text, traceparent=tracing.here()))
 
     async def find(self, ids: Sequence[str], at: float) -> list[Case | None]:
         """Return the case of each delivery that is still pending. Two round trips, however many they are."""
@@ -120,12 +122,12 @@ class Cases:
         pipe = self._bus.redis.pipeline(transaction=False)
         pipe.hmget(self._names.subscriptions, wishes)
         for report in unknown:
-            pipe.hget(self._names.report(report), "event")
+            pipe.hmget(self._names.report(report), "event", tracing.FIELD)
         raw_wishes, *raw_reports = await pipe.execute()
         wanting = {each: self._wanting(raw) for each, raw in zip(wishes, raw_wishes, strict=True)}
         for each, wish in wanting.items():
             self._current.put(each, (at, wish))
-        telling = {each: self._telling(raw) for each, raw in zip(unknown, raw_reports, strict=True)}
+        telling = {each: self._telling(*raw) for each, raw in zip(unknown, raw_reports, strict=True)}
         return [
             Case(
                 each,
@@ -183,6 +185,9 @@ class Cases:
             raw, Wanting(subscription, CompiledFilter.of(wanted), wanted.model_dump_json())
         )
 
-    def _telling(self, raw: bytes | None) -> Telling | None:
+    def _telling(self, raw: bytes | None, trace: bytes | None) -> Telling | None:
         tagged = read_stored(raw)
-        return self._reports.put(tagged.report.id, Telling(tagged, text_of(tagged))) if tagged else None
+        if tagged is None:
+            return None
+        telling = Telling(tagged, text_of(tagged), traceparent=trace.decode() if trace else None)
+        return self._reports.put(tagged.report.id, telling)

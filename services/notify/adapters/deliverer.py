@@ -29,10 +29,14 @@ from services.notify.core.outcome import (
     has_failed_long_enough,
     is_for_fallback,
 )
-from shared.bus import Bus, Command, Consumer, Entry, Outcome, Rejected
+from shared import tracing
+from shared.bus import Bus
+from shared.consumer import Consumer
 from shared.decision import silent_until
 from shared.deliveries import DeliveryLog, after_attempt, hold, hold_for_digest, put_off
 from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery, owed_message
+from shared.entries import Entry, Outcome, Rejected
+from shared.redis_client import Command
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import ChatEndpoint, EmailEndpoint, Subscription, WebhookEndpoint, as_fallback
 
@@ -188,12 +192,16 @@ class Deliverer:
         return _as_addressed(case.delivery, _still_wanted(case.delivery, wanting))
 
     async def _send(self, case: Case, wanting: Wanting) -> Sent:
-        channel = wanting.subscription.channel
-        if isinstance(channel, WebhookEndpoint):
-            return await self.webhooks.send(await self.renderer.webhook(case, wanting), channel)
-        if isinstance(channel, ChatEndpoint):
-            return await self.chats.send(await self.renderer.chat(case, wanting), channel)
-        return await self.mails.send(await self.renderer.mail(case, wanting), channel)
+        channel, delivery = wanting.subscription.channel, case.delivery
+        parent = case.telling.traceparent if case.telling else None
+        with tracing.follow(
+            "deliver", parent, delivery=delivery.id, channel=channel.type, attempt=delivery.attempts + 1
+        ):
+            if isinstance(channel, WebhookEndpoint):
+                return await self.webhooks.send(await self.renderer.webhook(case, wanting), channel)
+            if isinstance(channel, ChatEndpoint):
+                return await self.chats.send(await self.renderer.chat(case, wanting), channel)
+            return await self.mails.send(await self.renderer.mail(case, wanting), channel)
 
     async def _succeeded(
         self, lane: Lane[Job], case: Case, subscription: Subscription, sent: Sent, duration_ms: int

@@ -43,6 +43,14 @@ class SmtpChannel:
             raise _delivery_error(e, self._timeout) from e
         return Sent(ACCEPTED, one_line(answer))
 
+    async def greet(self) -> None:
+        """Connect to the relay and log in, as for a mail; raise DeliveryError if that fails."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._pool.greet()
+        except (aiosmtplib.SMTPException, OSError, ValueError) as e:
+            raise _delivery_error(e, self._timeout) from e
+
     async def close(self) -> None:
         """Close the kept connections."""
         await self._pool.close()
