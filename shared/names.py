@@ -188,9 +188,9 @@ class Names:
         """List of delivery ids that wait for one digest; the digest is a delivery of that id once it is due."""
         return f"{self.prefix}digest:{delivery_id}"
 
-    def digest_content(self, delivery_id: str) -> str:
-        """JSON: a digest as it was built, until it is delivered."""
-        return f"{self.prefix}digest-content:{delivery_id}"
+    def digest_content(self, name: str) -> str:
+        """By a digest's delivery id: the hash that names its content, until it is delivered; by that hash: the JSON."""
+        return f"{self.prefix}digest-content:{name}"
 
     @property
     def digests_due(self) -> str:
