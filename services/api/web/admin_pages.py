@@ -17,6 +17,7 @@ from services.api.adapters.feed_list import read_feeds
 from services.api.adapters.limits import Limits
 from services.api.adapters.readiness import find_missing, running_services
 from services.api.core.admin_session import LIFE, is_session, make_session
+from services.api.core.allowance import Limit
 from services.api.core.feed_health import in_words
 from services.api.core.new_feed import NewFeed, NoAdmin
 from services.api.core.problem import Forbidden, Invalid, NotFound, Problem, field_errors
@@ -32,7 +33,7 @@ COOKIE = "tocsin_admin"
 LETTERS_SHOWN = 100
 ENDPOINTS_SHOWN = 100
 RAW_SHOWN = 4000
-TRIES_PER_HOUR = 20
+TRIES = Limit(20, 3600, "more than {} tries; wait for the hour to pass")
 DONE = {
     "replayed": "Put back on its stream, to be handled again.",
     "dropped": "Dropped for good.",
@@ -74,9 +75,7 @@ async def show(parts: PartsOf, session: Session = "", done: str = "") -> HTMLRes
 async def sign_in(parts: PartsOf, host: HostOf, token: Annotated[str, Form()] = "") -> Response:
     """Give the cookie for the token."""
     expected = _admin_token(parts)
-    limits = Limits(parts.bus.redis, parts.bus.names)
-    detail = "Too many tries; wait for the hour to pass."
-    await limits.take("admin", host, most=TRIES_PER_HOUR, seconds=3600, detail=detail)
+    await Limits(parts.bus.redis, parts.bus.names).take("admin", host, TRIES)
     if not secrets.compare_digest(token.encode(), expected.encode()):
         return parts.pages.render("admin_token.html", status=403, private=True, wrong=True)
     answer = _to_admin()
