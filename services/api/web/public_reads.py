@@ -35,7 +35,7 @@ _OPEN = re.compile(
 )
 # Depends on reports and topics alone, or on nothing.
 _KEPT = re.compile(
-    r"/|/static/.*|/v1/(topics|reports(/[^/]*)?)|/(topics|countries|reports)\b.*|/(openapi|asyncapi)\.json"
+    r"/(fresh)?|/static/.*|/v1/(topics|reports(/[^/]*)?)|/(topics|countries|reports)\b.*|/(openapi|asyncapi)\.json"
 )
 _CORS = {
     "Access-Control-Allow-Origin": "*",
