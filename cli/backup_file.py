@@ -20,7 +20,7 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from cli.backup_lines import CHUNK, BackupError, Line, pattern, read_keys, text, writes
+from cli.backup_lines import CHUNK, BackupError, Line, read_keys, text, writes
 from shared.names import Names
 from shared.redis_client import RedisClient
 
@@ -94,7 +94,7 @@ async def restore_backup(redis: RedisClient, names: Names, path: Path, progress:
     Nothing is written unless the whole file is sound and no key has the prefix. Afterwards every key is looked for.
     """
     about = check_backup(path)
-    async for key in redis.scan_iter(match=pattern(names), count=1000):
+    async for key in redis.scan_iter(match=names.found_by(), count=1000):
         raise BackupError(
             f"there is something under {names.prefix!r} already ({text(key)}): stop the services, and restore into "
             "an empty Redis or under another TOCSIN_KEY_PREFIX"

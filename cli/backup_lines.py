@@ -24,7 +24,7 @@ async def read_keys(redis: RedisClient, names: Names) -> AsyncIterator[Line]:
     told: set[bytes] = set()
     await _hold_writes(redis)
     try:
-        async for key in redis.scan_iter(match=pattern(names), count=1000):
+        async for key in redis.scan_iter(match=names.found_by(), count=1000):
             # SCAN may tell a key twice.
             if key in told or text(key) == names.instances:
                 continue
@@ -149,8 +149,3 @@ def text(raw: bytes | str) -> str:
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def pattern(names: Names) -> str:
-    """Return what SCAN finds every key of an installation by."""
-    return "".join(f"[{each}]" if each in "*?[" else each for each in names.prefix) + "*"

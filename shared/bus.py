@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 ALIVE_SECONDS = 5.0
+_NO_GUARD = Guard("", "", 0)
 
 
 class Bus:
@@ -178,7 +179,7 @@ class Bus:
         keys = [stream]
         args: list[Argument] = [group]
         for entry_id, outcome in outcomes:
-            guard = outcome.unless or Guard("", "", 0)
+            guard = outcome.unless or _NO_GUARD
             args += [entry_id, guard.key, guard.field, guard.value, len(outcome.commands)]
             if guard.key:
                 keys.append(guard.key)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
+from shared import tracing
 from shared.entries import Entry, Outcome, Rejected
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+TRACEPARENT = tracing.FIELD.encode()
 HAND_BACK_IDLE_MS = 3_600_000
 RETURNED = "returned"
 SETTLED_AT_ONCE = 500
@@ -139,11 +141,23 @@ class Consumer:
             keys=[self.stream], args=[self.group, HAND_BACK_IDLE_MS, RETURNED]
         )
 
-    def handle(self, entry: Entry, work: Coroutine[Any, Any, Outcome]) -> None:
+    def handle(self, entry: Entry, work: Awaitable[Outcome]) -> None:
         """Handle an entry in a task of its own; what it comes to is settled together with others."""
-        task = asyncio.create_task(self._handle_one(entry, work))
+        self.run(self.perform(entry, work))
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something in a task that whoever stops the consumer waits for."""
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def perform(self, entry: Entry, work: Awaitable[Outcome]) -> None:
+        """Handle an entry here; what it comes to is settled together with others."""
+        try:
+            self.finish(entry, await self._outcome(entry, work))
+        except BaseException:
+            self.in_hand.discard(entry.id)
+            raise
 
     def finish(self, entry: Entry, outcome: Outcome | None) -> None:
         """Settle an entry together with all that is finished by then; None leaves it pending."""
@@ -197,13 +211,6 @@ class Consumer:
         finally:
             self._slots.release()
 
-    async def _handle_one(self, entry: Entry, work: Awaitable[Outcome]) -> None:
-        try:
-            self.finish(entry, await self._outcome(entry, work))
-        except BaseException:
-            self.in_hand.discard(entry.id)
-            raise
-
     async def _settle_finished(self) -> None:
         while self._finished:
             batch, self._finished = self._finished[:SETTLED_AT_ONCE], self._finished[SETTLED_AT_ONCE:]
@@ -223,8 +230,14 @@ class Consumer:
 
     async def _outcome(self, entry: Entry, work: Awaitable[Outcome]) -> Outcome | None:
         """Return what the handler says, or None when the entry is a dead letter or stays pending."""
+        parent = entry.fields.get(TRACEPARENT)
         try:
-            return await work
+            if parent is None:
+                return await work
+            with tracing.follow(
+                f"{self.group} {self.stream}", parent.decode(errors="replace"), entry=entry.id
+            ):
+                return await work
         except Rejected as e:
             await self.bus.dead_letter(self.group, entry, str(e))
         except RedisError as e:

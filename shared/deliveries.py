@@ -15,7 +15,7 @@ from shared.bus import Bus
 from shared.delivery import Delivery, read, written
 from shared.entries import xadd
 from shared.names import Names
-from shared.redis_client import Command, at_once
+from shared.redis_client import Argument, Command, at_once
 
 KEPT_SECONDS = 30 * 86400
 KEPT_PER_SUBSCRIPTION = 1000
@@ -44,7 +44,7 @@ class DeliveryLog:
         new = 0
         for at in range(0, len(deliveries), CHUNK):
             keys = [self._names.deliveries, self._names.delivery("")]
-            args: list[str | int] = [KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
+            args: list[Argument] = [KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
             for delivery in deliveries[at : at + CHUNK]:
                 keys.append(self._names.deliveries_of(delivery.subscription))
                 args += [delivery.id, written(delivery)]
@@ -116,8 +116,13 @@ def after_attempt(names: Names, delivery: Delivery) -> list[Command]:
     if delivery.kind == "digest" and delivery.state == "delivered":
         commands.append(("DEL", names.digest_content(delivery.id)))
     if delivery.next_attempt_at:
-        commands += _wait(names, delivery.id, _moment_of(delivery))
+        commands += wait_for(names, delivery)
     return commands
+
+
+def wait_for(names: Names, delivery: Delivery) -> list[Command]:
+    """Return what makes a delivery wait for its next attempt."""
+    return _wait(names, delivery.id, _moment_of(delivery))
 
 
 def put_off(names: Names, delivery: Delivery, until: datetime, now: datetime) -> list[Command]:

@@ -51,8 +51,7 @@ class Guard(NamedTuple):
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What is written in the same script as the acknowledgement."""
 
     commands: Sequence[Command] = ()

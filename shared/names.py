@@ -200,6 +200,28 @@ class Names:
     # The installation itself -------------------------------------------------------------------
 
     @property
+    def layout(self) -> str:
+        """String: the version of all that is said here, and of what the keys hold."""
+        return f"{self.prefix}layout"
+
+    @property
+    def layout_lock(self) -> str:
+        """String with a short life: somebody is bringing the keys up to date."""
+        return f"{self.prefix}layout:lock"
+
+    def delivery_of_layout_1(self, delivery_id: str) -> str:
+        """Hash: what a delivery was before layout 2."""
+        return f"{self.prefix}delivery:{delivery_id}"
+
+    def attempts_of_layout_1(self, delivery_id: str) -> str:
+        """List of JSON: its attempts, the newest first."""
+        return f"{self.prefix}delivery:{delivery_id}:attempts"
+
+    def found_by(self, beginning: str = "") -> str:
+        """Return what SCAN finds every key by, or those that begin so after the prefix."""
+        return "".join(f"[{each}]" if each in "*?[" else each for each in self.prefix + beginning) + "*"
+
+    @property
     def counters(self) -> str:
         """Hash "name{labels}" -> total since the installation began."""
         return f"{self.prefix}counters"

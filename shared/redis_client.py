@@ -107,14 +107,40 @@ def make_client(url: str, *, tries: int = 20, timeout: float = 10) -> RedisClien
             nodes = [ClusterNode(host, port) for host, port in place.nodes]
             return Cluster(startup_nodes=nodes, require_full_coverage=False, **options)
         case "sentinel":
-            tls = {name: value for name, value in place.options.items() if name.startswith("ssl")}
-            asked = {"socket_timeout": 1, "socket_connect_timeout": 1, **tls}
-            sentinels: Any = Sentinel(place.nodes, sentinel_kwargs=asked, **options)  # type: ignore[no-untyped-call]
-            client = sentinels.master_for(place.service)
+            client = _master_of(place, options)
         case "one":
             client = Redis.from_url(url, **{**options, **place.options})
     pool: Any = client.connection_pool
     pool.connection_class = _quick(pool.connection_class)
+    return client
+
+
+def _master_of(place: Place, options: dict[str, Any]) -> RedisClient:
+    """A client that asks the Sentinels at each new connection who the master is."""
+    tls = {name: value for name, value in place.options.items() if name.startswith("ssl")}
+    asked = {"socket_timeout": 1, "socket_connect_timeout": 1, **tls}
+    sentinel: Any = Sentinel(place.nodes, sentinel_kwargs=asked, **options)  # type: ignore[no-untyped-call]
+    client: RedisClient = sentinel.master_for(place.service)
+    kind: Any = client.connection_pool.connection_class
+
+    class Connection(kind):  # type: ignore[misc]
+        async def connect_check_health(
+            self, check_health: bool = True, retry_socket_connect: bool = True
+        ) -> None:
+            # redis-py asks the Sentinels for a new connection, but one that broke tries the dead master on and on.
+            if not self.is_connected and retry_socket_connect:
+                self.host, self.port = await self.connection_pool.get_master_address()
+            await super().connect_check_health(check_health, retry_socket_connect=False)
+
+    client.connection_pool.connection_class = Connection
+    close = client.aclose
+
+    async def close_all() -> None:
+        await close()
+        for each in sentinel.sentinels:
+            await each.aclose()
+
+    client.aclose = close_all
     return client
 
 

@@ -7,10 +7,12 @@ import time
 import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from shared import tracing
 from shared.entries import Guard, Outcome, xadd
 from shared.events import ReportTagged, TaggedReport, tagged_fields
 from shared.names import Names
@@ -29,7 +31,8 @@ def forwarded(names: Names, event: ReportTagged, retention_seconds: int) -> Outc
     report = tagged.report
     key = names.report(report.id)
     moment = int(event.time.timestamp() * 1_000_000)
-    fields = tagged_fields(event)
+    trace = tracing.carried()
+    fields = {**tagged_fields(event), **trace}
     commands: list[Command] = [
         xadd(names.tagged, fields),
         (
@@ -41,6 +44,7 @@ def forwarded(names: Names, event: ReportTagged, retention_seconds: int) -> Outc
             moment,
             "event",
             fields["event"],
+            *chain(*trace.items()),
         ),
         ("EXPIRE", key, retention_seconds + DAY),
         ("ZADD", names.reports, moment, report.id),

@@ -20,8 +20,10 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
+from shared import tracing
 from shared.bus import Bus
 from shared.consumer import BatchHandler, Consumer, Handler
+from shared.layout import bring_up_to_date, refuse_newer
 from shared.settings import ServiceSettings, SettingsError
 
 log = structlog.get_logger()
@@ -93,19 +95,25 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        connecting = asyncio.create_task(self.bus.connect())
+        connecting = asyncio.create_task(self._prepare())
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
             connecting.cancel()
             return
         await connecting
+        tracing.begin(self.name, self.settings.otlp_endpoint)
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, tracing.end)
             stack.push_async_callback(self.bus.close)
             for make in self._resources:
                 await stack.enter_async_context(make())
             await self._run_parts(stopped)
         log.info("stopped", service=self.name)
+
+    async def _prepare(self) -> None:
+        await self.bus.connect()
+        await bring_up_to_date(self.bus.redis, self.bus.names)
 
     async def _run_parts(self, stopped: "asyncio.Task[Any]") -> None:
         for consumer in self.bus.consumers:
@@ -169,7 +177,10 @@ class App:
         pipe = self.bus.redis.pipeline(transaction=False)
         pipe.zadd(self.settings.names.instances, {self._instance: now})
         pipe.zremrangebyscore(self.settings.names.instances, "-inf", now - FORGET_INSTANCES)
-        await pipe.execute()
+        # Somebody newer may have changed the keys while we stood still.
+        pipe.get(self.settings.names.layout)
+        *_, layout = await pipe.execute()
+        refuse_newer(int(layout or 0))
         if self.settings.alive_file:
             self.settings.alive_file.touch()
 

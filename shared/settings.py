@@ -17,7 +17,7 @@ from pydantic_settings import (
 )
 
 from shared.names import Names
-from shared.setting_shapes import Networks, Prefix, RedisURL, shape_of, web_address
+from shared.setting_shapes import Networks, Prefix, RedisURL, WebAddress, shape_of, web_address
 
 PREFIX = "TOCSIN_"
 SECRETS_DIR = "/run/secrets"
@@ -69,6 +69,7 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     reclaim_after: float = Field(default=30, gt=0)
     max_deliveries: int = Field(default=5, ge=1)
+    otlp_endpoint: WebAddress = ""
     alive_file: Path | None = None
 
     @field_validator("key_prefix")

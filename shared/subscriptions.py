@@ -426,6 +426,11 @@ def as_fallback(subscription: Subscription) -> Subscription | None:
 
 def signing_secrets(subscription: Subscription, now: datetime) -> tuple[str, ...]:
     """Return the secrets that sign at this moment, the newest first."""
-    until = subscription.former_secret_until
-    former = subscription.former_secret if until and now < until else None
-    return tuple(secret for secret in (subscription.secret, former) if secret)
+    secret, former, until = (
+        subscription.secret,
+        subscription.former_secret,
+        subscription.former_secret_until,
+    )
+    if secret is None:
+        return ()
+    return (secret, former) if former and until and now < until else (secret,)

@@ -1,8 +1,9 @@
-"""A real Redis Cluster, and a master with a replica under Sentinels, on 127.0.0.1."""
+"""Several real Redis servers that watch each other: a cluster, or a master and a replica with Sentinels."""
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,128 +15,159 @@ from shared import redis_server
 from shared.redis_server import RedisServer, find_binary, free_port
 
 SLOTS = 16384
-NODE_TIMEOUT_MS = 2000
+DOWN_AFTER_MS = 1500
 
 
-class RedisCluster:
-    """Masters, and after them their replicas. `url` is what TOCSIN_REDIS_URL is set to."""
+class Node:
+    """A server that can be killed and started again on the same files and port."""
 
-    def __init__(self, servers: list[RedisServer], masters: int) -> None:
-        self.servers = servers
-        self.masters = masters
-        self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{each.port}" for each in servers)
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.server: RedisServer = redis_server.start(folder, options=options)
+        self.port = self.server.port
+        self._again = folder, options
 
-    def owner(self, key: str) -> RedisServer:
-        """Return the master that has a key now."""
-        for server in self.servers:
-            if server.process.poll() is None:
-                with Redis(port=server.port) as redis:
-                    slot = redis.execute_command("CLUSTER KEYSLOT", key)
-                    for first, last, master, *_ in redis.execute_command("CLUSTER SLOTS"):
-                        if first <= slot <= last:
-                            return next(each for each in self.servers if each.port == master[1])
-        raise AssertionError("no node is up")
+    @property
+    def alive(self) -> bool:
+        return self.server.process.poll() is None
+
+    def ask(self, *command: Any) -> Any:
+        with Redis(port=self.port, decode_responses=True) as redis:
+            return redis.execute_command(*command)
+
+    def kill(self) -> None:
+        self.server.process.kill()
+        self.server.process.wait()
+
+    def restart(self) -> None:
+        folder, options = self._again
+        self.server = redis_server.start(folder, port=self.port, options=options)
+
+
+class Servers:
+    """`url` is what TOCSIN_REDIS_URL is set to."""
+
+    def __init__(
+        self, nodes: list[Node], url: str, sentinels: Sequence["subprocess.Popen[bytes]"] = ()
+    ) -> None:
+        self.nodes = nodes
+        self.url = url
+        self._sentinels = sentinels
+
+    def fail_over(self, key: str) -> float:
+        """Kill the master of a key; return for how many seconds nobody took writes to it."""
+        self._master_of(key).kill()
+        killed = time.monotonic()
+        self._master_of(key)
+        return time.monotonic() - killed
+
+    def revive(self, key: str) -> None:
+        """Start what was killed; return when the master of a key has its replica again."""
+        for node in self.nodes:
+            if not node.alive:
+                node.restart()
+        master = self._master_of(key)
+        _wait(lambda: _online(master))
 
     def stop(self) -> None:
-        for server in self.servers:
-            server.stop()
+        for process in self._sentinels:
+            process.terminate()
+            process.wait()
+        for node in self.nodes:
+            node.server.stop()
+
+    def _master_of(self, key: str) -> Node:
+        found: list[Node] = []
+
+        def look() -> bool:
+            found[:] = [node for node in self.nodes if node.alive and _takes(node, key)]
+            return len(found) == 1
+
+        _wait(look)
+        return found[0]
 
 
-def start_cluster(folder: Path, masters: int = 3, replicas: int = 0) -> RedisCluster:
-    """Start masters that share the slots, and `replicas` of each; skip the test where the server is older than 7."""
+def _takes(node: Node, key: str) -> bool:
+    """Whether a node takes writes to a key."""
+    with suppress(RedisError):
+        return bool(node.ask("DEL", f"{key}-is-anybody-there") == 0)
+    return False
+
+
+def _online(master: Node) -> bool:
+    return bool(master.ask("INFO", "replication")["slave0"]["state"] == "online")
+
+
+def start_nodes(folder: Path, count: int) -> Servers:
+    """Start servers that do not know each other yet; skip the test where they are older than 7."""
     binary = find_binary()
     if binary is None or binary.version < (7,):
         pytest.skip("a cluster on free ports needs redis-server 7")
-    servers = []
-    for number in range(masters * (1 + replicas)):
-        options = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
-        options += ["--cluster-node-timeout", str(NODE_TIMEOUT_MS), "--cluster-require-full-coverage", "no"]
-        options += ["--cluster-replica-validity-factor", "0"]
-        servers.append(redis_server.start(folder / f"node{number}", options=options))
-    clients: list[Any] = [Redis(port=server.port, decode_responses=True) for server in servers]
-    for number, redis in enumerate(clients[:masters]):
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(DOWN_AFTER_MS))
+    options += ("--cluster-replica-validity-factor", "0")
+    nodes = [
+        Node(folder / f"node{number}", "--cluster-port", str(free_port()), *options)
+        for number in range(count)
+    ]
+    return Servers(nodes, "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes))
+
+
+def join(servers: Servers, masters: int = 3) -> None:
+    """Make a cluster of them: some masters, which share the slots, and the rest their replicas."""
+    nodes = servers.nodes
+    for number, node in enumerate(nodes[:masters]):
         first, last = SLOTS * number // masters, SLOTS * (number + 1) // masters - 1
-        redis.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
-        redis.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
-    for server, redis in zip(servers[1:], clients[1:], strict=True):
-        bus = redis.config_get("cluster-port")["cluster-port"]
-        clients[0].execute_command("CLUSTER MEET", "127.0.0.1", server.port, bus)
-    _wait(lambda: all(len(each.cluster("nodes")) == len(servers) for each in clients))
-    for number, redis in enumerate(clients[masters:]):
-        redis.execute_command("CLUSTER REPLICATE", clients[number % masters].execute_command("CLUSTER MYID"))
-    _wait(lambda: all(each.cluster("info")["cluster_state"] == "ok" for each in clients))
-    _wait(lambda: all(each.info("replication")["connected_slaves"] == replicas for each in clients[:masters]))
-    for redis in clients:
-        redis.close()
-    return RedisCluster(servers, masters)
+        node.ask("CLUSTER ADDSLOTSRANGE", first, last)
+        node.ask("CLUSTER SET-CONFIG-EPOCH", number + 1)
+    for node in nodes[1:]:
+        bus = node.ask("CONFIG GET", "cluster-port")["cluster-port"]
+        nodes[0].ask("CLUSTER MEET", "127.0.0.1", node.port, bus)
+    _wait(lambda: all(len(node.ask("CLUSTER NODES")) == len(nodes) for node in nodes))
+    for number, node in enumerate(nodes[masters:]):
+        node.ask("CLUSTER REPLICATE", nodes[number % masters].ask("CLUSTER MYID"))
+    _wait(lambda: all(node.ask("CLUSTER INFO")["cluster_state"] == "ok" for node in nodes))
+    if len(nodes) > masters:
+        _wait(lambda: all(_online(node) for node in nodes[:masters]))
 
 
-class Sentinels:
-    """A master, a replica, and three Sentinels that watch them."""
-
-    def __init__(
-        self, servers: list[RedisServer], watchers: list["subprocess.Popen[bytes]"], url: str
-    ) -> None:
-        self.servers = servers
-        self.watchers = watchers
-        self.url = url
-
-    def stop(self) -> None:
-        for watcher in self.watchers:
-            watcher.terminate()
-            watcher.wait()
-        for server in self.servers:
-            server.stop()
-
-
-def start_sentinels(folder: Path) -> Sentinels:
-    """Start them, and return when the Sentinels know each other and the replica."""
+def start_sentinels(folder: Path) -> Servers:
+    """Start a master, a replica and three Sentinels, and return when these know each other and the replica."""
     binary = find_binary()
     if binary is None:
         pytest.skip("no redis-server here")
-    master = redis_server.start(folder / "master")
-    replica = redis_server.start(
-        folder / "replica",
-        options=["--replicaof", "127.0.0.1", str(master.port), "--repl-diskless-sync-delay", "0"],
-    )
-    ports, watchers = [], []
-    for number in range(3):
-        port = free_port()
-        config = folder / f"sentinel{number}.conf"
+    master = Node(folder / "one")
+    nodes = [master, Node(folder / "two", "--replicaof", "127.0.0.1", str(master.port))]
+    ports, watchers = [free_port() for _ in range(3)], []
+    for port in ports:
+        config = folder / f"{port}.conf"
         config.write_text(
             f"port {port}\nbind 127.0.0.1\nsentinel monitor tocsin 127.0.0.1 {master.port} 2\n"
-            "sentinel down-after-milliseconds tocsin 1000\nsentinel failover-timeout tocsin 5000\n"
+            f"sentinel down-after-milliseconds tocsin {DOWN_AFTER_MS}\nsentinel failover-timeout tocsin 5000\n"
         )
+        command = [binary.path, str(config), "--sentinel"]
         watchers.append(
             subprocess.Popen(
-                [binary.path, str(config), "--sentinel"],
+                command,
                 stdout=subprocess.DEVNULL,
                 preexec_fn=redis_server.end_with_parent,
                 start_new_session=True,
             )
         )
-        ports.append(port)
-    _wait(lambda: all(_sees_all(port) for port in ports))
-    url = "redis+sentinel://" + ",".join(f"127.0.0.1:{port}" for port in ports) + "/tocsin/0"
-    return Sentinels([master, replica], watchers, url)
+    _wait(lambda: all(map(_sees_all, ports)))
+    where = ",".join(f"127.0.0.1:{port}" for port in ports)
+    return Servers(nodes, f"redis+sentinel://{where}/tocsin/0", watchers)
 
 
 def _sees_all(port: int) -> bool:
     with Redis(port=port, decode_responses=True) as redis:
-        about: Any = redis.execute_command("SENTINEL MASTERS")
-        flat = about if isinstance(about, dict) else {each["name"]: each for each in about}
-        return bool(
-            int(flat["tocsin"]["num-slaves"]) == 1 and int(flat["tocsin"]["num-other-sentinels"]) == 2
-        )
+        [about] = redis.sentinel_masters().values()
+        return bool(about["num-slaves"] == 1 and about["num-other-sentinels"] == 2)
 
 
 def _wait(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while True:
-        try:
+        with suppress(RedisError, OSError, KeyError):
             if condition():
                 return
-        except (RedisError, OSError):
-            pass
         assert time.monotonic() < deadline, "the servers did not find each other"
         time.sleep(0.02)

@@ -25,6 +25,7 @@ from services.ingest.adapters.websub import Hubs
 from services.ingest.core.feed import Feed
 from services.ingest.core.pace import Limits
 from services.ingest.settings import IngestSettings
+from shared import tracing
 from shared.address_guard import AddressGuard
 from shared.entries import Entry, Outcome
 from shared.service import OUR_GROUPS, App
@@ -105,7 +106,11 @@ def make_app(settings: IngestSettings) -> App:
         found = await lists.changed()
         if found is not None:
             feeds = {feed.id: feed for feed in found}
-            await states.sync(found, clock())
+            try:
+                await states.sync(found, clock())
+            except RedisError:
+                lists.tell_again()
+                raise
             log.info("feeds", known=len(found), enabled=sum(feed.enabled for feed in found))
 
     async def follow_the_lists() -> None:
@@ -121,7 +126,8 @@ def make_app(settings: IngestSettings) -> App:
         if feed and feed.enabled:
             content_type = entry.field("content_type").decode(errors="replace") or None
             try:
-                await poller.take_pushed(feed, entry.field("body"), content_type)
+                with tracing.root("push", feed=feed.id):
+                    await poller.take_pushed(feed, entry.field("body"), content_type)
             except ParseError as e:
                 # The next poll says what there is to say of the feed.
                 app.bus.counters.add("parse_errors")
@@ -174,7 +180,7 @@ async def _room_or_time(running: set[asyncio.Task[None]], most: int, *, more: bo
 
 async def _poll(poller: Poller, feed: Feed, leases: Leases) -> None:
     try:
-        with leases.holding(feed):
+        with leases.holding(feed), tracing.root("fetch", feed=feed.id):
             await poller.poll(feed)
     except RedisError as e:
         # Nothing is remembered, so the lease runs out and the feed is polled again.

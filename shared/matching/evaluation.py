@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from itertools import islice
+from itertools import islice, zip_longest
 from math import fsum
 from operator import and_
 
@@ -25,8 +25,9 @@ from shared.matching.expression import (
     Weighted,
     members,
 )
-from shared.matching.phrases import Automaton, Place
+from shared.matching.phrases import Automaton, Hits
 from shared.matching.text import FieldName, Span, Text
+from shared.matching.words import Words
 
 MOST_EVIDENCE = 20
 # A text of one word said ten thousand times has millions of pairs; the first show enough.
@@ -46,13 +47,16 @@ class Clause:
         return hash(self.text)
 
 
-Places = Mapping[FieldName, list[Place]]
+Places = Mapping[FieldName, Hits]
 """Where phrases stand in the line of each field."""
+
+InLine = tuple[int, int]
+"""Where a phrase begins and ends in a line."""
 
 
 def find_places(automaton: Automaton, text: Text) -> Places:
     """Every place of an automaton's phrases in a text."""
-    return {field: automaton.places(words) for field, words in text.fields()}
+    return {field: automaton.find(words) for field, words in text.fields()}
 
 
 def find_phrases(automaton: Automaton, document: Document) -> "Found":
@@ -71,29 +75,32 @@ class Found:
         self._clauses: dict[tuple[str, str, str | None], Clause] = {}
 
     @cached_property
-    def _starts(self) -> dict[str, list[tuple[FieldName, int]]]:
-        """By phrase, in which field and where in its line it begins."""
-        starts: dict[str, list[tuple[FieldName, int]]] = {}
-        for field, places in self._places.items():
-            for number, start, _ in places:
-                starts.setdefault(self._automaton.forms[number], []).append((field, start))
-        return starts
+    def _lines(self) -> dict[str, dict[FieldName, list[InLine]]]:
+        """By phrase and field, where in the line it begins and ends."""
+        lines: dict[str, dict[FieldName, list[InLine]]] = {}
+        for field, hits in self._places.items():
+            forms = {number: lines.setdefault(self._automaton.forms[number], {}) for number in hits.numbers}
+            for number, start, end in hits.places:
+                forms[number].setdefault(field, []).append((start, end))
+        return lines
 
     def spans(self, phrase: Phrase) -> list[Span]:
         """The places of a phrase, the title's first."""
         words = phrase.words
         if words not in self._spans:
-            starts = self._starts.get(words, ())
             length, text = words.count(" "), self.document.text
-            numbers = [(field, text.words(field).number_at(start)) for field, start in starts]
-            self._spans[words] = [Span(field, first, first + length) for field, first in numbers]
+            self._spans[words] = [
+                Span(field, first, first + length)
+                for field, places in self._lines.get(words, {}).items()
+                for first in text.words(field).numbers_at(start for start, _ in places)
+            ]
         spans = self._spans[words]
         return spans if phrase.field is None else [span for span in spans if span.field == phrase.field]
 
     def has(self, phrase: Phrase) -> bool:
         """Whether the phrase is anywhere; cheaper than to say where."""
         if phrase.field is None:
-            return phrase.words in self._starts
+            return phrase.words in self._lines
         return bool(self.spans(phrase))
 
     def clause(self, phrase: Phrase) -> Clause:
@@ -109,6 +116,21 @@ class Found:
             return self.spans(group)
         spans = {span for phrase in members(group) for span in self.spans(phrase)}
         return sorted(spans, key=lambda span: (span.field != "title", span.first, span.last))
+
+    def near(self, near: Near) -> bool:
+        """Whether a pair stands near enough; cheaper than to say which."""
+        for field, words in self.document.text.fields():
+            left, right = self._in_line(near.left, field), self._in_line(near.right, field)
+            if _follows(left, right, words, near.distance):
+                return True
+            if not near.in_order and _follows(right, left, words, near.distance):
+                return True
+        return False
+
+    def _in_line(self, group: Group, field: FieldName) -> list[InLine]:
+        """Where a group's phrases begin and end in the line of a field, by where they begin."""
+        in_field = (each for each in members(group) if each.field in (None, field))
+        return sorted(place for each in in_field for place in self._lines.get(each.words, {}).get(field, ()))
 
     def sentence_of(self, span: Span) -> Sentence:
         return self.document.text.sentence_of(span)
@@ -135,6 +157,9 @@ class Unmasked(Found):
     def has(self, phrase: Phrase) -> bool:
         return bool(self.spans(phrase)) if self.hidden else self._all.has(phrase)
 
+    def near(self, near: Near) -> bool:
+        return next(pairs(near, self), None) is not None if self.hidden else self._all.near(near)
+
     def _hides(self, span: Span) -> bool:
         return any((span.field, word) in self.hidden for word in range(span.first, span.last + 1))
 
@@ -153,7 +178,7 @@ def holds(expression: Expression, found: Found) -> bool:
         case Not(part):
             return not holds(part, found)
         case Near():
-            return next(pairs(expression, found), None) is not None
+            return found.near(expression)
         case Together(groups):
             return bool(common_sentences(groups, found))
         case AtLeast(count, parts):
@@ -181,6 +206,20 @@ def pairs(near: Near, found: Found) -> Iterator[tuple[Span, Span]]:
                 start = bisect_left(firsts, span.first - near.distance - longest)
                 end = bisect_right(firsts, span.last + near.distance)
                 yield from ((span, other) for other in others[start:end] if is_near(near, span, other))
+
+
+def _follows(firsts: list[InLine], thens: list[InLine], words: Words, distance: int) -> bool:
+    """Whether one of the second begins at most so many words after the end of one of the first."""
+    starts, ends = [start for start, _ in thens], sorted(end for _, end in firsts)
+    for end, following in zip_longest(ends, ends[1:]):
+        last = words.end_of_word(end - 1)
+        at = bisect_left(starts, last)
+        if at == len(starts):
+            return False
+        # If the following first is before it too, that one is nearer. So no part of a line is counted twice.
+        if (following is None or following - 1 > starts[at]) and words.steps(last, starts[at]) < distance:
+            return True
+    return False
 
 
 def is_near(near: Near, left: Span, right: Span) -> bool:

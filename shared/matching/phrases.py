@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
@@ -20,6 +21,13 @@ SHORTEST_PREFIX = 3
 
 Place = tuple[int, int, int]
 """A phrase's number, and where it begins and ends in a line (UTF-8)."""
+
+
+class Hits(NamedTuple):
+    """What was found in a line: the phrases by their numbers, and each one's places, sentence by sentence."""
+
+    numbers: set[int]
+    places: list[Place]
 
 
 class PhraseError(ValueError):
@@ -79,7 +87,7 @@ class Automaton:
         self.forms = (*plain, *heads, *chunked)
         """The phrases by their numbers, and the beginnings by which those with a prefix inside are found."""
         self._plain = len(plain)
-        self._only_heads = range(len(plain), len(plain) + len(heads))
+        self._only_heads = frozenset(range(len(plain), len(plain) + len(heads)))
         self._others = {
             form: number for number, form in enumerate(self.forms[len(plain) :], start=len(plain))
         }
@@ -97,23 +105,27 @@ class Automaton:
         number = self._others.get(form)
         return bisect_left(self.forms, form, hi=self._plain) if number is None else number
 
-    def places(self, words: Words) -> list[Place]:
-        """Every place of every phrase in the line of a field, sentence by sentence."""
-        if not words.line:
-            return []
-        places = self._find(words.line, overlapping=True)
-        heads = [place for place in places if place[0] in self._chunked]
-        if not heads:
-            return places
+    def find(self, words: Words) -> Hits:
+        """Every place of every phrase in the line of a field."""
+        places = self._find(words.line, overlapping=True) if words.line else []
+        numbers = set(map(_NUMBER, places))
+        if numbers.isdisjoint(self._chunked):
+            return Hits(numbers, places)
         more = [
             (number, start, last)
-            for atom, start, end in heads
+            for atom, start, end in places
+            if atom in self._chunked
             for number, chunks in self._chunked[atom]
             if (last := _end(words.line, end, chunks))
         ]
-        if self._only_heads:
+        if not numbers.isdisjoint(self._only_heads):
             places = [place for place in places if place[0] not in self._only_heads]
-        return sorted(places + more, key=itemgetter(1)) if more else places
+        if more:
+            places = sorted(places + more, key=_START)
+        return Hits(numbers.difference(self._only_heads).union(map(_NUMBER, more)), places)
+
+
+_NUMBER, _START = itemgetter(0), itemgetter(1)
 
 
 def _atom(form: str) -> str:

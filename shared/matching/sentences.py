@@ -37,12 +37,14 @@ def plain(original: str) -> str:
 
 def breaks(plain_text: str) -> list[int]:
     """Where the sentences of a plain text end, in order; the last one has no break."""
+    # The pattern knows the small letters of ASCII.
+    is_ascii = plain_text.isascii()
     ends = {
         match.end()
         for mark, stop in _STOPS.items()
         if mark in plain_text
         for match in stop.finditer(plain_text)
-        if not match[1].islower()
+        if is_ascii or not match[1].islower()
     }
     if "\n" in plain_text:
         # Before a blank line there often is a stop: between the two is no sentence.

@@ -216,11 +216,10 @@ class _Keys:
     def present(self, places: Places, document: Document) -> set[int]:
         """The keys of the terms that a document has."""
         present: set[int] = set()
-        for field, in_line in places.items():
-            numbers = {number for number, _, _ in in_line}
-            present |= numbers
+        for field, hits in places.items():
+            present |= hits.numbers
             in_field = self._fields[field]
-            present.update(in_field[number] for number in numbers & in_field.keys())
+            present.update(in_field[number] for number in hits.numbers & in_field.keys())
         present.update(self._facts[key] for key in self._facts.keys() & document.facts.keys())
         return present
 

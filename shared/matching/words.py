@@ -18,8 +18,9 @@ import codecs
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, starmap
 
 from shared.matching.forms import HIDDEN, LONGEST_REMEMBERED, MARKS, MOST_REMEMBERED, form_of, form_of_letter
 from shared.matching.sentences import breaks, plain
@@ -68,6 +69,11 @@ class Words:
         """The form of each word."""
         return self.line.decode().split()
 
+    @property
+    def is_latin(self) -> bool:
+        """Whether every letter has a form of one ASCII letter."""
+        return self._spread is not None
+
     def first_forms(self, count: int) -> list[bytes]:
         """The forms of so many words at the beginning, in UTF-8."""
         return self.line.split(maxsplit=count)[:count]
@@ -86,12 +92,16 @@ class Words:
         positions = accumulate((len(token) + 1 for token in tokens), initial=0)
         return [position for position, token in zip(positions, [*tokens, b""], strict=True) if token != b"\n"]
 
-    def number_at(self, position: int) -> int:
-        """The number of the word that begins, with its space, there in the line."""
-        if len(self.line) < _SHORT:
-            # A sentence's end is a newline with a space of its own.
-            return self.line.count(b" ", 0, position) - self.line.count(b"\n", 0, position)
-        return bisect_left(self._positions, position)
+    def numbers_at(self, positions: Iterable[int]) -> list[int]:
+        """The numbers of the words that begin, with their spaces, at these places of the line, in order."""
+        if len(self.line) >= _SHORT:
+            return [bisect_left(self._positions, position) for position in positions]
+        return list(accumulate(starmap(self.steps, pairwise([0, *positions]))))
+
+    def steps(self, start: int, end: int) -> int:
+        """How many words further the one is that begins at the second of two places of the line."""
+        # A sentence's end is a newline with a space of its own.
+        return self.line.count(b" ", start, end) - self.line.count(b"\n", start, end)
 
     @cached_property
     def sentences(self) -> list[int]:
@@ -199,8 +209,9 @@ def cut(original: str, *, one_sentence: bool = False) -> Words:
         lines = _lines(joined) or list(map(_line_by_words, _pieces(text, bounds)))
         return _words(original, bounds, lines)
     line = spread.translate(_LOWER, b"\x7f")
-    if b" " in (sentences := line.split(b"\n")):
+    if b"\n \n" in (marked := b"\n%b\n" % line):
         # A sentence without words is part of the one before.
+        sentences = marked.split(b"\n")[1:-1]
         bounds = [bound for bound, each in zip(bounds, sentences, strict=True) if each != b" "]
         spread = _spread(_joined(text, [0, *bounds[1:]]))
         line = spread.translate(_LOWER, b"\x7f") if spread and bounds else b""

@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 from redis.asyncio import Redis
 
+from shared.redis_server import RedisServer
 from tests.chaos.world import NAMES, World, running_world, subscribe
 from tests.processes import Item, until
 
@@ -34,6 +35,7 @@ async def read_only(redis: Redis, world: World) -> AsyncIterator[None]:
 @asynccontextmanager
 async def standing_still(redis: Redis, world: World) -> AsyncIterator[None]:
     """A Redis that takes connections and answers nothing."""
+    assert isinstance(world.redis, RedisServer)
     world.redis.process.send_signal(signal.SIGSTOP)
     yield
     world.redis.process.send_signal(signal.SIGCONT)

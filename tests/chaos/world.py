@@ -12,7 +12,7 @@ from shared import redis_server
 from shared.names import Names
 from shared.redis_server import RedisServer, free_port
 from tests.processes import FeedServer, Services, WebhookSink, until, write_feeds
-from tests.redis_cluster import RedisCluster
+from tests.redis_cluster import Servers
 
 NAMES = Names("chaos:")
 
@@ -22,7 +22,7 @@ class World:
     """Everything that runs."""
 
     services: Services
-    redis: RedisServer | RedisCluster
+    redis: RedisServer | Servers
     folder: Path
     feeds: FeedServer
     sink: WebhookSink
@@ -49,7 +49,7 @@ class World:
 
 @asynccontextmanager
 async def running_world(
-    tmp_path: Path, redis: RedisServer | RedisCluster | None = None, **environment: str
+    tmp_path: Path, redis: RedisServer | Servers | None = None, **environment: str
 ) -> AsyncIterator[World]:
     """Everything but the services; the block starts them."""
     redis = redis or redis_server.start(tmp_path / "redis")

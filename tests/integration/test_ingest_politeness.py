@@ -6,53 +6,46 @@ ours in all but name: nothing is kept between polls but what is in Redis.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
-from ipaddress import ip_network
 from itertools import pairwise
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from services.ingest.adapters.feed_state import FeedStates
-from services.ingest.adapters.fetcher import Fetcher
-from services.ingest.adapters.host_slots import HostSlots
 from services.ingest.adapters.leases import Leases
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.poller import Poller
 from services.ingest.core.feed import Feed
 from services.ingest.core.pace import Limits
-from shared.address_guard import AddressGuard
 from shared.bus import Bus
+from tests.polling import START, Site, local_fetcher
 
-START = datetime(2026, 8, 4, 12, tzinfo=UTC)
 MINIMUM = 900.0
 ALLOWED = {
     "Host", "User-Agent", "Accept", "Accept-Encoding", "If-None-Match", "If-Modified-Since",
 }  # fmt: skip
 
 
-class Watcher:
+class Watcher(Site):
     """A site with a feed that changes, and a list of everything that was ever asked of it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.now = START
         self.seen: list[tuple[datetime, web.Request]] = []
         self.version = 1
         self.items = 1
         self.refusing: dict[str, str] | None = None
         self.headers: dict[str, str] = {}
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self.server = TestServer(app, host="127.0.0.1")
 
     @property
     def validators(self) -> dict[str, str]:
         # Odd on purpose: whoever parses, re-formats or unquotes them is found out.
         return {"ETag": f'W/"v{self.version}, \\"odd\\""', "Last-Modified": f"some day no. {self.version}"}
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         self.seen.append((self.now, request))
         if self.refusing is not None:
             return web.Response(status=429, headers=self.refusing)
@@ -82,12 +75,9 @@ class Installation:
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[tuple[FeedStates, Poller]]:
-        guard = AddressGuard([ip_network("127.0.0.0/8")])
         states = FeedStates(self.bus.redis, self.bus.names, host_pause=0)
         await states.sync([self.feed], self.watcher.now)
-        async with Fetcher(
-            guard, HostSlots(0), "https://tocsin.example/contact", clock=lambda: self.watcher.now
-        ) as fetcher:
+        async with local_fetcher(clock=lambda: self.watcher.now) as fetcher:
             yield (
                 states,
                 Poller(
@@ -118,16 +108,14 @@ class Installation:
 
 @pytest.fixture
 async def watcher() -> AsyncIterator[Watcher]:
-    watcher = Watcher()
-    await watcher.server.start_server()
-    yield watcher
-    await watcher.server.close()
+    async with Watcher() as watcher:
+        yield watcher
 
 
 @pytest.fixture
 async def ours(bus: Bus, watcher: Watcher) -> AsyncIterator[Installation]:
     async with Parser(workers=1) as parser:
-        yield Installation(bus, parser, watcher, Feed(url=str(watcher.server.make_url("/feed.xml"))))
+        yield Installation(bus, parser, watcher, Feed(url=watcher.url("/feed.xml")))
 
 
 async def test_one_request_is_made_at_the_beginning(ours: Installation, watcher: Watcher) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from services.classify.core.language import language_of
+from shared.matching.text import Text
 
 
 @pytest.mark.parametrize(
@@ -18,4 +19,4 @@ from services.classify.core.language import language_of
     ],
 )
 def test_script_letters_and_small_words_tell(title: str, language: str):
-    assert language_of(title, "", None) == language
+    assert language_of(Text.of(title, ""), None) == language

@@ -150,4 +150,5 @@ def test_a_place_in_the_line_leads_back_to_the_words_there(original: str):
         assert words.begins_a_sentence(start) == (number in [0, *words.sentences])
         assert words.before(start) == (places[number - 1] if number else None)
         assert words.after(end) == (places[number + 1] if number + 1 < len(places) else None)
-        assert words.number_at(start) == number
+        assert words.numbers_at([start]) == [number]
+        assert words.steps(places[0][0], start) == number

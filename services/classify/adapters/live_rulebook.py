@@ -1,6 +1,7 @@
 """The rulebook in use: read again when its files change or on SIGHUP, swapped whole; a broken edit changes nothing."""
 
 import asyncio
+import gc
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,9 @@ class LiveRulebook:
 
     async def announce(self) -> None:
         """Tell the others which topics there are, and that nothing is wrong."""
+        # It lives long: looked at again and again, it would cost the collector more than all reports.
+        gc.collect()
+        gc.freeze()
         await write_catalogue(self._bus.redis, self._bus.names, catalogue(self.current))
         await write_problem(self._bus.redis, self._bus.names, None)
         topics = [topic.id for topic in self.current.topics]

@@ -7,6 +7,7 @@ from services.classify.core.figures import Figures
 from services.classify.core.sketch import sketch_of
 from shared.bus import Bus
 from shared.events import Report, Story
+from shared.matching.text import Text
 from shared.together import Together, script
 
 WEEK = 7 * 86400
@@ -29,18 +30,20 @@ class StoryIndex:
         self._together = Together(bus.redis)
         self._lives = (window_seconds, max(retention_seconds, window_seconds) + DAY)
 
-    async def join(self, report: Report, figures: Figures | None = None) -> Story:
+    async def join(self, report: Report, figures: Figures | None = None, words: Text | None = None) -> Story:
         """The story of a report: that of the nearest report of the last seven days, or a new one of its own.
 
-        With `figures`, that of a translation if no report of its language is near.
+        With `figures`, that of a translation if no report of its language is near; `words` if it is cut already.
         """
-        keys, about = self._question(report, figures)
+        keys, about = self._question(report, figures, words)
         story, position, sources = await self._together.run(_SCRIPT, keys, about)
         return Story(id=story.decode(), position=position, sources=sources)
 
-    def _question(self, report: Report, figures: Figures | None) -> Question:
+    def _question(self, report: Report, figures: Figures | None, words: Text | None) -> Question:
         names = self._bus.names
-        sketch = sketch_of(report.title, report.text or report.summary)
+        if words is None or not report.text:
+            words = Text.of(report.title, report.text or report.summary)
+        sketch = sketch_of(words)
         met = figures.keys if figures else ()
         keys = [names.report(report.id), *map(names.story_band, sketch.bands), *map(names.story_figures, met)]
         about: list[str | int] = [report.id, report.source.id, sketch.value, sketch.agreement]

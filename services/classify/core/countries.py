@@ -9,7 +9,6 @@
    a threshold that grows with the length of the report.
 """
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from math import log2
 from typing import NamedTuple
 
 from services.classify.core.evidence import Spot, evidence, in_order
-from shared.events import Country
+from shared.events import Country, Evidence
 from shared.matching.evaluation import Places
 from shared.matching.forms import form_of
 from shared.matching.text import FieldName, Text
@@ -95,9 +94,11 @@ class Gazetteer:
 
 
 class Mention(NamedTuple):
-    """A name in its place: where each of its words begins."""
+    """A name in its place: a run of words in the line of a field, and where each of them begins."""
 
-    spot: Spot
+    field: FieldName
+    start: int
+    end: int
     words: tuple[int, ...]
     code: str
     sense: Sense
@@ -110,18 +111,22 @@ def find_countries(
 
     `found` are the places of phrases, `meanings` what those phrases mean that are names.
     """
-    mentions = _longest(_as_written(found, report, meanings))
+    mentions = _in_their_sense(_longest(_as_written(found, report, meanings)), report)
     if not mentions:
         return ()
-    spots: dict[str, list[Spot]] = defaultdict(list)
     weights: dict[str, float] = defaultdict(float)
-    for mention in _in_their_sense(mentions, report):
-        spots[mention.code].append(mention.spot)
-        weights[mention.code] += _weight(mention, report)
+    end_of_lead = report.text.breaks[:LEAD_SENTENCES][-1]
+    for mention in mentions:
+        weights[mention.code] += _weight(mention, end_of_lead)
     words = len(report.title) + len(report.text)
-    least = max(needed(words), SMALLEST_SHARE * max(weights.values(), default=0))
-    kept = sorted((code for code in spots if weights[code] >= least), key=lambda code: (-weights[code], code))
-    return tuple(Country(code=code, evidence=evidence(in_order(spots[code]), report)) for code in kept)
+    least = max(needed(words), SMALLEST_SHARE * max(weights.values()))
+    kept = sorted((-weight, code) for code, weight in weights.items() if weight >= least)
+    return tuple(Country(code=code, evidence=_evidence(code, mentions, report)) for _, code in kept)
+
+
+def _evidence(code: str, mentions: Iterable[Mention], report: Text) -> tuple[Evidence, ...]:
+    spots = (Spot(each.field, each.start, each.end) for each in mentions if each.code == code)
+    return evidence(in_order(spots), report)
 
 
 def needed(words: int) -> float:
@@ -146,26 +151,27 @@ def _plain_words(phrase: str) -> list[str]:
 
 
 def _as_written(found: Places, report: Text, meanings: Mapping[int, tuple[Meaning, ...]]) -> list[Mention]:
-    mentions, meanings_of = [], meanings.get
+    mentions: list[Mention] = []
     for field_name, words in report.fields():
-        for number, start, end in found[field_name]:
-            for code, capitals, sense in meanings_of(number, ()):
-                if capitals[0] and words.begins_small(start):
+        for number, start, end in [place for place in found[field_name].places if place[0] in meanings]:
+            is_small = words.begins_small(start)
+            for code, capitals, sense in meanings[number]:
+                if is_small and capitals[0]:
                     continue
-                spot = Spot(field_name, start, words.end_of_word(end - 1))
-                each = _words_of(words, spot) if len(capitals) > 1 else (start,)
-                if capitals in _COMMON or _is_written(capitals, each, spot.end, words):
-                    mentions.append(Mention(spot, each, code, sense))
+                last = words.end_of_word(end - 1)
+                if len(capitals) == 1 and capitals[0] != "AA":
+                    mentions.append(Mention(field_name, start, last, (start,), code, sense))
+                    continue
+                each = _words_of(words, start, last)
+                if _is_written(capitals, each, last, words):
+                    mentions.append(Mention(field_name, start, last, each, code, sense))
     return mentions
 
 
-_COMMON = {("",), ("A",)}
-
-
-def _words_of(words: Words, spot: Spot) -> tuple[int, ...]:
+def _words_of(words: Words, start: int, end: int) -> tuple[int, ...]:
     """Where each word begins, with its space."""
-    starts = [spot.start]
-    while (start := words.line.find(b" ", starts[-1] + 1, spot.end)) >= 0:
+    starts = [start]
+    while (start := words.line.find(b" ", start + 1, end)) >= 0:
         starts.append(start)
     return tuple(starts)
 
@@ -185,17 +191,20 @@ def _longest(mentions: list[Mention]) -> list[Mention]:
     kept: list[Mention] = []
     taken: dict[FieldName, set[int]] = {"title": set(), "text": set()}
     for mention in sorted(mentions, key=lambda each: -len(each.words)):
-        words = taken[mention.spot.field]
+        words = taken[mention.field]
         if words.isdisjoint(mention.words):
-            kept.append(mention)
             words.update(mention.words)
-    return [mention for mention in kept if mention.code != NOTHING]
+            if mention.code != NOTHING:
+                kept.append(mention)
+    return kept
 
 
 def _in_their_sense(mentions: list[Mention], report: Text) -> list[Mention]:
-    sure = {mention.code for mention in mentions if mention.sense.is_sure}
-    places = {(mention.spot.field, mention.spot.start) for mention in mentions}
+    sure = {mention.code for mention in mentions if mention.sense is PLAIN or mention.sense.is_sure}
     doubtful = [mention for mention in mentions if mention.code not in sure]
+    if not doubtful:
+        return mentions
+    places = {(mention.field, mention.start) for mention in mentions}
     forms = _forms(report) if any(mention.sense.unless for mention in doubtful) else set()
     kept = []
     for mention in mentions:
@@ -206,8 +215,8 @@ def _in_their_sense(mentions: list[Mention], report: Text) -> list[Mention]:
             kept.append(mention._replace(code=sense.instead))
         elif not (
             sense.unless & forms
-            or (sense.is_person and _is_part_of_a_name(mention.spot, report, places))
-            or (sense.is_everyday and report.words(mention.spot.field).begins_a_sentence(mention.spot.start))
+            or (sense.is_person and _is_part_of_a_name(mention, report, places))
+            or (sense.is_everyday and report.words(mention.field).begins_a_sentence(mention.start))
         ):
             kept.append(mention)
     return kept
@@ -218,86 +227,22 @@ def _forms(report: Text) -> set[bytes]:
 
 
 _NOT_A_GIVEN_NAME = frozenset(
-    [
-        "in",
-        "of",
-        "to",
-        "from",
-        "at",
-        "the",
-        "and",
-        "for",
-        "with",
-        "by",
-        "on",
-        "near",
-        "over",
-        "king",
-        "queen",
-        "prince",
-        "crown",
-        "across",
-        "neighbouring",
-        "neighboring",
-        "as",
-        "but",
-        "into",
-        "if",
-        "a",
-        "an",
-        "after",
-        "before",
-        "while",
-        "when",
-        "east",
-        "west",
-        "north",
-        "south",
-        "eastern",
-        "western",
-        "northern",
-        "southern",
-        "el",
-        "la",
-        "le",
-        "les",
-        "en",
-        "de",
-        "y",
-        "et",
-        "dans",
-        "au",
-        "president",
-        "republic",
-        "gulf",
-        "greater",
-        "visit",
-        "kingdom",
-        "state",
-        "occupied",
-        "neither",
-        "nor",
-        "or",
-        "whether",
-        "between",
-        "like",
-        "both",
-        "since",
-        "inside",
-        "why",
-        "how",
-        "what",
-    ]
+    b"""
+    in of to from at the and for with by on near over king queen prince crown across neighbouring
+    neighboring as but into if a an after before while when east west north south eastern western northern
+    southern el la le les en de y et dans au president republic gulf greater visit kingdom state occupied
+    neither nor or whether between like both since inside why how what
+    """.split()
 )
 
 
-def _is_part_of_a_name(spot: Spot, report: Text, places: set[tuple[FieldName, int]]) -> bool:
+def _is_part_of_a_name(name: Mention, report: Text, places: set[tuple[FieldName, int]]) -> bool:
     """Whether a capitalised word that is no place stands right before or right after: Michael Jordan, Jordan Smith."""
-    words = report.words(spot.field)
-    before, after = words.before(spot.start), words.after(spot.end)
+    words = report.words(name.field)
+    before, after = words.before(name.start), words.after(name.end)
     return not is_in_capitals(words) and (
-        (before is not None and _is_name_like(words, before, (before[0], spot.end), spot.field, places))
-        or (after is not None and _is_name_like(words, after, (spot.start, after[1]), spot.field, places))
+        (before is not None and _is_name_like(words, before, (before[0], name.end), name.field, places))
+        or (after is not None and _is_name_like(words, after, (name.start, after[1]), name.field, places))
     )
 
 
@@ -314,7 +259,7 @@ def _is_name_like(
         word[:1].isupper()
         and not word.isupper()
         and (field_name, start) not in places
-        and words.line[start + 1 : end].decode() not in _NOT_A_GIVEN_NAME
+        and words.line[start + 1 : end] not in _NOT_A_GIVEN_NAME
         and _stand_together(words, *around)
     )
 
@@ -340,12 +285,11 @@ def is_in_capitals(words: Words) -> bool:
     return len(long) > 3 and sum(map(str.isupper, long)) >= CAPITALISED * len(long)
 
 
-def _weight(mention: Mention, report: Text) -> float:
-    spot, venue = mention.spot, VENUE_SHARE if mention.sense.is_venue else 1.0
-    if spot.field == "title":
+def _weight(mention: Mention, end_of_lead: int) -> float:
+    venue = VENUE_SHARE if mention.sense.is_venue else 1.0
+    if mention.field == "title":
         return TITLE_WEIGHT * venue
-    is_lead = bisect_right(report.text.breaks, spot.start) < LEAD_SENTENCES
-    return (LEAD_WEIGHT if is_lead else 1.0) * venue
+    return (LEAD_WEIGHT if mention.start < end_of_lead else 1.0) * venue
 
 
 def senses_of(

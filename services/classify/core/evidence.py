@@ -19,8 +19,8 @@ class Spot(NamedTuple):
 
 
 def in_order(spots: Iterable[Spot]) -> list[Spot]:
-    """Each spot once: the title's first, as they are read, the longest of those that begin together first."""
-    return sorted(set(spots), key=lambda spot: (spot.field != "title", spot.start, -spot.end))
+    """The title's spots first, as they are read, the longest of those that begin together first."""
+    return sorted(spots, key=lambda spot: (spot.field != "title", spot.start, -spot.end))
 
 
 def evidence(ordered: Iterable[Spot], report: Text) -> tuple[Evidence, ...]:

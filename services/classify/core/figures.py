@@ -11,9 +11,11 @@ from itertools import combinations
 from typing import NamedTuple
 
 from services.classify.core.language import language_of
-from services.classify.core.sketch import LEAD
 from shared.events import Report, TaggedReport
+from shared.matching.text import Text
 
+LEAD = 600
+"""Characters of the text that are looked at."""
 MOST = 5
 """Numbers that are looked at, the most telling first."""
 YEARS = range(1900, 2101)
@@ -37,11 +39,11 @@ class Figures(NamedTuple):
     countries: tuple[str, ...]
 
 
-def figures_of(tagged: TaggedReport) -> Figures | None:
+def figures_of(tagged: TaggedReport, words: Text | None = None) -> Figures | None:
     """The figures of a tagged report; None if nothing in it would be known again in another language."""
     report, countries = tagged.report, tuple(country.code for country in tagged.countries)
     keys = _keys(report) if countries else ()
-    language = language_of(report.title, report.text, report.language) if keys else None
+    language = language_of(words or Text.of(report.title, report.text), report.language) if keys else None
     if not language:
         return None
     topics = tuple(dict.fromkeys(tag.topic.partition("/")[0] for tag in tagged.tags))

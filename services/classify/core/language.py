@@ -17,13 +17,13 @@ NATIVE = {language: script - {language} for script in (LATIN, CYRILLIC) for lang
 FOREIGN = frozenset({frozenset[str](), *NATIVE.values()})
 """The sets of languages that a report may be known not to be written in."""
 
-_READ = 300
 _BEGINNING = 600
 _ARABIC = re.compile("[\u0621-\u064a]{2}")
 _CYRILLIC = re.compile("[\u0430-\u044f]{2}")
 _UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
 _RUSSIAN = re.compile("[ыэъёЫЭЪЁ]")
-_ENOUGH = 2
+_READINGS = ((100, 15, 5), (300, 2, 2))
+"""Words that are read, those of one language among them that are enough, and how many times as many as of another."""
 _WORDS = {
     "en": "the of and to for with that was from has have after said by at as it were will not its over is are",
     "fr": "le les des du et dans une pour sur est au aux par qui ses plus avec sont ont ete cette apres leur",
@@ -34,38 +34,46 @@ _LANGUAGE = {word.encode(): language for language, words in _WORDS.items() for w
 
 def foreign_languages(report: Text, declared: str | None) -> frozenset[str]:
     """The languages of the same script that it is not written in: their words count for nothing in it."""
-    language = _cyrillic_language(f"{report.title.original} {report.text.original[:_BEGINNING]}")
+    language = None
+    if not (report.title.is_latin and report.text.is_latin):
+        language = _cyrillic_language(_beginning(report))
     return NATIVE.get(language or latin_language(report, declared) or "", frozenset())
 
 
-def language_of(title: str, text: str, declared: str | None) -> str | None:
+def language_of(report: Text, declared: str | None) -> str | None:
     """One of the six languages: by script, then by the letters or words that only it has; None if it is another."""
-    beginning = f"{title} {text[:_BEGINNING]}"
+    beginning = _beginning(report)
     if _ARABIC.search(beginning):
         return "ar"
     if _CYRILLIC.search(beginning):
         return _cyrillic_language(beginning) or "ru"
-    return latin_language(Text.of(title, text[:_BEGINNING]), declared) or "en"
+    return latin_language(report, declared) or "en"
+
+
+def _beginning(report: Text) -> str:
+    return f"{report.title.original} {report.text.original[:_BEGINNING]}"
 
 
 def latin_language(report: Text, declared: str | None) -> str | None:
-    """`en`, `fr` or `es`, from the first 300 words; None if it is none of them or cannot be told."""
-    title = report.title.first_forms(_READ)
-    return _clear_winner([*title, *report.text.first_forms(_READ - len(title))]) or _believable(declared)
+    """`en`, `fr` or `es`, from the first words; None if it is none of them or cannot be told."""
+    for read, enough, times in _READINGS:
+        title = report.title.first_forms(read)
+        counts = _counts([*title, *report.text.first_forms(read - len(title))])
+        (second, _), (first, language) = sorted(counts)[-2:]
+        if first >= max(enough, times * second):
+            return language
+    return _believable(declared)
 
 
 def _cyrillic_language(beginning: str) -> str | None:
-    if beginning.isascii():
-        return None
     if _UKRAINIAN.search(beginning):
         return "uk"
     return "ru" if _RUSSIAN.search(beginning) else None
 
 
-def _clear_winner(words: Iterable[bytes]) -> str | None:
+def _counts(words: Iterable[bytes]) -> list[tuple[int, str]]:
     found = list(filter(None, map(_LANGUAGE.get, words)))
-    (second, _), (first, language) = sorted((found.count(each), each) for each in _WORDS)[-2:]
-    return language if first >= max(_ENOUGH, 2 * second) else None
+    return [(found.count(language), language) for language in _WORDS]
 
 
 def _believable(declared: str | None) -> str | None:

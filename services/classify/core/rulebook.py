@@ -103,6 +103,8 @@ class Step(NamedTuple):
     needed: int
     """Anywhere in the report, the groups that stand together among them."""
     no_context: int
+    groups: int
+    """All that it asks about."""
     score: float
 
 
@@ -133,8 +135,8 @@ class Rulebook:
     lexicons: Mapping[frozenset[str], Lexicon] = field(repr=False, compare=False)
     """By the languages that a report is not written in."""
     plans: Mapping[str, Plan] = field(repr=False, compare=False)
-    subtopics: Mapping[str, int] = field(repr=False, compare=False)
-    """The bit of each, by its path."""
+    subtopics: Mapping[str, Mapping[str, int]] = field(repr=False, compare=False)
+    """By the id of a topic, the bit of each subtopic by its path."""
 
 
 Bits = Mapping[tuple[str, str], int]
@@ -156,7 +158,10 @@ def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None
         automaton,
         {foreign: _lexicon(foreign, numbers, phrases, names) for foreign in FOREIGN},
         {rule.id: _plan(rule, bits) for topic in kept for rule in topic.rules},
-        {path: bit for (path, group), bit in bits.items() if group == SUBTOPIC},
+        {
+            topic.id: {path: bits[path, SUBTOPIC] for path in map(topic.path, topic.subtopics)}
+            for topic in kept
+        },
     )
 
 
@@ -170,6 +175,7 @@ def _plan(rule: Rule, bits: Bits) -> Plan:
             union(each.without),
             union({*each.together, *each.context}),
             union(each.no_context),
+            union({*each.together, *each.context, *each.without, *each.no_context}),
             each.score,
         )
         for each in rule.conditions

@@ -11,13 +11,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from shared.matching.words import cut
+from shared.matching.text import Text
 
 SIZE = 32
 BANDS = 16
-LEAD = 600
-"""Characters of the text that are looked at, cut at a word."""
-LEAD_WORDS = 45
+LEAD = 45
+"""Words of the text that are looked at."""
 SHORTEST = 4
 STEM = 6
 """Letters of a word that are looked at: endings differ, the happening does not."""
@@ -43,9 +42,9 @@ class Sketch(NamedTuple):
         return tuple(f"{n}:{self.value[n * width : (n + 1) * width]}" for n in range(BANDS)) if width else ()
 
 
-def sketch_of(title: str, text: str) -> Sketch:
+def sketch_of(report: Text) -> Sketch:
     """The sketch of a report's title and lead."""
-    words = _features([*cut(title).forms, *cut(text[:LEAD]).forms[:LEAD_WORDS]])
+    words = _features([*report.title.forms, *map(bytes.decode, report.text.first_forms(LEAD))])
     if len(words) < FEWEST:
         return Sketch()
     smallest = tuple(map(min, zip(*map(_numbers, words), strict=True)))

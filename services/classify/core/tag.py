@@ -10,12 +10,14 @@
 """
 
 from bisect import bisect_right
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from math import log2
+from operator import or_
 
 from services.classify.core.countries import find_countries
-from services.classify.core.evidence import Spot, evidence, in_order
+from services.classify.core.evidence import Spot, evidence
 from services.classify.core.language import foreign_languages
 from services.classify.core.rulebook import Lexicon, Plan, Rule, Rulebook, Step, Topic
 from shared.events import Country, Report, RuleReference, Story, Tag, TaggedReport
@@ -42,12 +44,12 @@ class Passage:
         """Groups, and where the phrase begins and ends in the line of the field."""
         self.groups = groups
 
-    def spots(self, groups: int, report: Text) -> Iterator[Spot]:
-        """Where the phrases of these groups stand."""
-        end_of_word = report.words(self.field).end_of_word
-        for of, start, end in self.hits:
-            if of & groups:
-                yield Spot(self.field, start, end_of_word(end - 1))
+    def spots(self, groups: int, report: Text) -> list[Spot]:
+        """Where the phrases of these groups stand, as they are read, the longest of those that begin together first."""
+        line = report.words(self.field).line
+        places = sorted([(start, -end) for of, start, end in self.hits if of & groups])
+        # A phrase ends with its last word's space, or inside that word.
+        return [Spot(self.field, start, line.index(b" ", -end - 1)) for start, end in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Match:
 
     def spots(self, report: Text) -> Iterator[Spot]:
         """The words by which it holds, in order."""
-        return (spot for passage, groups in self.counted for spot in in_order(passage.spots(groups, report)))
+        return (spot for passage, groups in self.counted for spot in passage.spots(groups, report))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,13 @@ def find_all(title: str, text: str, language: str | None, rulebook: Rulebook) ->
     `language` is what the feed says (BCP 47), if anything. Phrases of another language in the same script do not
     count, so that the French "don" is not found in an English text.
     """
-    report = Text.of(title, text)
+    return find_in(Text.of(title, text), language, rulebook)
+
+
+def find_in(report: Text, language: str | None, rulebook: Rulebook) -> Findings:
+    """The same, of a report that is cut into words already."""
     found = find_places(rulebook.automaton, report)
-    if not any(found.values()):
+    if not any(hits.places for hits in found.values()):
         return Findings((), ())
     lexicon = rulebook.lexicons[foreign_languages(report, language)]
     return Findings(
@@ -97,9 +103,9 @@ def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -
     return find_all(title, text, language, rulebook).tags
 
 
-def tag_report(report: Report, rulebook: Rulebook) -> TaggedReport:
-    """The report with its tags and countries, a story of its own."""
-    found = find_all(report.title, report.text, report.language, rulebook)
+def tag_report(report: Report, rulebook: Rulebook, words: Text | None = None) -> TaggedReport:
+    """The report with its tags and countries, a story of its own; `words` if it is cut into them already."""
+    found = find_in(words or Text.of(report.title, report.text), report.language, rulebook)
     return TaggedReport(
         report=report,
         tags=found.tags,
@@ -113,25 +119,34 @@ def holds(rule: Rule, title: str, text: str, rulebook: Rulebook) -> bool:
     """Whether this rule holds for a report: what a rule's own tests ask."""
     report = Text.of(title, text)
     lexicon = rulebook.lexicons[foreign_languages(report, None)]
-    passages = _passages(find_places(rulebook.automaton, report), report, lexicon)
+    passages = _passages(find_places(rulebook.automaton, report), report, lexicon.groups)
     return find_match(rulebook.plans[rule.id], passages, report) is not None
 
 
 def _find_tags(found: Places, report: Text, lexicon: Lexicon, rulebook: Rulebook) -> Iterator[Tag]:
-    groups_of, present = lexicon.groups.get, 0
-    for places in found.values():
-        for number, _, _ in places:
-            present |= groups_of(number, 0)
-    # Most reports have no rule's words all: their sentences need not be looked at.
-    topics = [topic for topic in rulebook.topics if _may_be_about(topic, present, rulebook)]
-    passages = _passages(found, report, lexicon) if topics else []
-    for topic in topics:
-        yield from _tags(topic, passages, report, rulebook)
+    groups = lexicon.groups
+    numbers = reduce(or_, (hits.numbers for hits in found.values())) & groups.keys()
+    present = reduce(or_, map(groups.__getitem__, numbers), 0)
+    # Most reports have no condition's words all, and no other words need be looked at.
+    looked_at = {topic.id: _looked_at(topic, present, rulebook) for topic in rulebook.topics}
+    wanted = reduce(or_, looked_at.values(), 0)
+    if wanted:
+        passages = _passages(
+            found, report, {number: kept for number in numbers if (kept := groups[number] & wanted)}
+        )
+        for topic in rulebook.topics:
+            if looked_at[topic.id]:
+                yield from _tags(topic, passages, report, rulebook)
 
 
-def _may_be_about(topic: Topic, present: int, rulebook: Rulebook) -> bool:
-    steps = (step for rule in topic.rules for step in rulebook.plans[rule.id].steps)
-    return any(not step.needed & ~present for step in steps)
+def _looked_at(topic: Topic, present: int, rulebook: Rulebook) -> int:
+    """The groups that say whether a report is about a topic; none if it cannot be, by what it has."""
+    absent, groups = ~present, 0
+    for rule in topic.rules:
+        plan = rulebook.plans[rule.id]
+        possible = [step.groups for step in plan.steps if not step.needed & absent]
+        groups = reduce(or_, possible, groups | plan.mask if possible else groups)
+    return reduce(or_, rulebook.subtopics[topic.id].values(), groups) if groups else 0
 
 
 def find_match(plan: Plan, passages: list[Passage], report: Text) -> Match | None:
@@ -171,14 +186,14 @@ def required(threshold: float, words: int) -> float:
     return threshold * (1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3))
 
 
-def _passages(found: Places, report: Text, lexicon: Lexicon) -> list[Passage]:
-    """The sentences with phrases of the rules in them, as they are read."""
+def _passages(found: Places, report: Text, groups_of: Mapping[int, int]) -> list[Passage]:
+    """The sentences with phrases of these groups in them, as they are read."""
     passages: list[Passage] = []
-    groups_of = lexicon.groups.get
+    find_groups = groups_of.get
     for field, words in report.fields():
         until = 0
-        for number, start, end in found[field]:
-            if groups := groups_of(number):
+        for number, start, end in found[field].places:
+            if groups := find_groups(number):
                 if start >= until:
                     sentence = bisect_right(words.breaks, start)
                     until = words.breaks[sentence]
@@ -200,11 +215,10 @@ def _unmasked(passages: Iterable[Passage], mask: int, report: Text) -> list[Pass
 
 
 def _without(passage: Passage, mask: int, report: Text) -> Passage:
-    masks = list(passage.spots(mask, report))
+    masks = passage.spots(mask, report)
     hits = [
         (groups, start, end)
         for groups, start, end in passage.hits
-        # A phrase ends with its last word's space, or inside that word.
         if not any(start < each.end and each.start < end - 1 for each in masks)
     ]
     kept = Passage(passage.field, passage.number, hits)
@@ -226,10 +240,9 @@ def _tags(topic: Topic, passages: list[Passage], report: Text, rulebook: Ruleboo
     rule = RuleReference(id=match.rule.id, version=match.rule.version)
     yield Tag(topic=topic.id, score=match.score, rule=rule, evidence=evidence(match.spots(report), report))
     counted = {passage.number for passage, _ in match.counted if passage.field == "text"}
-    for path in map(topic.path, topic.subtopics):
-        bit = rulebook.subtopics[path]
+    for path, bit in rulebook.subtopics[topic.id].items():
         near = (passage for passage in passages if passage.groups & bit and _is_near(passage, counted))
-        spots = (spot for passage in near for spot in in_order(passage.spots(bit, report)))
+        spots = (spot for passage in near for spot in passage.spots(bit, report))
         if found := evidence(spots, report):
             yield Tag(topic=path, score=match.score, rule=rule, evidence=found)
 

@@ -235,14 +235,20 @@ class FeedStates:
         return _from_hash(await self._redis.hgetall(self._names.feed(feed_id)))
 
     async def save(
-        self, feed_id: str, state: FeedState, before: FeedState = FeedState(), *, host: str = ""
+        self,
+        feed_id: str,
+        state: FeedState,
+        before: FeedState = FeedState(),
+        *,
+        host: str = "",
+        polled: bool = True,
     ) -> None:
-        """Keep what differs from `before`, and make the feed due at its `next_poll` unless it was removed meanwhile.
+        """Keep what differs from `before`; a feed that was polled is due at its `next_poll`, unless it was removed.
 
         Two who change different things of a feed at the same time do not undo each other's. `host` has answered.
         """
         written, gone = _differences(state, before)
-        due = state.next_poll.timestamp() if state.next_poll else ""
+        due = state.next_poll.timestamp() if polled and state.next_poll else ""
         flat = [part for pair in written.items() for part in pair]
         await self.together.run(
             _SAVE,

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from services.ingest.adapters.fetcher import Fetched, Validators
 from shared.names import Names
 from shared.redis_client import RedisClient, at_once
+from shared.together import Together
 
 KEPT_SECONDS = 3600
 
@@ -19,12 +20,13 @@ async def hand_over(redis: RedisClient, names: Names, feed_id: str, fetched: Fet
     await at_once(redis, document, ("EXPIRE", key, KEPT_SECONDS))
 
 
-async def take_over(redis: RedisClient, names: Names, feed_id: str) -> Fetched | None:
-    """Return the document that was left for a feed, once; None if there is none."""
+async def take_over(together: Together, names: Names, feed_id: str) -> Fetched | None:
+    """Return the document that was left for a feed, None if there is none; for whoever polls it, once."""
     key = names.handed_over(feed_id)
-    [body, answer], _ = await at_once(redis, ("HMGET", key, "body", "answer"), ("DEL", key))
+    body, answer = await together.ask("HMGET", key, "body", "answer")
     if body is None or answer is None:
         return None
+    await together.ask("DEL", key)
     known = json.loads(answer)
     validators = Validators(**known.pop("validators"))
     return Fetched(body=body, validators=validators, **known)

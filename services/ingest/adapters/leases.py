@@ -61,7 +61,8 @@ class Leases:
         """Return the ids of up to `limit` due feeds that are now ours."""
         now = self._clock().timestamp()
         ids = await self._together.run(_CLAIM, [self._names.feeds_due], [now, now + self._seconds, limit])
-        return [feed_id.decode() for feed_id in ids]
+        # What somebody makes due while we poll it is ours already; the poll's end says when it is due again.
+        return [feed_id for feed_id in (raw.decode() for raw in ids) if feed_id not in self._held]
 
     @contextmanager
     def holding(self, feed: Feed) -> Iterator[None]:

@@ -20,6 +20,7 @@ from services.ingest.core.change import (
 )
 from services.ingest.core.draft import Draft
 from services.ingest.core.feed import Feed
+from shared import tracing
 from shared.bus import Bus
 from shared.entries import Marked
 from shared.events import Report
@@ -126,7 +127,12 @@ class Publisher:
             expected=change.seen,
             mark=str(change.mark),
             stream=names.published,
-            fields={"type": PUBLISHED, "id": f"{draft.id}.{change.mark.revision}", "event": draft.event},
+            fields={
+                "type": PUBLISHED,
+                "id": f"{draft.id}.{change.mark.revision}",
+                "event": draft.event,
+                **tracing.carried(),
+            },
         )
 
 

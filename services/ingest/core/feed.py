@@ -3,6 +3,7 @@
 import base64
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -225,7 +226,5 @@ def _explain(error: ValidationError) -> Iterator[str]:
 
 
 def _duplicates(feeds: list[Feed]) -> list[str]:
-    urls = [feed.url for feed in feeds]
-    return [
-        f"{url} is in the list {urls.count(url)} times" for url in dict.fromkeys(urls) if urls.count(url) > 1
-    ]
+    counts = Counter(feed.url for feed in feeds)
+    return [f"{url} is in the list {count} times" for url, count in counts.items() if count > 1]

@@ -134,7 +134,8 @@ def _joined(pieces: list[str]) -> str:
     text = "".join(pieces)
     while "  " in text:
         text = text.replace("  ", " ")
-    return text.replace(" \n", "\n").replace("\n ", "\n").strip()
+    # By lines, for looking for one character is several times quicker than for two.
+    return "\n".join([line.strip(" ") for line in text.split("\n")]).strip()
 
 
 def _plain_pieces(value: str) -> list[str] | None:
@@ -146,7 +147,7 @@ def _plain_pieces(value: str) -> list[str] | None:
     pieces: list[str] = []
     pending = 0
     for text, kind in zip(parts[::2], (*kinds, 0), strict=True):
-        if text:
+        if text and not (pending and text.isspace()):
             if "<" in text or "&#" in text:
                 return None
             words = _folded(html.unescape(text) if "&" in text else text)

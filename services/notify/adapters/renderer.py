@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from jinja2 import Environment
 
@@ -10,9 +11,11 @@ from services.notify.adapters.digests import Digests
 from services.notify.core.channel import ChatMessage, MailMessage, WebhookMessage
 from services.notify.core.chat import plain_message, report_message
 from services.notify.core.digest import digest_body
-from services.notify.core.mail import MOVE_KINDS, MailError, build_mail
+from services.notify.core.letter import Letter
+from services.notify.core.mail import MOVE_KINDS, MailError, sender_of, write_letter, write_mail
 from services.notify.core.message import (
     Reference,
+    common_part,
     subscriber_part,
     webhook_body,
     webhook_notice_body,
@@ -54,7 +57,10 @@ class Renderer:
         elif case.delivery.kind == "report":
             telling = _told(case)
             matched, part = telling.match(wanting)
-            ready = self._subscriber_part(wanting), telling.common, part
+            if wanting.part is None:
+                wanting.part = subscriber_part(subscription, self.links)
+            if telling.part is None:
+                telling.part = common_part(telling.tagged, self.links)
             reference = _reference(case.delivery)
             body = webhook_body(
                 subscription,
@@ -62,18 +68,13 @@ class Renderer:
                 matched,
                 self.links,
                 now,
-                ready,
+                (wanting.part, telling.part, part),
                 reference=reference,
                 late=_is_late(case.delivery, now),
             )
         else:
             body = webhook_test_body(subscription, *await self._example(wanting), self.links, now)
         return WebhookMessage(case.delivery.id, body, signing_secrets(subscription, now))
-
-    def _subscriber_part(self, wanting: Wanting) -> bytes:
-        if wanting.part is None:
-            wanting.part = subscriber_part(wanting.subscription, self.links)
-        return wanting.part
 
     async def chat(self, case: Case, wanting: Wanting) -> ChatMessage:
         """Return the message to a chat; raise Unsendable."""
@@ -90,31 +91,41 @@ class Renderer:
 
     async def mail(self, case: Case, wanting: Wanting) -> MailMessage:
         """Return the mail; the same at every attempt. Raise Unsendable."""
-        delivery = case.delivery
-        digest = await self._digest(case, wanting) if delivery.kind == "digest" else None
-        if delivery.kind in MOVE_KINDS and wanting.subscription.move is None:
-            raise Unsendable("the change of address was called off, or is done")
-        shown: tuple[TaggedReport | None, Matched | None] = (None, None)
-        if delivery.kind == "report":
-            shown = _told(case).tagged, _told(case).match(wanting)[0]
-        elif delivery.kind in ("confirm", "test"):
-            shown = await self._example(wanting)
+        delivery, reference = case.delivery, _reference(case.delivery)
         try:
-            mail = build_mail(
+            content = write_mail(
+                await self._letter(case, wanting, reference),
                 delivery.kind,
                 wanting.subscription,
-                *shown,
-                digest=digest,
-                reference=_reference(delivery),
+                case.telling.tagged.story.id if case.telling else None,
+                reference,
                 links=self.links,
                 mail_from=self.mail_from,
                 message_id=delivery.id,
                 date=delivery.created_at,
-                templates=self.templates,
             )
+            return MailMessage(delivery.id, content, sender_of(self.mail_from).addr_spec)
         except MailError as e:
             raise Unsendable(str(e)) from e
-        return MailMessage(delivery.id, mail)
+
+    async def _letter(self, case: Case, wanting: Wanting, reference: Reference | None) -> Letter:
+        """What the mail says; written once for all who are told the same."""
+        kind, subscription = case.delivery.kind, wanting.subscription
+        write = partial(
+            write_letter, kind, subscription, reference=reference, links=self.links, templates=self.templates
+        )
+        if kind in MOVE_KINDS and subscription.move is None:
+            raise Unsendable("the change of address was called off, or is done")
+        if kind == "digest":
+            return write(None, None, digest=await self._digest(case, wanting))
+        if kind in ("confirm", "test"):
+            return write(*await self._example(wanting))
+        if kind != "report":
+            return write(None, None)
+        telling = _told(case)
+        told = (wanting.wish, bool(subscription.name), reference and (reference.report, reference.is_update))
+        known = telling.letters.get(told)
+        return known or telling.letters.put(told, write(telling.tagged, telling.match(wanting)[0]))
 
     async def _digest(self, case: Case, wanting: Wanting) -> Digest:
         digest = await self.digests.find(case.delivery, wanting)
