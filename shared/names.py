@@ -93,6 +93,11 @@ class Names:
         return f"{self.prefix}topics"
 
     @property
+    def rulebook_edit(self) -> str:
+        """What the last edit of the rulebook gained and lost, as JSON."""
+        return f"{self.prefix}rulebook-edit"
+
+    @property
     def rulebook_problem(self) -> str:
         """String: why the rulebook as it is on the disk was not taken over; absent while it is the one in use."""
         return f"{self.prefix}rulebook-problem"

@@ -23,7 +23,7 @@ from services.api.core.new_feed import NewFeed, NoAdmin
 from services.api.core.problem import Forbidden, Invalid, NotFound, Problem, field_errors
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import HostOf, Parts, PartsOf
-from shared.catalogue import read_problem
+from shared.catalogue import read_edit, read_problem
 from shared.dead_letters import DeadLetter, DeadLetters
 from shared.subscriptions import EmailEndpoint, Subscription
 
@@ -174,6 +174,7 @@ async def _page(
         missing=await find_missing(redis, names),
         rulebook=newest[0].tagged.rulebook if newest and newest[0].tagged else None,
         rulebook_problem=await read_problem(redis, names),
+        edit=await read_edit(redis, names),
         topics=await parts.topics(),
     )
 
