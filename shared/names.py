@@ -63,7 +63,7 @@ class Names:
     # Reports -----------------------------------------------------------------------------------
 
     def report(self, report_id: str) -> str:
-        """Hash {revision, event, story, position, sketch}: the newest tagged revision; a body is stored once."""
+        """Hash {revision, event, story, position, sketch, tagged.N}: the newest revision; a body is stored once."""
         return f"{self.prefix}report:{report_id}"
 
     @property
@@ -91,6 +91,11 @@ class Names:
     def catalogue(self) -> str:
         """JSON: the topics that the running rulebook knows."""
         return f"{self.prefix}topics"
+
+    @property
+    def rulebook_edit(self) -> str:
+        """What the last edit of the rulebook gained and lost, as JSON."""
+        return f"{self.prefix}rulebook-edit"
 
     @property
     def rulebook_problem(self) -> str:

@@ -634,3 +634,14 @@ async def test_all_that_is_held_is_had_as_a_file(api):
         assert (await response.json())["subscription"]["channel"]["address"] == "duty@example.org"
     async with api.post(f"/manage/{made}/export", data={"key": "wrong"}) as response:
         assert response.status == 403
+
+
+async def test_the_first_page_learns_of_newer_reports(api):
+    await store_reports(api.bus, [make_tagged(aid=("fled",)) for _ in range(2)])
+    asked = re.search(r'hx-get="(/fresh[^"]+)"', await api.text("/?topic=aid"))[1].replace("&amp;", "&")
+    assert await api.text(asked, 204) == ""
+    later = [make_tagged(displacement=("fled",)), make_tagged(aid=("fled",))]
+    await store_reports(api.bus, later, moment=datetime.now(UTC))
+    page = await api.text(asked)
+    assert "1 new report: show" in page
+    assert 'href="/?topic=aid"' in page

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from services.api.core.form import AlertForm, what_and_when
 from services.api.core.preview import Preview, PreviewWish
 from services.api.core.problem import Invalid, Problem, field_errors
+from services.api.core.signup import source_of
 from services.api.web.parts import HostOf, Parts, PartsOf
 
 router = APIRouter()
@@ -31,7 +32,7 @@ async def preview(
     wish: Annotated[PreviewWish, Body(openapi_examples=TRIES)], parts: PartsOf, host: HostOf
 ) -> Preview:
     """Return what a filter would have matched in the last days, how many a day, and the newest with the reasons."""
-    await parts.desk.check_filter(wish.filter)
+    await parts.desk.checks.check_filter(wish.filter)
     return await _previewed(parts, wish, host)
 
 
@@ -86,10 +87,10 @@ async def form_preview(parts: Parts, form: AlertForm, host: str) -> Preview | No
         wish = PreviewWish.model_validate(fields)
     except ValidationError as e:
         raise Invalid(field_errors([dict(error) for error in e.errors(include_url=False)])) from e
-    await parts.desk.check_filter(wish.filter)
+    await parts.desk.checks.check_filter(wish.filter)
     return await _previewed(parts, wish, host)
 
 
 async def _previewed(parts: Parts, wish: PreviewWish, host: str) -> Preview:
-    await parts.desk.limit_previews(host)
+    await parts.desk.limit("previews", source_of(host))
     return await parts.recent.preview(wish, parts.reports, datetime.now(UTC))
