@@ -116,19 +116,19 @@ async def watcher() -> AsyncIterator[Watcher]:
 @pytest.fixture
 async def ours(bus: Bus, watcher: Watcher) -> AsyncIterator[Installation]:
     async with Parser(workers=1) as parser:
-        yield Installation(bus, parser, watcher, Feed(url=watcher.url("/feed.xml")))
+        yield Installation(bus, parser, watcher, Feed(url=watcher.url("/feed.xml?a=1")))
 
 
 async def test_one_request_is_made_at_the_beginning(ours: Installation, watcher: Watcher) -> None:
     await ours.live(timedelta(minutes=30))
-    assert [(request.method, request.path_qs) for _, request in watcher.seen] == [("GET", "/feed.xml")]
+    assert [(request.method, request.path_qs) for _, request in watcher.seen] == [("GET", "/feed.xml?a=1")]
 
 
 async def test_we_say_who_we_are_and_send_nothing_else(ours: Installation, watcher: Watcher) -> None:
     await ours.live(timedelta(hours=5))
     for _, request in watcher.seen:
         assert set(request.headers) <= ALLOWED
-        assert request.query_string == ""
+        assert request.query_string == "a=1"
         assert request.headers["User-Agent"].startswith("Tocsin/")
         assert "(+https://tocsin.example/contact)" in request.headers["User-Agent"]
         assert "gzip" in request.headers["Accept-Encoding"]
