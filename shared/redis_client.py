@@ -158,20 +158,21 @@ def _quick(kind: Any) -> Any:
 def _of_cluster(kind: Any) -> Any:
     """Let what another task has closed be a lost connection, which is tried again.
 
-    When a node is lost redis-py closes its connections, also those in use, and their users meet None.
+    When a node is lost redis-py closes its connections, also those in use: their users meet None, or what uvloop says
+    of a closed handle.
     """
 
     class Connection(kind):  # type: ignore[misc]
         async def send_packed_command(self, *args: Any, **named: Any) -> None:
             try:
                 await super().send_packed_command(*args, **named)
-            except AttributeError as e:
+            except (AttributeError, RuntimeError) as e:
                 raise RedisConnectionError("the connection was closed while it was written to") from e
 
         async def read_response(self, *args: Any, **named: Any) -> Any:
             try:
                 return await super().read_response(*args, **named)
-            except AttributeError as e:
+            except (AttributeError, RuntimeError) as e:
                 raise RedisConnectionError("the connection was closed while it was read from") from e
 
     return Connection

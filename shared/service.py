@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from shared import tracing
 from shared.bus import Bus
 from shared.consumer import BatchHandler, Consumer, Handler
-from shared.layout import bring_up_to_date, refuse_newer
+from shared.layout import LAYOUT, bring_up_to_date, refuse_newer
 from shared.maintenance import PAUSED, is_paused
 from shared.settings import ServiceSettings, SettingsError
 
@@ -213,7 +213,8 @@ class App:
         pipe = self.bus.redis.pipeline(transaction=False)
         pipe.zadd(self.settings.names.instances, {self._instance: now})
         pipe.zremrangebyscore(self.settings.names.instances, "-inf", now - FORGET_INSTANCES)
-        # Somebody newer may have changed the keys while we stood still.
+        # Somebody newer may have changed the keys while we stood still, or Redis have lost them all.
+        pipe.set(self.settings.names.layout, LAYOUT, nx=True)
         pipe.get(self.settings.names.layout)
         *_, layout = await pipe.execute()
         refuse_newer(int(layout or 0))

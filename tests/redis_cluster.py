@@ -153,6 +153,8 @@ def start_sentinels(folder: Path) -> Servers:
             )
         )
     _wait(lambda: all(map(_sees_all, ports)))
+    # A replica is promoted even if it never had its first copy.
+    _wait(lambda: _online(master))
     where = ",".join(f"127.0.0.1:{port}" for port in ports)
     return Servers(nodes, f"redis+sentinel://{where}/tocsin/0", watchers)
 

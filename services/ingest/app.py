@@ -107,6 +107,8 @@ def make_app(settings: IngestSettings) -> App:
     async def take_in_the_lists() -> None:
         nonlocal feeds
         found = await lists.changed()
+        if found is None and feeds and not await states.are_listed():
+            found = list(feeds.values())  # Redis has lost them: an empty replica took over, say.
         if found is not None:
             feeds = {feed.id: feed for feed in found}
             try:

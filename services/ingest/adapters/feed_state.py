@@ -161,6 +161,10 @@ class FeedStates:
         for start in range(0, len(listed), _CHUNK):
             await self._add(listed[start : start + _CHUNK], now)
 
+    async def are_listed(self) -> bool:
+        """Return whether Redis knows of any feed."""
+        return bool(await self._redis.exists(self._names.feeds))
+
     async def _add(self, feeds: list[Feed], now: datetime) -> None:
         pipe = self._redis.pipeline(transaction=False)
         for feed in feeds:
