@@ -60,6 +60,11 @@ class Links:
         key = sign_link(self.server_key, "fallback", fallback_subject(subscription))
         return f"{self.base}/fallback/{subscription.id}?key={key}"
 
+    def end_fallback(self, subscription: Subscription) -> str:
+        """The page that ends what comes to the second channel, and nothing else."""
+        key = sign_link(self.server_key, "unsubscribe", fallback_subject(subscription))
+        return f"{self.base}/fallback/{subscription.id}/end?key={key}"
+
     def manage(self, subscription_id: str) -> str:
         """The page that changes the subscription. Only for mails to its owner."""
         return self._signed("manage", subscription_id)
