@@ -1,7 +1,7 @@
 """Every stream and key of an installation. Nobody else joins strings into keys.
 
-With `TOCSIN_KEY_PREFIX={tocsin}:` all of them share one Redis Cluster slot, so that the scripts of
-`shared.bus` stay legal there.
+With `TOCSIN_KEY_PREFIX={tocsin}:` all of them share one slot of a Redis Cluster: scripts change several at once, and
+what a replica takes over with is one history. Whoever changes what a key holds adds a step to `shared.layout`.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class Names:
     # Reports -----------------------------------------------------------------------------------
 
     def report(self, report_id: str) -> str:
-        """Hash {revision, event, story, position, sketch}: the newest tagged revision; a body is stored once."""
+        """Hash {revision, event, story, position, sketch, tagged.N}: the newest revision; a body is stored once."""
         return f"{self.prefix}report:{report_id}"
 
     @property
@@ -91,6 +91,11 @@ class Names:
     def catalogue(self) -> str:
         """JSON: the topics that the running rulebook knows."""
         return f"{self.prefix}topics"
+
+    @property
+    def rulebook_edit(self) -> str:
+        """What the last edit of the rulebook gained and lost, as JSON."""
+        return f"{self.prefix}rulebook-edit"
 
     @property
     def rulebook_problem(self) -> str:
@@ -188,9 +193,9 @@ class Names:
         """List of delivery ids that wait for one digest; the digest is a delivery of that id once it is due."""
         return f"{self.prefix}digest:{delivery_id}"
 
-    def digest_content(self, delivery_id: str) -> str:
-        """JSON: a digest as it was built, until it is delivered."""
-        return f"{self.prefix}digest-content:{delivery_id}"
+    def digest_content(self, name: str) -> str:
+        """By a digest's delivery id: the hash that names its content, until it is delivered; by that hash: the JSON."""
+        return f"{self.prefix}digest-content:{name}"
 
     @property
     def digests_due(self) -> str:

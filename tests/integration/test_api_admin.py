@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from shared.catalogue import EditedReport, RulebookEdit, TopicEdit, write_edit
 from shared.entries import xadd
 from shared.subscription_store import SubscriptionStore
+from tests.builders import NOW
 from tests.integration.test_api_pages import HOOK_FORM, Structure, posted, subscribed
 
 pytest_plugins = ("tests.api_fixtures",)
@@ -45,6 +47,19 @@ async def test_without_the_token_there_is_only_a_form(admin):
 async def test_where_no_token_is_set_it_says_so(api, tmp_path):
     api.configure(api.bus, tmp_path)
     assert "TOCSIN_ADMIN_TOKEN" in await api.text("/admin", 403)
+
+
+async def test_what_the_last_edit_of_the_rulebook_changed_is_shown(admin):
+    found = EditedReport(id="r1", title="<b>A deluge</b>", words="deluge")
+    topic = TopicEdit(topic="floods", gained=12, lost=0, newest_gained=(found,))
+    edit = RulebookEdit(before="aaa", after="bbb", at=NOW, reports=400, topics=(topic,))
+    await write_edit(admin.bus.redis, admin.bus.names, edit)
+    page = await signed_in(admin)
+    assert "+12 that it finds now" in page
+    assert '<a href="/reports/r1">&lt;b&gt;A deluge&lt;/b&gt;</a> <small>deluge</small>' in page
+    assert "and 11 more" in page
+    assert "does not find any more" not in page
+    Structure(page)
 
 
 async def test_a_changed_token_ends_sessions(admin, tmp_path):

@@ -14,7 +14,8 @@ from services.api.web.outgoing_routes import find_items, written
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
 from shared.catalogue import followable
-from shared.subscriptions import Subscription, feed_subject
+from shared.links import feed_subject
+from shared.subscriptions import Subscription
 
 router = APIRouter(include_in_schema=False)
 
@@ -38,7 +39,7 @@ async def owner_feed(
     headers = {**PRIVATE, "Cache-Control": "private, max-age=60", "ETag": etag}
     if etag in if_none_match:
         return Response(status_code=304, headers=headers)
-    await parts.desk.limit_feed(subscription)
+    await parts.desk.limit("feeds", subscription.id)
     topics = followable(await parts.topics())
     feed = OutgoingFeed(
         title=f"Tocsin: {subscription.name or filter_in_words(subscription.filter, topics, {})}",
