@@ -19,7 +19,7 @@ WORKER = Path(__file__).with_name("bullmq_worker.mjs")
 def theirs(redis_url: str, url: str, folder: Path) -> float:
     """Return webhooks a second of the Node worker, from its start to the last acknowledgement."""
     port = urlsplit(redis_url).port
-    command = ["node", WORKER, str(port), url, str(DELIVERIES), str(AT_ONCE)]
+    command = ["node", str(WORKER), str(port), url, str(DELIVERIES), str(AT_ONCE)]
     return float(subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout)
 
 

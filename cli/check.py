@@ -31,7 +31,7 @@ def check_everything(webhook: str | None = None) -> int:
     """Print a table of findings; return 0 if nothing is wrong. `webhook` is a URL to post a test to."""
     from cli import reach
 
-    found = [*findings_here(), *_rulebook()]
+    found = [*findings_here(), *misspelt(), *_rulebook()]
     wrong = {finding.subject for finding in found if finding.good is False}
     tried = asyncio.run(reach.try_everything(webhook))
     found += [finding for finding in tried if finding.subject not in wrong]
@@ -60,7 +60,6 @@ def _settings() -> Iterator[Finding]:
             load(kind)
         except SettingsError as e:
             problems |= dict.fromkeys(str(e).splitlines())
-    problems |= dict.fromkeys(_misspelt())
     for problem in problems:
         name, _, detail = problem.partition(": ")
         yield Finding(name, False, detail)
@@ -68,15 +67,15 @@ def _settings() -> Iterator[Finding]:
         yield Finding("settings", True, "all readable")
 
 
-def _misspelt() -> Iterator[str]:
+def misspelt() -> Iterator[Finding]:
+    """Yield what is named like a setting of ours, and is none: no service sees it."""
     known = {f"{PREFIX}{name}".upper() for kind in KINDS for name in kind.model_fields}
     for name in sorted(_given()):
         if name in known or name.removesuffix("_FILE") in known or OF_COMPOSE.fullmatch(name):
             continue
         near = get_close_matches(name, known, n=1)
-        yield f"{name}: there is no such setting; " + (
-            f"is it {near[0]}?" if near else ".env.example lists them"
-        )
+        hint = f"is it {near[0]}?" if near else ".env.example lists them"
+        yield Finding(name, False, f"there is no such setting; {hint}")
 
 
 def _given() -> set[str]:

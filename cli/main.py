@@ -100,8 +100,9 @@ def main() -> None:
     """Run the command; a wrong setting is one clear message and exit status 2."""
     try:
         if len(sys.argv) == 2 and sys.argv[1] in SERVICES:
-            # structlog would take four megabytes of rich along, to colour what a service never prints.
-            sys.modules["rich"] = None  # type: ignore[assignment]
+            # Not there, for a service: structlog would take four megabytes of rich along, to colour what is never
+            # printed, and redis-py two of OpenTelemetry's metrics, where that is installed.
+            sys.modules.update({"rich": None, "opentelemetry.sdk.metrics": None})  # type: ignore[dict-item]
             SERVICES[sys.argv[1]]()
         else:
             from cli.commands import app

@@ -26,7 +26,7 @@ from shared.consumer import BatchHandler, Consumer, Handler, never
 from shared.counters import Counters
 from shared.entries import Entry, Guard, Marked, Outcome, xadd
 from shared.names import Names
-from shared.redis_client import Argument, make_client
+from shared.redis_client import Argument, make_client, time_at
 
 if TYPE_CHECKING:
     from faststream.redis import RedisBroker
@@ -208,7 +208,8 @@ class Bus:
 
         A group of ours is always live; a foreign one while any consumer of it was seen within the retention.
         """
-        floor = f"{int((time.time() - self.retention_seconds) * 1000)}-0"
+        now = await time_at(self.redis, stream)
+        floor = f"{int((now - self.retention_seconds) * 1000)}-0"
         args: list[str | int] = [floor, self.retention_seconds * 1000, *own_groups]
         return int(await self.script("trim")(keys=[stream], args=args))
 

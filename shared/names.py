@@ -1,7 +1,7 @@
 """Every stream and key of an installation. Nobody else joins strings into keys.
 
-With `TOCSIN_KEY_PREFIX={tocsin}:` all of them share one Redis Cluster slot, so that the scripts of
-`shared.bus` stay legal there.
+With `TOCSIN_KEY_PREFIX={tocsin}:` all of them share one slot of a Redis Cluster: scripts change several at once, and
+what a replica takes over with is one history. Whoever changes what a key holds adds a step to `shared.layout`.
 """
 
 from dataclasses import dataclass
@@ -193,9 +193,9 @@ class Names:
         """List of delivery ids that wait for one digest; the digest is a delivery of that id once it is due."""
         return f"{self.prefix}digest:{delivery_id}"
 
-    def digest_content(self, delivery_id: str) -> str:
-        """JSON: a digest as it was built, until it is delivered."""
-        return f"{self.prefix}digest-content:{delivery_id}"
+    def digest_content(self, name: str) -> str:
+        """By a digest's delivery id: the hash that names its content, until it is delivered; by that hash: the JSON."""
+        return f"{self.prefix}digest-content:{name}"
 
     @property
     def digests_due(self) -> str:
@@ -239,6 +239,11 @@ class Names:
     def alive(self, consumer: str) -> str:
         """String with a life of a few seconds, renewed for as long as the process lives."""
         return f"{self.prefix}alive:{consumer}"
+
+    @property
+    def paused(self) -> str:
+        """Hash service -> since when an operator has paused it."""
+        return f"{self.prefix}paused"
 
     def limit(self, kind: str, who: str) -> str:
         """String with a life: how often something was asked for within a window; `who` is a hash."""

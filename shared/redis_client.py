@@ -218,6 +218,15 @@ async def at_once(redis: RedisClient, *commands: Command) -> list[Any]:
     return answers
 
 
+async def time_at(redis: RedisClient, key: str) -> float:
+    """Return the time (s) by the clock of the server that has a key.
+
+    What is dropped by age goes by it: one machine whose clock is years ahead must not drop everything.
+    """
+    seconds, micro = await redis.eval("return redis.call('TIME')", 1, key)
+    return int(seconds) + int(micro) / 1e6
+
+
 async def on_every_master(redis: RedisClient, *command: Argument) -> list[Any]:
     """Run a command without a key on the server, or on each master of a cluster; return the answers."""
     if not isinstance(redis, Cluster):

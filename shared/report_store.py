@@ -3,7 +3,6 @@
 classify writes a report in the same script that forwards it; everybody else reads.
 """
 
-import time
 import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
@@ -16,7 +15,7 @@ from shared import tracing
 from shared.entries import Guard, Outcome, xadd
 from shared.events import ReportTagged, TaggedReport, tagged_fields
 from shared.names import Names
-from shared.redis_client import Command, RedisClient
+from shared.redis_client import Command, RedisClient, time_at
 
 DAY = 86400
 MOST_BODIES = 1000
@@ -139,7 +138,8 @@ class ReportStore:
 
     async def forget(self, retention_seconds: int, topics: Sequence[str]) -> None:
         """Take ids older than the retention off the index; the bodies expire by themselves."""
-        floor = int((time.time() - retention_seconds) * 1_000_000)
+        now = await time_at(self._redis, self._names.reports)
+        floor = int((now - retention_seconds) * 1_000_000)
         for key in (self._names.reports, *map(self._names.reports_of, topics)):
             await self._redis.zremrangebyscore(key, "-inf", floor)
 

@@ -69,6 +69,9 @@ class Services:
         )
         return done.stdout
 
+    def signal(self, service: str, number: signal.Signals) -> None:
+        self._running[service].send_signal(number)
+
     def kill(self, service: str) -> None:
         """SIGKILL, and wait until the process is gone."""
         self._running[service].send_signal(signal.SIGKILL)

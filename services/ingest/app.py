@@ -14,6 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from services.ingest.adapters.articles import Articles
+from services.ingest.adapters.clock_jumps import ClockJumps
 from services.ingest.adapters.feed_list import FeedFileError, FeedLists, read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.fetcher import Fetcher
@@ -56,6 +57,8 @@ def make_app(settings: IngestSettings) -> App:
     states: FeedStates
     leases: Leases
     poller: Poller
+
+    jumps = ClockJumps()
 
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
@@ -112,6 +115,8 @@ def make_app(settings: IngestSettings) -> App:
                 lists.tell_again()
                 raise
             log.info("feeds", known=len(found), enabled=sum(feed.enabled for feed in found))
+        if jumps.went_back() and (moved := await states.after_the_clock_went_back(clock())):
+            log.warning("the clock has gone back", feeds_made_due=moved)
 
     async def follow_the_lists() -> None:
         while True:

@@ -36,11 +36,12 @@ from shared.decision import news_of
 from shared.deliveries import DeliveryLog
 from shared.entries import Entry, Outcome
 from shared.events import ReportTagged
+from shared.links import Links
 from shared.report_store import ReportStore
 from shared.server_key import server_key
 from shared.service import App
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Links, document_of
+from shared.subscriptions import document_of
 
 log = structlog.get_logger()
 

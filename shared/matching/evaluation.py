@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from itertools import islice, zip_longest
+from itertools import chain, islice, zip_longest
 from math import fsum
 from operator import and_
 
@@ -79,9 +79,11 @@ class Found:
         """By phrase and field, where in the line it begins and ends."""
         lines: dict[str, dict[FieldName, list[InLine]]] = {}
         for field, hits in self._places.items():
-            forms = {number: lines.setdefault(self._automaton.forms[number], {}) for number in hits.numbers}
+            places: dict[int, list[InLine]] = {number: [] for number in hits.numbers}
             for number, start, end in hits.places:
-                forms[number].setdefault(field, []).append((start, end))
+                places[number].append((start, end))
+            for number, found in places.items():
+                lines.setdefault(self._automaton.forms[number], {})[field] = found
         return lines
 
     def spans(self, phrase: Phrase) -> list[Span]:
@@ -99,9 +101,8 @@ class Found:
 
     def has(self, phrase: Phrase) -> bool:
         """Whether the phrase is anywhere; cheaper than to say where."""
-        if phrase.field is None:
-            return phrase.words in self._lines
-        return bool(self.spans(phrase))
+        fields = self._lines.get(phrase.words, {})
+        return phrase.field in fields if phrase.field else bool(fields)
 
     def clause(self, phrase: Phrase) -> Clause:
         """What a phrase found. Remembered: conditions by the hundred may hold by the same phrase."""
@@ -120,17 +121,22 @@ class Found:
     def near(self, near: Near) -> bool:
         """Whether a pair stands near enough; cheaper than to say which."""
         for field, words in self.document.text.fields():
-            left, right = self._in_line(near.left, field), self._in_line(near.right, field)
-            if _follows(left, right, words, near.distance):
-                return True
-            if not near.in_order and _follows(right, left, words, near.distance):
-                return True
+            left = self._in_line(near.left, field)
+            if left and (right := self._in_line(near.right, field)):
+                if _follows(left, right, words, near.distance):
+                    return True
+                if not near.in_order and _follows(right, left, words, near.distance):
+                    return True
         return False
 
     def _in_line(self, group: Group, field: FieldName) -> list[InLine]:
         """Where a group's phrases begin and end in the line of a field, by where they begin."""
-        in_field = (each for each in members(group) if each.field in (None, field))
-        return sorted(place for each in in_field for place in self._lines.get(each.words, {}).get(field, ()))
+        found = [
+            self._lines.get(each.words, {}).get(field, [])
+            for each in members(group)
+            if each.field in (None, field)
+        ]
+        return found[0] if len(found) == 1 else sorted(chain.from_iterable(found))
 
     def sentence_of(self, span: Span) -> Sentence:
         return self.document.text.sentence_of(span)
@@ -210,7 +216,7 @@ def pairs(near: Near, found: Found) -> Iterator[tuple[Span, Span]]:
 
 def _follows(firsts: list[InLine], thens: list[InLine], words: Words, distance: int) -> bool:
     """Whether one of the second begins at most so many words after the end of one of the first."""
-    starts, ends = [start for start, _ in thens], sorted(end for _, end in firsts)
+    starts, ends = [start for start, _ in thens], sorted([end for _, end in firsts])
     for end, following in zip_longest(ends, ends[1:]):
         last = words.end_of_word(end - 1)
         at = bisect_left(starts, last)

@@ -218,9 +218,10 @@ class _Keys:
         present: set[int] = set()
         for field, hits in places.items():
             present |= hits.numbers
-            in_field = self._fields[field]
-            present.update(in_field[number] for number in hits.numbers & in_field.keys())
-        present.update(self._facts[key] for key in self._facts.keys() & document.facts.keys())
+            if in_field := self._fields[field]:
+                present.update(in_field[number] for number in hits.numbers & in_field.keys())
+        if self._facts:
+            present.update(self._facts[key] for key in self._facts.keys() & document.facts.keys())
         return present
 
 

@@ -165,14 +165,12 @@ class Words:
         return self.original[first:last]
 
     def before(self, start: int) -> tuple[int, int] | None:
-        """The place of the word before one that begins, with its space, there."""
-        end = start if self.line[start - 1 : start] != b"\n" else start - 2
-        return (self.line.rindex(b" ", 0, end), end) if end > 0 else None
+        """The place of the word before one that begins, with its space, there; None at a sentence's beginning."""
+        return None if self.begins_a_sentence(start) else (self.line.rindex(b" ", 0, start), start)
 
     def after(self, end: int) -> tuple[int, int] | None:
-        """The place of the word after one that ends there."""
-        start = end if self.line[end + 1 : end + 2] != b"\n" else end + 2
-        return (start, self.end_of_word(start + 1)) if start + 1 < len(self.line) else None
+        """The place of the word after one that ends there; None at a sentence's end."""
+        return None if self.line[end + 1 : end + 2] in b"\n" else (end, self.end_of_word(end + 1))
 
     def begins_a_sentence(self, start: int) -> bool:
         """Whether the word that begins, with its space, there is the first of its sentence."""

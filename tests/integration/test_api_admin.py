@@ -119,3 +119,20 @@ async def test_an_endpoint_in_trouble_is_named_by_its_host_only(admin):
     assert "webhook at hooks.example.org" in page
     assert "410" in page
     assert "org/tocsin" not in page
+
+
+async def test_a_service_is_paused_and_resumed(admin):
+    names, redis = admin.bus.names, admin.bus.redis
+    await redis.xgroup_create(names.tagged, "notify", id="0", mkstream=True)
+    await redis.xgroup_create(names.tagged, "theirs", id="0", mkstream=True)
+    await redis.xadd(names.tagged, {"event": "{}"})
+    page = await signed_in(admin)
+    Structure(page)
+    assert f"{names.tagged}: 1 not read, 0 in hand" in page
+    assert f"theirs on {names.tagged}" in page
+    assert "takes up nothing more" in await posted(admin, "/admin/services/notify/pause")
+    assert "notify is paused" in await admin.text("/readyz", 503)
+    assert "Resume" in await admin.text("/admin")
+    await posted(admin, "/admin/services/notify/resume")
+    assert await redis.hgetall(names.paused) == {}
+    await posted(admin, "/admin/services/api/pause", 404)

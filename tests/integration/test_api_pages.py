@@ -17,9 +17,10 @@ from shared.catalogue import Quality, SubtopicSummary, write_catalogue, write_pr
 from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, owed_report
 from shared.events import Country
+from shared.links import Links
 from shared.server_key import server_key
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Links
+from shared.subscriptions import EmailEndpoint
 from tests.api_server import NO_ENV
 from tests.builders import make_report, make_tagged, make_topics, store_reports
 
@@ -459,6 +460,49 @@ async def test_a_second_address_is_used_only_after_its_button_was_pressed(api):
     await posted(api, f"/fallback/{made}", key=address.split("key=")[1])
     assert (await api.stored(made)).fallback_confirmed
     await posted(api, f"/fallback/{made}", 403, key="0" * 32)
+
+
+async def test_whoever_reads_at_the_second_address_ends_that_and_nothing_else(api):
+    made = await subscribed(api, HOOK_FORM, state="active")
+    await api.stored_with(made, fallback=EmailEndpoint(type="email", address="duty@example.org"))
+    key = await server_key(api.bus.redis, api.bus.names)
+    address = Links("", key).end_fallback(await api.stored(made))
+    assert "duty@example.org" in await api.text(address)
+    assert (await api.stored(made)).fallback
+    await posted(api, f"/fallback/{made}/end", 403, key="0" * 32)
+    # As a mail program does it: the key in the address, no form.
+    await posted(api, address, **{"List-Unsubscribe": "One-Click"})
+    found = await api.stored(made)
+    assert (found.state, found.fallback, found.fallback_confirmed) == ("active", None, False)
+    assert "no second address any more" in await api.text(address)
+
+
+async def test_the_form_sets_headers_a_key_pair_and_a_second_address(api):
+    more = {
+        "signature": "v1a",
+        "headers": "Authorization: Bearer x\nX-Team: a:b\n",
+        "second": "duty@example.org",
+    }
+    page = await posted(api, "/subscribe", 201, **HOOK_FORM, **more)
+    assert "whpk_" in page
+    assert "duty@example.org" in page
+    [made] = await SubscriptionStore(api.bus).all()
+    assert made.channel.headers == {"Authorization": "Bearer x", "X-Team": "a:b"}
+    assert (made.channel.signature, made.fallback.address) == ("v1a", "duty@example.org")
+    for field, wrong in (("headers", "Host: inside"), ("second", "nobody")):
+        page = await posted(api, "/subscribe", 422, **HOOK_FORM, **{field: wrong})
+        assert f'id="error-{field}"' in page
+
+
+async def test_the_form_sets_a_chat_room(api):
+    room = {"topics": "aid", "channel": "chat", "service": "telegram", "token": "1:abc", "room": "-5"}
+    page = await posted(api, "/subscribe", 201, **room)
+    assert "Telegram at api.telegram.org" in page
+    assert "abc" not in page
+    page = await posted(
+        api, "/subscribe", 422, **room | {"service": "slack", "url": "https://inside.example/"}
+    )
+    assert "hooks.slack.com" in page
 
 
 async def test_the_manage_page_removes(api):

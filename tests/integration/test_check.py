@@ -140,7 +140,7 @@ def look(subject: str) -> int:
     return (
         check.check_everything()
         if subject in ("TOCSIN_TOPICS_DIR", "feeds")
-        else check.show(check.findings_here())
+        else check.show([*check.findings_here(), *check.misspelt()])
     )
 
 

@@ -109,18 +109,6 @@ async def test_validators_are_sent_back_to_the_letter(site: Answering) -> None:
     assert fetched == Fetched(304, b"", site.url(), Validators('"new"', "yesterday, more or less"))
 
 
-async def test_we_introduce_ourselves_and_carry_nothing_else(site: Answering) -> None:
-    site.says = site.give(BODY, Set_Cookie="id=1")
-    async with make_fetcher() as fetcher:
-        for _ in range(2):
-            await fetcher.fetch(Feed(url=site.url("/rss?a=1")))
-    first, second = site.requests
-    assert first.headers["User-Agent"].startswith("Tocsin/")
-    assert first.headers["User-Agent"].endswith(" (+https://tocsin.example/about)")
-    assert second.path_qs == "/rss?a=1"
-    assert not {"Cookie", "Referer", "If-None-Match", "If-Modified-Since"} & set(second.headers)
-
-
 async def test_compressed_documents_are_read(site: Answering) -> None:
     site.says = site.give(gzip.compress(BODY), Content_Encoding="gzip")
     assert (await fetch(site.url())).body == BODY

@@ -13,6 +13,7 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
+from services.ingest.adapters.clock_jumps import ClockJumps
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.leases import Leases
 from services.ingest.adapters.parser import Parser
@@ -115,19 +116,19 @@ async def watcher() -> AsyncIterator[Watcher]:
 @pytest.fixture
 async def ours(bus: Bus, watcher: Watcher) -> AsyncIterator[Installation]:
     async with Parser(workers=1) as parser:
-        yield Installation(bus, parser, watcher, Feed(url=watcher.url("/feed.xml")))
+        yield Installation(bus, parser, watcher, Feed(url=watcher.url("/feed.xml?a=1")))
 
 
 async def test_one_request_is_made_at_the_beginning(ours: Installation, watcher: Watcher) -> None:
     await ours.live(timedelta(minutes=30))
-    assert [(request.method, request.path_qs) for _, request in watcher.seen] == [("GET", "/feed.xml")]
+    assert [(request.method, request.path_qs) for _, request in watcher.seen] == [("GET", "/feed.xml?a=1")]
 
 
 async def test_we_say_who_we_are_and_send_nothing_else(ours: Installation, watcher: Watcher) -> None:
     await ours.live(timedelta(hours=5))
     for _, request in watcher.seen:
         assert set(request.headers) <= ALLOWED
-        assert request.query_string == ""
+        assert request.query_string == "a=1"
         assert request.headers["User-Agent"].startswith("Tocsin/")
         assert "(+https://tocsin.example/contact)" in request.headers["User-Agent"]
         assert "gzip" in request.headers["Accept-Encoding"]
@@ -227,3 +228,35 @@ async def test_a_host_that_always_refuses_is_asked_less_and_less(
     gaps = [later - earlier for earlier, later in pairwise(watcher.times)]
     assert gaps == sorted(gaps)
     assert gaps[-1] >= timedelta(hours=6)
+
+
+async def test_a_clock_that_goes_back_by_an_hour_neither_silences_a_feed_nor_makes_us_ask_too_often(
+    ours: Installation, watcher: Watcher
+) -> None:
+    # It was wrong while the feed was asked, and is set right.
+    while not watcher.seen or watcher.now - watcher.times[-1] > timedelta(minutes=10):
+        await ours.live(timedelta(minutes=5), restart_every=1)
+    asked = len(watcher.seen)
+    watcher.now -= timedelta(hours=1)
+    right = watcher.now
+    async with ours.process() as (states, _):
+        assert await states.after_the_clock_went_back(watcher.now) == 1
+        assert await states.after_the_clock_went_back(watcher.now) == 0
+    await ours.live(timedelta(minutes=40))
+    assert len(watcher.seen) > asked
+    # Nobody knows how long ago the last request was: a whole pause is kept.
+    assert watcher.times[asked] - right >= timedelta(seconds=MINIMUM)
+
+
+def test_a_clock_is_found_to_have_gone_back_once() -> None:
+    wall, steady = [1000.0], [0.0]
+    jumps = ClockJumps(lambda: wall[0], lambda: steady[0])
+    assert jumps.went_back()  # Before we started, maybe.
+    wall[0], steady[0] = 1010, 10
+    assert not jumps.went_back()
+    wall[0], steady[0] = 1010 - 3590, 20
+    assert jumps.went_back()
+    wall[0], steady[0] = 1010 - 3580, 30
+    assert not jumps.went_back()
+    wall[0], steady[0] = 9000, 40
+    assert not jumps.went_back()

@@ -3,9 +3,12 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from cli.backup_file import restore_backup, write_backup
+from cli.backup_lines import BackupError
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, owed_report
@@ -89,6 +92,18 @@ async def test_a_newer_layout_is_refused_with_what_to_do(bus: Bus) -> None:
     await bus.redis.set(bus.names.layout, LAYOUT + 1)
     with pytest.raises(NewerLayout, match=rf"layout {LAYOUT + 1}.*start the newer one again.*backup"):
         await bring_up_to_date(bus.redis, bus.names)
+
+
+async def test_a_backup_of_a_newer_layout_is_refused_before_anything_is_written(
+    bus: Bus, names: Names, tmp_path: Path
+) -> None:
+    await bus.redis.set(names.layout, LAYOUT + 1)
+    file = tmp_path / "newer"
+    await write_backup(bus.redis, names, file, now=NOW, tocsin="9.0", progress=lambda lines: None)
+    elsewhere = Names(f"restored-{names.prefix}")
+    with pytest.raises(BackupError, match=rf"layout {LAYOUT + 1}, made by Tocsin 9.0"):
+        await restore_backup(bus.redis, elsewhere, file, lambda lines: None)
+    assert not [key async for key in bus.redis.scan_iter(match=elsewhere.found_by())]
 
 
 async def test_keys_are_left_alone_while_an_older_release_is_at_work(bus: Bus) -> None:

@@ -34,7 +34,7 @@ def held(number: int, story: str = "", **changes: object) -> Held:
 
 
 def digest_of(*items: Held, sources: dict[str, int] | None = None) -> Digest:
-    return build_digest(owed_report("sub_1", "d", NOW), NOW, items, WANTED, sources or {})
+    return build_digest(NOW, items, WANTED, sources or {}).model_copy(update={"id": "dlv_1"})
 
 
 def without_topic(item: Held) -> Held:

@@ -16,7 +16,7 @@ def mail_of(*words: str) -> bytes:
     """Words with a gap after each but the last."""
     body = gap(MARK, "link").join(words)
     letter = Letter("Subject", pieces(body, MARK), pieces(gap(MARK, "name"), MARK))
-    return written([("To", "a@b.example")], letter, VALUES, "dlv_1")
+    return written([("To", "a@b.example")], "Subject", letter, VALUES, "dlv_1")
 
 
 def text_of(mail: bytes, kind: str = "plain") -> str:
@@ -46,4 +46,4 @@ def test_what_is_filled_into_html_is_escaped() -> None:
 
 def test_a_header_with_a_line_break_is_refused() -> None:
     with pytest.raises(ValueError, match="line break"):
-        written([("To", "a@b.example\nBcc: c@d.example")], Letter("s", (), ()), {}, "dlv_1")
+        written([("To", "a@b.example\nBcc: c@d.example")], "s", Letter("s", (), ()), {}, "dlv_1")

@@ -6,7 +6,7 @@ import pytest
 
 from services.notify.core.mail import MailError, MailKind, header_text
 from shared.events import Country
-from shared.subscriptions import Filter
+from shared.subscriptions import EmailEndpoint, Filter
 from tests.message_builders import (
     TEXT,
     evidence_of,
@@ -211,6 +211,15 @@ def test_a_webhooks_subscription_gets_no_mail() -> None:
 
 def test_header_text_is_one_visible_line() -> None:
     assert header_text("a\u202e\tb\r\n c\x00") == "a b c"
+
+
+def test_the_second_address_may_end_what_comes_there_and_not_the_alert() -> None:
+    mail = EmailEndpoint(type="email", address="second@example.org")
+    told = make_subscription(channel=mail, fallback=mail)
+    assert mail_of(make_tagged(), "report", told)["List-Unsubscribe"].startswith(
+        "<https://alerts.example.org/fallback/sub_1/end?key="
+    )
+    assert "/manage/sub_1?key=" not in part(mail_of(make_tagged(), "report", told), "plain")
 
 
 def test_mails_of_one_story_are_a_thread() -> None:

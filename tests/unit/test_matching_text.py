@@ -148,7 +148,8 @@ def test_a_place_in_the_line_leads_back_to_the_words_there(original: str):
         assert form_of(words.written(start, end)) == form_of(written) == words.forms[number]
         assert words.begins_small(start) == written[0].islower()
         assert words.begins_a_sentence(start) == (number in [0, *words.sentences])
-        assert words.before(start) == (places[number - 1] if number else None)
-        assert words.after(end) == (places[number + 1] if number + 1 < len(places) else None)
+        ends = [0, *words.sentences, len(places)]
+        assert words.before(start) == (places[number - 1] if number not in ends else None)
+        assert words.after(end) == (places[number + 1] if number + 1 not in ends else None)
         assert words.numbers_at([start]) == [number]
         assert words.steps(places[0][0], start) == number

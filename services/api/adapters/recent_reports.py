@@ -22,10 +22,9 @@ from shared.decision import News, news_of
 from shared.entries import BLOCK_MS
 from shared.events import ReportTagged, TaggedReport
 from shared.matching.document import Document
-from shared.matching.evaluation import find_phrases, holds
-from shared.matching.expression import AllOf, Fact, Phrase, Term, phrases_of
+from shared.matching.expression import AllOf, Fact, Phrase, Term
 from shared.matching.necessity import find_required_terms
-from shared.matching.phrases import Automaton
+from shared.matching.snapshot import Snapshot
 from shared.matching.text import Text
 from shared.matching.words import Words
 from shared.report_store import ReportStore
@@ -108,13 +107,12 @@ class RecentReports:
 
     def _matches(self, compiled: CompiledFilter, now: datetime) -> list[News]:
         """The reports for which the filter holds, the first seen first."""
-        wanted = compiled.expression
-        automaton = Automaton(dict.fromkeys(phrase.words for phrase in phrases_of(wanted)))
+        wanted = Snapshot.build({"": compiled.expression})
         floor = now - timedelta(days=self._days)
         found = [
             news
             for recent in self._candidates(compiled)
-            if (news := recent.news).seen >= floor and holds(wanted, find_phrases(automaton, recent.document))
+            if (news := recent.news).seen >= floor and any(wanted.match(recent.document))
         ]
         return sorted(found, key=lambda news: news.seen)
 

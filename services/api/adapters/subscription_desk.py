@@ -195,6 +195,11 @@ class SubscriptionDesk:
         confirmed = {"fallback_confirmed": True, "changed_at": _now()}
         return await self._update(subscription, lambda current: current.model_copy(update=confirmed))
 
+    async def end_fallback(self, subscription: Subscription) -> Subscription:
+        """Return it without a second channel."""
+        ended = {"fallback": None, "fallback_confirmed": False, "changed_at": _now()}
+        return await self._update(subscription, lambda current: current.model_copy(update=ended))
+
     async def test(self, subscription: Subscription) -> Delivery:
         """Owe a test message; to an endpoint that has not answered yet the confirmation again."""
         await self.limit("tests", subscription.id)

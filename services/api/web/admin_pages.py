@@ -25,6 +25,8 @@ from services.api.web.pages import PRIVATE
 from services.api.web.parts import HostOf, Parts, PartsOf
 from shared.catalogue import read_edit, read_problem
 from shared.dead_letters import DeadLetter, DeadLetters
+from shared.groups import read_groups
+from shared.maintenance import PAUSABLE, pause, read_paused, resume
 from shared.subscriptions import EmailEndpoint, Subscription
 
 router = APIRouter(prefix="/admin", include_in_schema=False)
@@ -39,6 +41,8 @@ DONE = {
     "dropped": "Dropped for good.",
     "added": "The feed is read within seconds.",
     "removed": "The feed is watched no more.",
+    "pause": "It ends what it has in hand, and takes up nothing more.",
+    "resume": "It goes on within seconds.",
 }
 
 Session = Annotated[str, Cookie(alias=COOKIE)]
@@ -115,6 +119,19 @@ async def mend(action: str, parts: PartsOf, letter: Annotated[str, Form()] = "")
     return _to_admin(done)
 
 
+@router.post("/services/{service}/{action}", dependencies=[_SignedIn])
+async def pause_or_resume(service: str, action: str, parts: PartsOf) -> Response:
+    """Pause a service for maintenance, or let it go on."""
+    redis, names = parts.bus.redis, parts.bus.names
+    if service not in PAUSABLE or action not in ("pause", "resume"):
+        raise NotFound("There is no such button.")
+    if action == "pause":
+        await pause(redis, names, service, datetime.now(UTC))
+    else:
+        await resume(redis, names, service)
+    return _to_admin(action)
+
+
 @router.post("/feeds", dependencies=[_SignedIn])
 async def add_feed(parts: PartsOf, url: Annotated[str, Form()] = "") -> Response:
     """Watch a feed, as POST /v1/feeds does."""
@@ -170,7 +187,10 @@ async def _page(
         feeds_in_all=len(feeds),
         endpoints=[_endpoint(each) for each in troubled[:ENDPOINTS_SHOWN]],
         endpoints_in_all=len(troubled),
-        running={service: running.count(service) for service in sorted({*running})},
+        running={service: running.count(service) for service in sorted({*running, *PAUSABLE})},
+        paused=await read_paused(redis, names),
+        pausable=PAUSABLE,
+        groups=[each async for each in read_groups(redis, names)],
         missing=await find_missing(redis, names),
         rulebook=newest[0].tagged.rulebook if newest and newest[0].tagged else None,
         rulebook_problem=await read_problem(redis, names),

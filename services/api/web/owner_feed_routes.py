@@ -14,7 +14,8 @@ from services.api.web.outgoing_routes import find_items, written
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
 from shared.catalogue import followable
-from shared.subscriptions import Subscription, feed_subject
+from shared.links import feed_subject
+from shared.subscriptions import Subscription
 
 router = APIRouter(include_in_schema=False)
 

@@ -31,7 +31,8 @@ from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.preview_routes import Typed
 from shared.catalogue import followable
-from shared.subscriptions import MOVES, EmailEndpoint, Subscription, fallback_subject, move_subject, owns
+from shared.links import MOVES, fallback_subject, move_subject
+from shared.subscriptions import EmailEndpoint, Subscription, owns
 
 router = APIRouter(include_in_schema=False)
 
@@ -100,8 +101,33 @@ async def confirm_fallback(subscription_id: str, parts: PartsOf, key: Key = "") 
     return await _fallback_page(parts, subscription, key)
 
 
-async def _fallback_page(parts: Parts, subscription: Subscription, key: str) -> HTMLResponse:
-    return parts.pages.render("fallback.html", private=True, key=key, **await _described(parts, subscription))
+@router.get("/fallback/{subscription_id}/end")
+async def show_end_of_fallback(subscription_id: str, parts: PartsOf, key: str = "") -> HTMLResponse:
+    """What would not come to the second channel any more, and the button."""
+    subscription = await _with_fallback(parts, subscription_id, key)
+    return await _fallback_page(parts, subscription, key, ending=True)
+
+
+@router.post("/fallback/{subscription_id}/end")
+async def end_fallback(subscription_id: str, request: Request, parts: PartsOf, key: Key = "") -> HTMLResponse:
+    """Send nothing more to the second channel; the first goes on. One click (RFC 8058), as for `unsubscribe`."""
+    key = key or request.query_params.get("key", "")
+    subscription = await parts.desk.end_fallback(await _with_fallback(parts, subscription_id, key))
+    return await _fallback_page(parts, subscription, key, ending=True)
+
+
+async def _with_fallback(parts: Parts, subscription_id: str, key: str) -> Subscription:
+    subscription = await _found(parts, subscription_id)
+    if subscription.fallback:
+        await parts.check_key("unsubscribe", fallback_subject(subscription), key)
+    return subscription
+
+
+async def _fallback_page(
+    parts: Parts, subscription: Subscription, key: str, *, ending: bool = False
+) -> HTMLResponse:
+    described = await _described(parts, subscription)
+    return parts.pages.render("fallback.html", private=True, key=key, ending=ending, **described)
 
 
 @router.get("/move/{subscription_id}")

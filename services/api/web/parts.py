@@ -18,9 +18,9 @@ from services.api.web.pages import Pages
 from shared.bus import Bus
 from shared.catalogue import TopicSummary, followable, read_catalogue
 from shared.countries import country_names
+from shared.links import Purpose, opens, sign_link
 from shared.report_store import ReportStore
 from shared.server_key import server_key
-from shared.subscriptions import Purpose, opens, sign_link
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,12 @@ def typed_form(
     channel: Annotated[str, Form()] = "email",
     address: Annotated[str, Form()] = "",
     url: Annotated[str, Form()] = "",
+    signature: Annotated[str, Form()] = "v1",
+    headers: Annotated[str, Form()] = "",
+    service: Annotated[str, Form()] = "",
+    token: Annotated[str, Form()] = "",
+    room: Annotated[str, Form()] = "",
+    second: Annotated[str, Form()] = "",
     stories: Annotated[str, Form()] = "once",
     mode: Annotated[str, Form()] = "instant",
     at: Annotated[str, Form()] = "",
@@ -54,6 +60,7 @@ def typed_form(
     """Return the form as it was typed."""
     return AlertForm(
         tuple(topics or ()), query, countries, name, channel, address, url,
+        signature, headers, service, token, room, second,
         stories, mode, at, timezone, quiet_from, quiet_to,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from services.api.adapters.explanations import explain_report
 from services.api.adapters.feed_list import read_feeds
 from services.api.adapters.figures import read_delays
-from services.api.adapters.readiness import find_missing, stream_groups
+from services.api.adapters.readiness import find_missing
 from services.api.adapters.report_search import Page, search_reports
 from services.api.core.asked import Asked
 from services.api.core.cursor import CursorError
@@ -26,6 +26,7 @@ from services.api.web.parts import Parts, PartsOf
 from shared.catalogue import TopicSummary, read_problem
 from shared.countries import country_names, find_country
 from shared.events import TaggedReport
+from shared.groups import stream_groups
 
 router = APIRouter(include_in_schema=False)
 

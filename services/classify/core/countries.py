@@ -12,7 +12,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import log2
+from math import fsum, log2
 from typing import NamedTuple
 
 from services.classify.core.evidence import Spot, evidence, in_order
@@ -111,22 +111,21 @@ def find_countries(
 
     `found` are the places of phrases, `meanings` what those phrases mean that are names.
     """
-    mentions = _in_their_sense(_longest(_as_written(found, report, meanings)), report)
+    mentions: dict[str, list[Mention]] = defaultdict(list)
+    for mention in _in_their_sense(_longest(_as_written(found, report, meanings)), report):
+        mentions[mention.code].append(mention)
     if not mentions:
         return ()
-    weights: dict[str, float] = defaultdict(float)
     end_of_lead = report.text.breaks[:LEAD_SENTENCES][-1]
-    for mention in mentions:
-        weights[mention.code] += _weight(mention, end_of_lead)
+    weights = {code: fsum(_weight(each, end_of_lead) for each in mentions[code]) for code in mentions}
     words = len(report.title) + len(report.text)
     least = max(needed(words), SMALLEST_SHARE * max(weights.values()))
     kept = sorted((-weight, code) for code, weight in weights.items() if weight >= least)
-    return tuple(Country(code=code, evidence=_evidence(code, mentions, report)) for _, code in kept)
+    return tuple(Country(code=code, evidence=_evidence(mentions[code], report)) for _, code in kept)
 
 
-def _evidence(code: str, mentions: Iterable[Mention], report: Text) -> tuple[Evidence, ...]:
-    spots = (Spot(each.field, each.start, each.end) for each in mentions if each.code == code)
-    return evidence(in_order(spots), report)
+def _evidence(mentions: Iterable[Mention], report: Text) -> tuple[Evidence, ...]:
+    return evidence(in_order(Spot(each.field, each.start, each.end) for each in mentions), report)
 
 
 def needed(words: int) -> float:
@@ -270,7 +269,7 @@ _PARTS = frozenset(',:;()«»"“”')
 
 def _stand_together(words: Words, start: int, end: int) -> bool:
     first, last = words.where(start, end)
-    between = words.line.count(b" ", start + 1, end) - words.line.count(b"\n", start, end)
+    between = words.line.count(b" ", start + 1, end)
     original = words.original[first:last]
     return original.count(" ") == between == len(original.split()) - 1 and _PARTS.isdisjoint(original)
 

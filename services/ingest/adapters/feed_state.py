@@ -28,8 +28,15 @@ TURN_PATIENCE = 2.0
 # Returns: verdict, seconds to wait or moment to come back, state as a flat list
 _BEGIN = script(
     """
-local now, state = tonumber(ARGV[1]), redis.call('HGETALL', KEYS[1])
-local asked = redis.call('HGET', KEYS[1], 'asked')
+local now, asked = tonumber(ARGV[1]), redis.call('HGET', KEYS[1], 'asked')
+if asked and tonumber(asked) > now + 60 then
+  -- The clock has gone back. When it was asked nobody knows: a whole pause from now is on the safe side.
+  asked = ARGV[1]
+  redis.call('HSET', KEYS[1], 'asked', asked)
+  redis.call('HDEL', KEYS[1], 'next_poll')
+  redis.call('HDEL', KEYS[2], 'next', 'turn:' .. ARGV[3], 'busy', 'busy_by', 'busy_until')
+end
+local state = redis.call('HGETALL', KEYS[1])
 local allowed = asked and tonumber(asked) + tonumber(ARGV[2]) or 0
 if allowed > now then return {'early', tostring(allowed), state} end
 local turn = now
@@ -181,6 +188,21 @@ class FeedStates:
             for key in (self._names.feed(feed_id), self._names.seen(feed_id)):
                 pipe.expire(key, KEPT_AFTER_REMOVAL)
         await pipe.execute()
+
+    async def after_the_clock_went_back(self, now: datetime) -> int:
+        """Make due what was asked in the future, for its next poll is as far ahead; return how many feeds."""
+        later = await self._redis.zrangebyscore(self._names.feeds_due, f"({now.timestamp()}", "+inf")
+        ahead: list[str] = []
+        for start in range(0, len(later), _CHUNK):
+            ids = [_text(feed_id) for feed_id in later[start : start + _CHUNK]]
+            pipe = self._redis.pipeline(transaction=False)
+            for feed_id in ids:
+                pipe.hget(self._names.feed(feed_id), "asked")
+            asked = zip(ids, await pipe.execute(), strict=True)
+            ahead += [feed_id for feed_id, moment in asked if float(moment or 0) > now.timestamp() + 60]
+        if ahead:
+            await self._redis.zadd(self._names.feeds_due, dict.fromkeys(ahead, now.timestamp()), xx=True)
+        return len(ahead)
 
     async def known(self) -> list[Feed]:
         """Return the feeds of the installation, as ingest last read its list, in the order of their names."""

@@ -24,6 +24,8 @@ from services.ingest.core.draft import Origin
 from services.ingest.core.sources.reliefweb import api_address
 from shared.feeds import feed_id
 
+LONGEST_INTERVAL = 366 * 86_400
+
 
 class FeedListError(Exception):
     """The feed list is wrong. The message names every problem, one a line."""
@@ -108,7 +110,7 @@ class Feed(BaseModel):
 
     url: Annotated[str, AfterValidator(_is_fetchable)]
     title: str | None = None
-    interval: float | None = Field(default=None, gt=0)
+    interval: float | None = Field(default=None, gt=0, le=LONGEST_INTERVAL)
     enabled: bool = True
     sample: bool = Field(default=False, description="Made-up reports: their dates are moved to today.")
     kind: Literal["feed", "page", "sitemap", "reliefweb"] = "feed"

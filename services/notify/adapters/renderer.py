@@ -1,12 +1,12 @@
 """Turns a delivery into the message that its channel carries."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from jinja2 import Environment
 
-from services.notify.adapters.cases import Case, Telling, Wanting
+from services.notify.adapters.cases import LETTERS_KEPT, Case, Recent, Telling, Wanting
 from services.notify.adapters.digests import Digests
 from services.notify.core.channel import ChatMessage, MailMessage, WebhookMessage
 from services.notify.core.chat import plain_message, report_message
@@ -24,8 +24,9 @@ from services.notify.core.message import (
 from shared.delivery import Delivery, delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
+from shared.links import Links
 from shared.report_store import ReportStore
-from shared.subscriptions import Links, Matched, find_match, signing_secrets, text_of
+from shared.subscriptions import Matched, find_match, signing_secrets, text_of
 
 EXAMPLES_LOOKED_AT = 1000
 LATE_AFTER = timedelta(minutes=10)
@@ -44,6 +45,7 @@ class Renderer:
     mail_from: str
     templates: Environment
     digests: Digests
+    _digest_letters: Recent[tuple[object, ...], Letter] = field(default_factory=lambda: Recent(LETTERS_KEPT))
 
     async def webhook(self, case: Case, wanting: Wanting) -> WebhookMessage:
         """Return the body to post; raise Unsendable."""
@@ -53,7 +55,7 @@ class Renderer:
         if case.delivery.kind == "notice":
             body = webhook_notice_body(subscription, self.links, now)
         elif case.delivery.kind == "digest":
-            body = digest_body(subscription, await self._digest(case, wanting), self.links, now)
+            body = digest_body(subscription, (await self._digest(case, wanting))[1], self.links, now)
         elif case.delivery.kind == "report":
             telling = _told(case)
             matched, part = telling.match(wanting)
@@ -83,7 +85,7 @@ class Renderer:
             matched, _ = _told(case).match(wanting)
             return report_message(delivery.id, subscription, _told(case).tagged, matched, self.links)
         if delivery.kind == "digest":
-            digest = await self._digest(case, wanting)
+            _, digest = await self._digest(case, wanting)
             titles = "\n".join(f"· {title}" for title in titles_of(digest))
             return plain_message(delivery.id, f"{digest.count} reports", subscription, self.links, titles)
         title, text = _PLAIN_WORDS[delivery.kind]
@@ -117,7 +119,11 @@ class Renderer:
         if kind in MOVE_KINDS and subscription.move is None:
             raise Unsendable("the change of address was called off, or is done")
         if kind == "digest":
-            return write(None, None, digest=await self._digest(case, wanting))
+            content, digest = await self._digest(case, wanting)
+            zone = subscription.schedule.timezone
+            listed = (content, wanting.wish, bool(subscription.name), zone)
+            known = self._digest_letters.get(listed)
+            return known or self._digest_letters.put(listed, write(None, None, digest=digest))
         if kind in ("confirm", "test"):
             return write(*await self._example(wanting))
         if kind != "report":
@@ -127,7 +133,7 @@ class Renderer:
         known = telling.letters.get(told)
         return known or telling.letters.put(told, write(telling.tagged, telling.match(wanting)[0]))
 
-    async def _digest(self, case: Case, wanting: Wanting) -> Digest:
+    async def _digest(self, case: Case, wanting: Wanting) -> tuple[str, Digest]:
         digest = await self.digests.find(case.delivery, wanting)
         if digest is None:
             raise Unsendable("the reports of this digest are older than the retention")

@@ -19,7 +19,7 @@ Pieces = tuple[bytes | str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What all who get a mail are told."""
+    """What all who get a mail are told. Its subject may have a gap, too."""
 
     subject: str
     text: Pieces
@@ -38,15 +38,15 @@ def gap(mark: str, name: str) -> str:
 
 
 def written(
-    headers: Sequence[tuple[str, str]], letter: Letter, values: Mapping[str, str], boundary: str
+    headers: Sequence[tuple[str, str]], subject: str, letter: Letter, values: Mapping[str, str], boundary: str
 ) -> bytes:
-    """Return the mail. Raise ValueError if a header holds a line break; the subject comes folded and is the last."""
-    if any("\r" in value or "\n" in value for _, value in headers):
+    """Return the mail. Raise ValueError if a header holds a line break; the subject is folded here."""
+    if any("\r" in value or "\n" in value for value in (subject, *(value for _, value in headers))):
         raise ValueError("a header holds a line break")
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     border = f'"=_{boundary}"'
     parts = (
-        f"{head}{_subject(letter.subject)}MIME-Version: 1.0\r\n"
+        f"{head}{_subject(subject)}MIME-Version: 1.0\r\n"
         f"Content-Type: multipart/alternative; boundary={border}\r\n\r\n",
         _opening(boundary, "plain"),
         _filled(letter.text, _gaps(tuple(values.items()))),

@@ -23,8 +23,9 @@ from shared.delivery import delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
+from shared.links import Links
 from shared.schedule import zone_of
-from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription
+from shared.subscriptions import EmailEndpoint, Filter, Matched, Subscription
 
 MailKind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
 
@@ -52,20 +53,22 @@ def write_letter(
 ) -> Letter:
     """Return what a mail says. `templates` has `<kind>.txt` and `<kind>.html`.
 
-    A report's is the same for all who have the same filter, `reference`, and a name or none; a digest's for all who
-    have the same zone as well.
+    A report's is the same for all who have the same filter, `reference`, and a name or none; one digest's for all
+    who have the same zone as well.
     """
     mark = _mark(links.server_key)
+    name = gap(mark, "name") if _name(kind, subscription) else ""
     words = {
         **_words(kind, subscription, tagged, matched, links),
         "reference": reference,
         "digest": digest,
-        "name": gap(mark, "name") if _name(kind, subscription) else "",
+        "name": name,
         "manage": gap(mark, "manage"),
         "unsubscribe": gap(mark, "unsubscribe"),
     }
     text, html = (templates.get_template(f"{kind}.{ending}").render(words) for ending in ("txt", "html"))
-    subject = subject_of(kind, subscription, tagged, digest, reference)
+    unnamed = subscription.model_copy(update={"name": name})
+    subject = subject_of(kind, unnamed, tagged, digest, reference)
     return Letter(subject, pieces(text, mark), pieces(html, mark))
 
 
@@ -86,7 +89,10 @@ def write_mail(
     `message_id` is the delivery's id: with the sender's domain it makes the Message-ID, always the same.
     """
     sender, recipient, about = sender_of(mail_from), _recipient(subscription), subscription.id
-    unsubscribe = links.unsubscribe(about)
+    is_second = subscription.channel == subscription.fallback
+    # Who reads at the second address may stop what comes there; the alert is the first one's, until that is given up.
+    with_token = is_second and kind != "notice"
+    unsubscribe = links.end_fallback(subscription) if is_second else links.unsubscribe(about)
     headers = [
         ("From", _encoded_sender(mail_from)),
         ("To", str(recipient)),
@@ -101,10 +107,14 @@ def write_mail(
     ]
     values = {
         "name": _name(kind, subscription),
-        "manage": links.manage(about),
+        "manage": links.manage_with_token(about) if with_token else links.manage(about),
         "unsubscribe": unsubscribe,
     }
-    return written(headers, letter, values, message_id)
+    opening = gap(_mark(links.server_key), "name")
+    subject = letter.subject
+    if opening in subject:
+        subject = header_text(subject.replace(opening, subscription.name))
+    return written(headers, subject, letter, values, message_id)
 
 
 @lru_cache(64)

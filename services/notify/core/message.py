@@ -14,7 +14,8 @@ from pydantic_core import to_json
 
 from shared.events import TaggedReport
 from shared.excerpts import excerpt
-from shared.subscriptions import Links, Matched, Subscription
+from shared.links import Links
+from shared.subscriptions import Matched, Subscription
 
 REPORT_MATCHED = "report.matched"
 REPORT_UPDATED = "report.updated"
