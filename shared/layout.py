@@ -72,7 +72,8 @@ async def _change(redis: RedisClient, names: Names, found: int, token: str) -> N
         for version in range(found, LAYOUT):
             changed = await STEPS[version - 1](redis, names)
             await redis.set(names.layout, version + 1)
-            log.info("layout of the keys", was=version, now=version + 1, changed=changed)
+            if changed:
+                log.info("keys brought up to date", layout=version + 1, changed=changed)
     finally:
         keeping.cancel()
         await redis.delete(names.layout_lock)

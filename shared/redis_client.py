@@ -20,8 +20,8 @@ from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import AuthenticationError, RedisClusterException, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisClusterException, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 RedisClient: TypeAlias = Any
@@ -175,6 +175,8 @@ class Cluster(RedisCluster):
         try:
             await super().initialize(*args, **named)
         except RedisClusterException as e:
+            if isinstance(e.__cause__, AuthenticationError):
+                raise e.__cause__ from e
             raise RedisConnectionError(str(e)) from e
         return self
 
