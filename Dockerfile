@@ -14,7 +14,7 @@ RUN /opt/tocsin/bin/pip install --quiet --no-deps --no-build-isolation .
 
 FROM python:${PYTHON}-slim
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin tocsin \
-    && mkdir /data && chown 10001:10001 /data
+    && mkdir /data /secrets && chown 10001:10001 /data /secrets
 COPY --from=build /opt/tocsin /opt/tocsin
 COPY feeds.toml /app/feeds.toml
 COPY samples /app/samples

@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup run test soak check format quality schemas bench screenshots lock release-check up down clean
+.PHONY: help setup run test soak check format quality schemas bench screenshots lock release-check release container-check up down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r n t; do printf '  make %-13s %s\n' "$$n" "$$t"; done
@@ -39,7 +39,7 @@ test: $(VENV)/.development ## Run every test (under five minutes)
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 soak: $(VENV)/.development ## The long forms of the crash tests, and new examples for the property tests
-	@$(BIN)/pytest -m soak -o addopts="-q --strict-markers --strict-config"
+	@$(BIN)/pytest -m soak -o addopts="-q -s --strict-markers --strict-config" -o faulthandler_timeout=0
 	@$(BIN)/pytest tests/unit --hypothesis-profile=searching
 
 check: $(VENV)/.development ## Lint, types, import rules, topic rules, schemas current
@@ -80,6 +80,19 @@ lock: $(VENV)/.development ## Resolve requirements/*.in anew into pinned, hashed
 
 release-check: $(VENV)/.development ## Is this tree fit for a release?
 	@$(BIN)/python -m tools.release_check
+
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+release: release-check ## Build a release into dist/: wheel, list of parts (SBOM), images of two architectures, checksums
+	@rm -rf dist && mkdir dist
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements/runtime.txt \
+		--pyproject pyproject.toml --output-file dist/tocsin-$(VERSION).cdx.json
+	@docker buildx build --platform linux/amd64,linux/arm64 --sbom=true --provenance=mode=max \
+		--tag tocsin:$(VERSION) --output type=oci,dest=dist/tocsin-$(VERSION).oci.tar .
+	@cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+
+container-check: ## Does compose.yaml do what it says, on this machine's Docker?
+	@tools/container_check.sh
 
 up: ## Build and start the containers
 	@docker compose up --build --detach --wait

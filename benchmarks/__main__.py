@@ -12,6 +12,7 @@ from benchmarks import (
     matching,
     polling,
     preview,
+    processes,
     sse,
     waiting,
     webhook_rate,
@@ -43,6 +44,7 @@ def main() -> None:
         )
     preview.main()
     polling.main(FEEDS)
+    processes.main()
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def _times(root: str) -> list[tuple[str, float]]:
 
 def main() -> None:
     """Print throughput and p99 with and without the bad ones."""
-    with own_redis() as server, sink("benchmarks.bad_sink") as url:
+    with own_redis() as server, sink() as url:
         without = uvloop.run(_run(server.url, url, bad=False))
         beside = uvloop.run(_run(server.url, url, bad=True))
     print(

@@ -123,10 +123,10 @@ def own_redis() -> Iterator[RedisServer]:
 
 
 @contextmanager
-def sink(module: str = "benchmarks.sink") -> Iterator[str]:
+def sink() -> Iterator[str]:
     """The URL of a webhook receiver in a process of its own."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", module, str(port)])
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.sink", str(port)])
     try:
         time.sleep(0.5)
         yield f"http://127.0.0.1:{port}/hook"

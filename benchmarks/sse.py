@@ -18,7 +18,8 @@ import aiohttp
 import psutil
 
 from benchmarks.material import make_report, own_redis, until
-from shared.bus import Bus, xadd
+from shared.bus import Bus
+from shared.entries import xadd
 from shared.events import Story, TaggedReport, tagged, tagged_fields
 from shared.names import Names
 from shared.redis_server import free_port

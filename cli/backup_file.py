@@ -12,7 +12,7 @@ entry is guarded, so that reading it again does nothing twice.
 import gzip
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -20,7 +20,8 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from cli.backup_lines import CHUNK, BackupError, Line, pattern, read_keys, text, writes
+from cli.backup_lines import CHUNK, BackupError, Line, read_keys, text, writes
+from shared.layout import LAYOUT, layout_of
 from shared.names import Names
 from shared.redis_client import RedisClient
 
@@ -52,7 +53,8 @@ async def write_backup(
     try:
         with gzip.open(unfinished, "wb", compresslevel=6) as out:
             digest, lines = hashlib.sha256(), -1
-            async for line in _with_header(about, read_keys(redis, names)):
+            layout = await layout_of(redis, names) or 1
+            async for line in _with_header({**about, "layout": layout}, read_keys(redis, names)):
                 raw = json.dumps(line).encode() + b"\n"
                 digest.update(raw)
                 out.write(raw)
@@ -94,7 +96,7 @@ async def restore_backup(redis: RedisClient, names: Names, path: Path, progress:
     Nothing is written unless the whole file is sound and no key has the prefix. Afterwards every key is looked for.
     """
     about = check_backup(path)
-    async for key in redis.scan_iter(match=pattern(names), count=1000):
+    async for key in redis.scan_iter(match=names.found_by(), count=1000):
         raise BackupError(
             f"there is something under {names.prefix!r} already ({text(key)}): stop the services, and restore into "
             "an empty Redis or under another TOCSIN_KEY_PREFIX"
@@ -121,7 +123,7 @@ async def restore_backup(redis: RedisClient, names: Names, path: Path, progress:
     return about
 
 
-async def _with_header(about: dict[str, str], keys: AsyncIterator[Line]) -> AsyncIterator[Line]:
+async def _with_header(about: Mapping[str, object], keys: AsyncIterator[Line]) -> AsyncIterator[Line]:
     yield {"format": FORMAT, "version": VERSION, **about}
     async for line in keys:
         yield line
@@ -135,6 +137,11 @@ def _header(path: Path, line: bytes) -> Line:
         raise BackupError(
             f"{path} is a backup of form {header.get('version')}, made by Tocsin {header.get('tocsin')}; this one "
             f"reads form {VERSION}: restore it with the Tocsin that made it"
+        )
+    if header.get("layout", 1) > LAYOUT:
+        raise BackupError(
+            f"{path} has keys of layout {header['layout']}, made by Tocsin {header.get('tocsin')}; this one knows "
+            f"up to {LAYOUT}: restore it with the Tocsin that made it"
         )
     return header
 

@@ -5,9 +5,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from shared.bus import Command
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import Command, RedisClient, on_every_master
 
 CHUNK = 500
 # Shorter than the time-out of a client, and said again with every line: if we die, writes go on by themselves.
@@ -25,7 +24,7 @@ async def read_keys(redis: RedisClient, names: Names) -> AsyncIterator[Line]:
     told: set[bytes] = set()
     await _hold_writes(redis)
     try:
-        async for key in redis.scan_iter(match=pattern(names), count=1000):
+        async for key in redis.scan_iter(match=names.found_by(), count=1000):
             # SCAN may tell a key twice.
             if key in told or text(key) == names.instances:
                 continue
@@ -34,12 +33,12 @@ async def read_keys(redis: RedisClient, names: Names) -> AsyncIterator[Line]:
                 yield {"key": text(key).removeprefix(names.prefix), **line}
                 await _hold_writes(redis)
     finally:
-        await redis.execute_command("CLIENT", "UNPAUSE")
+        await on_every_master(redis, "CLIENT UNPAUSE")
 
 
 async def _hold_writes(redis: RedisClient) -> None:
     try:
-        await redis.execute_command("CLIENT", "PAUSE", PAUSE_MS, "WRITE")
+        await on_every_master(redis, "CLIENT PAUSE", PAUSE_MS, "WRITE")
     except RedisError as e:
         raise BackupError(f"redis does not let us hold back writes (CLIENT PAUSE … WRITE): {e}") from e
 
@@ -150,8 +149,3 @@ def text(raw: bytes | str) -> str:
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def pattern(names: Names) -> str:
-    """Return what SCAN finds every key of an installation by."""
-    return "".join(f"[{each}]" if each in "*?[" else each for each in names.prefix) + "*"

@@ -1,59 +1,65 @@
-"""`tocsin check`: every configuration error at once, and what can be reached."""
+"""`tocsin check`: every configuration error at once, and what can be reached. No value of a setting is printed."""
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TypeVar
 
-from redis.exceptions import RedisError
+from dotenv import dotenv_values
 from rich.console import Console
 from rich.table import Table
 
-from shared.settings import ServiceSettings, SettingsError, load
+from cli.finding import Finding, readable
+from services.api.settings import ApiSettings
+from services.classify.settings import ClassifySettings
+from services.ingest.settings import IngestSettings
+from services.notify.settings import NotifySettings
+from shared.settings import DOTENV, MADE_SECRETS, PREFIX, ServiceSettings, SettingsError, load
 
-T = TypeVar("T")
+KINDS = (IngestSettings, ClassifySettings, NotifySettings, ApiSettings)
+OF_COMPOSE = re.compile(
+    r"TOCSIN_(VERSION|MEMORY|SECRETS_DIR|STREAM_PORT|DEMO_PORT|SITE|TEST_REDIS_URL|(REDIS|CONSUMER)_PASSWORD|"
+    r"REDIS_(IMAGE|MEMORY)|(PROMETHEUS|GRAFANA|CADDY)_(IMAGE|PORT))"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `good` is None where there was nothing to look at."""
+def check_everything(webhook: str | None = None) -> int:
+    """Print a table of findings; return 0 if nothing is wrong. `webhook` is a URL to post a test to."""
+    from cli import reach
 
-    subject: str
-    good: bool | None
-    detail: str
+    found = [*findings_here(), *misspelt(), *_rulebook()]
+    wrong = {finding.subject for finding in found if finding.good is False}
+    tried = asyncio.run(reach.try_everything(webhook))
+    found += [finding for finding in tried if finding.subject not in wrong]
+    return show(found)
 
 
-def check_everything() -> int:
-    """Print a table of findings; return 0 if nothing is wrong."""
-    findings = [
-        finding for look in (_settings, _data_dir, _feeds, _rulebook, _redis, _mail) for finding in look()
-    ]
+def show(findings: list[Finding]) -> int:
+    """Print the table; return 0 if nothing is wrong."""
     table = Table("what", "", "finding")
     for finding in findings:
         mark = {True: "ok", False: "WRONG", None: "-"}[finding.good]
         table.add_row(finding.subject, mark, finding.detail)
-    Console().print(table)
+    Console(markup=False, highlight=False).print(table)
     return 1 if any(finding.good is False for finding in findings) else 0
 
 
-def _settings() -> Iterator[Finding]:
-    from services.api.settings import ApiSettings
-    from services.classify.settings import ClassifySettings
-    from services.ingest.settings import IngestSettings
-    from services.notify.settings import NotifySettings
+def findings_here() -> list[Finding]:
+    """Return what can be said without asking anybody: settings, folders, the feed list."""
+    return [*_settings(), *_data_dir(), *_feed_list()]
 
+
+def _settings() -> Iterator[Finding]:
     problems: dict[str, None] = {}
-    known: set[str] = set()
-    for kind in (IngestSettings, ClassifySettings, NotifySettings, ApiSettings):
-        known |= {f"TOCSIN_{name}".upper() for name in kind.model_fields}
+    for kind in KINDS:
         try:
             load(kind)
         except SettingsError as e:
             problems |= dict.fromkeys(str(e).splitlines())
-    problems |= dict.fromkeys(_misspelt(known))
     for problem in problems:
         name, _, detail = problem.partition(": ")
         yield Finding(name, False, detail)
@@ -61,124 +67,63 @@ def _settings() -> Iterator[Finding]:
         yield Finding("settings", True, "all readable")
 
 
-def _misspelt(known: set[str]) -> Iterator[str]:
-    compose = {
-        "TOCSIN_VERSION",
-        "TOCSIN_MEMORY",
-        "TOCSIN_REDIS_IMAGE",
-        "TOCSIN_REDIS_MEMORY",
-        "TOCSIN_DEMO_PORT",
-        "TOCSIN_PROMETHEUS_IMAGE",
-        "TOCSIN_PROMETHEUS_PORT",
-        "TOCSIN_GRAFANA_IMAGE",
-        "TOCSIN_GRAFANA_PORT",
-    }
-    for name in sorted(os.environ):
-        if (
-            name.startswith("TOCSIN_")
-            and name.removesuffix("_FILE") not in known
-            and name not in known | compose
-        ):
-            yield f"{name}: there is no such setting; .env.example lists them"
+def misspelt() -> Iterator[Finding]:
+    """Yield what is named like a setting of ours, and is none: no service sees it."""
+    known = {f"{PREFIX}{name}".upper() for kind in KINDS for name in kind.model_fields}
+    for name in sorted(_given()):
+        if name in known or name.removesuffix("_FILE") in known or OF_COMPOSE.fullmatch(name):
+            continue
+        near = get_close_matches(name, known, n=1)
+        hint = f"is it {near[0]}?" if near else ".env.example lists them"
+        yield Finding(name, False, f"there is no such setting; {hint}")
+
+
+def _given() -> set[str]:
+    """Names like ours in the environment, in .env and in folders of secrets."""
+    names = set(os.environ)
+    if DOTENV.is_file():
+        with suppress(OSError, ValueError):  # said already
+            names |= set(dotenv_values(DOTENV))
+    for folder in (Path("/run/secrets"), Path(os.environ.get(MADE_SECRETS) or "/run/secrets")):
+        if folder.is_dir():
+            names |= {path.name.upper() for path in folder.iterdir()}
+    return {name for name in names if name.startswith(PREFIX)}
 
 
 def _data_dir() -> Iterator[Finding]:
-    folder = _or_default(lambda: load(ServiceSettings).data_dir, Path("data"))
+    settings = readable(ServiceSettings)
+    folder = settings.data_dir.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=folder):
-            yield Finding("TOCSIN_DATA_DIR", True, f"{folder.absolute()} can be written")
+            yield Finding("TOCSIN_DATA_DIR", True, f"{folder} can be written")
     except OSError as e:
         yield Finding(
-            "TOCSIN_DATA_DIR", False, f"{folder.absolute()}: {e.strerror}; make it writable, or name another"
+            "TOCSIN_DATA_DIR", False, f"{folder}: {e.strerror}; it must be a folder that can be written"
         )
 
 
-def _feeds() -> Iterator[Finding]:
+def _feed_list() -> Iterator[Finding]:
     from services.ingest.adapters.feed_list import FeedFileError, read_feed_list
-    from services.ingest.settings import IngestSettings
 
+    settings = readable(IngestSettings)
     try:
-        feeds = read_feed_list(load(IngestSettings).feeds_file)
-    except SettingsError:
-        return
+        feeds = read_feed_list(settings.feeds_file)
     except FeedFileError as e:
-        yield Finding("TOCSIN_FEEDS_FILE", False, str(e))
+        yield from (Finding("TOCSIN_FEEDS_FILE", False, line) for line in str(e).splitlines())
         return
-    yield Finding("TOCSIN_FEEDS_FILE", True, f"{sum(feed.enabled for feed in feeds)} feeds")
+    enabled = sum(feed.enabled for feed in feeds)
+    yield Finding("TOCSIN_FEEDS_FILE", True if enabled else None, f"{enabled} feeds to poll")
 
 
 def _rulebook() -> Iterator[Finding]:
     from services.classify.adapters.rulebook_files import RulebookError, load_rulebook
-    from services.classify.settings import ClassifySettings
 
+    settings = readable(ClassifySettings)
     try:
-        rulebook = load_rulebook(load(ClassifySettings).topics_dir)
-    except SettingsError:
-        return
+        rulebook = load_rulebook(settings.topics_dir)
     except RulebookError as e:
-        yield Finding("rulebook", False, str(e))
+        yield from (Finding("TOCSIN_TOPICS_DIR", False, line) for line in str(e).splitlines())
         return
-    yield Finding(
-        "rulebook", True, f"version {rulebook.version}, topics: {', '.join(t.id for t in rulebook.topics)}"
-    )
-
-
-def _redis() -> Iterator[Finding]:
-    from redis import Redis
-
-    url = _or_default(lambda: load(ServiceSettings).redis_url, None)
-    if url is None:
-        yield Finding(
-            "TOCSIN_REDIS_URL", None, "not set: `tocsin run` starts a Redis of its own; services need it set"
-        )
-        return
-    try:
-        with Redis.from_url(url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5) as client:
-            about = client.info("server")
-            policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
-    except (RedisError, OSError, ValueError) as e:
-        yield Finding(
-            "TOCSIN_REDIS_URL", False, f"does not answer: {type(e).__name__}; is it up, is the URL right?"
-        )
-        return
-    yield Finding("TOCSIN_REDIS_URL", True, f"Redis {about['redis_version']} answers")
-    if policy != "noeviction":
-        yield Finding(
-            "redis", False, f"maxmemory-policy is {policy}: reports could be lost; set it to noeviction"
-        )
-
-
-def _mail() -> Iterator[Finding]:
-    from services.notify.channels.email import Relay, RelayURLError
-    from services.notify.settings import NotifySettings
-
-    settings = _or_default(lambda: load(NotifySettings), None)
-    if settings is None:
-        return
-    if settings.smtp_url is None:
-        folder = (settings.data_dir / "outbox").absolute()
-        yield Finding("TOCSIN_SMTP_URL", None, f"not set: mails are written to {folder}")
-        return
-    try:
-        relay = Relay.of(settings.smtp_url.get_secret_value())
-        asyncio.run(_greet(relay.host, relay.port))
-    except RelayURLError as e:
-        yield Finding("TOCSIN_SMTP_URL", False, str(e))
-    except (OSError, TimeoutError) as e:
-        yield Finding("TOCSIN_SMTP_URL", False, f"the mail server cannot be reached: {type(e).__name__}")
-    else:
-        yield Finding("TOCSIN_SMTP_URL", True, f"{relay.host}:{relay.port} answers")
-
-
-async def _greet(host: str, port: int) -> None:
-    async with asyncio.timeout(10):
-        _, writer = await asyncio.open_connection(host, port)
-        writer.close()
-
-
-def _or_default(read: Callable[[], T], default: T) -> T:
-    try:
-        return read()
-    except SettingsError:
-        return default
+    topics = ", ".join(topic.id for topic in rulebook.topics)
+    yield Finding("rulebook", True, f"version {rulebook.version}, topics: {topics}")

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cli import feeds, operator, subscriptions
+from cli import admin, feeds, operator, subscriptions
 from cli.main import SERVICES
-from shared.settings import ServiceSettings, load
+from shared.settings import ServiceSettings, SettingsError, load
 
 app = typer.Typer(
     name="tocsin",
@@ -24,6 +24,12 @@ app = typer.Typer(
 def run() -> None:
     """Run everything here: all services, pages on 127.0.0.1:8000, and a Redis unless TOCSIN_REDIS_URL names one."""
     from cli import supervisor
+    from cli.check import findings_here, misspelt
+
+    if wrong := [f"{each.subject}: {each.detail}" for each in findings_here() if each.good is False]:
+        raise SettingsError("\n".join(wrong))
+    for each in misspelt():
+        print(f"tocsin: {each.subject}: {each.detail}", file=sys.stderr)
 
     raise typer.Exit(supervisor.run(load(ServiceSettings)))
 
@@ -45,11 +51,13 @@ def tag() -> None:
 
 
 @app.command()
-def check() -> None:
-    """Name every configuration error at once, and show what can be reached. No secret is printed."""
+def check(
+    webhook: Annotated[str | None, typer.Option("--webhook", help="Post a test to this URL.")] = None,
+) -> None:
+    """Name every configuration error at once, and try what has to be reached. No secret is printed."""
     from cli.check import check_everything
 
-    raise typer.Exit(check_everything())
+    raise typer.Exit(check_everything(webhook))
 
 
 @app.command()
@@ -78,6 +86,7 @@ def restore(
 
 for _service in SERVICES.values():
     app.command()(_service)
+app.add_typer(admin.admin, name="admin")
 app.add_typer(operator.topics, name="topics")
 app.add_typer(feeds.feeds, name="feeds")
 app.add_typer(subscriptions.subscriptions, name="subscriptions")

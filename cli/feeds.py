@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -31,6 +30,7 @@ from services.ingest.core.health import FeedState
 from services.ingest.core.opml import OpmlError, Outline, read_opml, write_opml
 from services.ingest.settings import IngestSettings
 from shared.bus import Bus
+from shared.redis_client import make_client
 from shared.settings import SettingsError, load
 
 feeds = typer.Typer(no_args_is_help=True, help="The feeds: how each is doing; add, remove, exchange, poll.")
@@ -124,7 +124,7 @@ def _hand_over(settings: IngestSettings, url: str, fetched: Fetched) -> None:
     """Spare the site another request for the same document. Without a Redis that answers, ingest makes it."""
 
     async def leave() -> None:
-        async with Redis.from_url(redis_url(settings), socket_connect_timeout=1, socket_timeout=5) as redis:
+        async with make_client(redis_url(settings), tries=0, timeout=2) as redis:
             await hand_over(redis, settings.names, Feed(url=url).id, fetched)
 
     with suppress(RedisError, OSError, SettingsError):

@@ -5,65 +5,82 @@ A service needs nothing of what makes a command line comfortable, and would carr
 
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from shared.settings import SettingsError, load
+from shared.settings import ServiceSettings, SettingsError, load
+
+if TYPE_CHECKING:
+    from shared.service import App
 
 CANNOT_START = 2
+
+S = TypeVar("S", bound=ServiceSettings)
 
 
 def ingest() -> None:
     """Run ingest: feeds -> reports.published.v1."""
+    from services.ingest.settings import IngestSettings
+
+    settings = prepare("ingest", IngestSettings)
     from services.ingest.adapters.feed_list import FeedFileError
     from services.ingest.app import make_app
-    from services.ingest.settings import IngestSettings
-    from shared.service import configure_logging, run_app
 
-    settings = load(IngestSettings)
-    configure_logging(settings, "ingest")
     try:
-        service = make_app(settings)
+        _run(make_app(settings))
     except FeedFileError as e:
         _cannot_start(e)
-    run_app(service)
 
 
 def classify() -> None:
     """Run classify: reports.published.v1 -> reports.tagged.v1."""
+    from services.classify.settings import ClassifySettings
+
+    settings = prepare("classify", ClassifySettings)
     from services.classify.adapters.rulebook_files import RulebookError
     from services.classify.app import make_app
-    from services.classify.settings import ClassifySettings
-    from shared.service import configure_logging, run_app
 
-    settings = load(ClassifySettings)
-    configure_logging(settings, "classify")
     try:
-        service = make_app(settings)
+        _run(make_app(settings))
     except RulebookError as e:
         _cannot_start(e)
-    run_app(service)
 
 
 def notify() -> None:
     """Run notify: reports.tagged.v1 -> webhooks and mails."""
-    from services.notify.app import make_app
     from services.notify.settings import NotifySettings
-    from shared.service import configure_logging, run_app
 
-    settings = load(NotifySettings)
-    configure_logging(settings, "notify")
-    run_app(make_app(settings))
+    settings = prepare("notify", NotifySettings)
+    from services.notify.app import make_app
+
+    _run(make_app(settings))
 
 
 def api() -> None:
     """Run the HTTP service: pages, subscriptions, reports."""
-    from services.api.app import make_app
     from services.api.settings import ApiSettings
-    from shared.service import configure_logging, run_app
 
-    settings = load(ApiSettings)
-    configure_logging(settings, "api")
-    run_app(make_app(settings))
+    settings = prepare("api", ApiSettings)
+    from services.api.app import make_app
+
+    _run(make_app(settings))
+
+
+def prepare(service: str, kind: type[S]) -> S:
+    """Return the settings of a service, with logging as they say; call it before the service is imported."""
+    settings = load(kind)
+    if not settings.otlp_endpoint:
+        # redis-py would take two megabytes of it along, for figures that nobody asked for.
+        sys.modules["opentelemetry.sdk"] = None  # type: ignore[assignment]
+    from shared.service import configure_logging
+
+    configure_logging(settings, service)
+    return settings
+
+
+def _run(app: "App") -> None:
+    from shared.service import run_app
+
+    run_app(app)
 
 
 SERVICES: dict[str, Callable[[], None]] = {
@@ -83,8 +100,9 @@ def main() -> None:
     """Run the command; a wrong setting is one clear message and exit status 2."""
     try:
         if len(sys.argv) == 2 and sys.argv[1] in SERVICES:
-            # structlog would take four megabytes of rich along, to colour what a service never prints.
-            sys.modules["rich"] = None  # type: ignore[assignment]
+            # Not there, for a service: structlog would take four megabytes of rich along, to colour what is never
+            # printed, and redis-py two of OpenTelemetry's metrics, where that is installed.
+            sys.modules.update({"rich": None, "opentelemetry.sdk.metrics": None})  # type: ignore[dict-item]
             SERVICES[sys.argv[1]]()
         else:
             from cli.commands import app

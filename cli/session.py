@@ -11,6 +11,7 @@ import typer
 from redis.exceptions import RedisError
 
 from shared.bus import Bus
+from shared.layout import layout_of, refuse_newer
 from shared.service import consumer_name
 from shared.settings import ServiceSettings, load
 
@@ -24,8 +25,7 @@ def with_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
 
     async def connected() -> T:
         try:
-            await bus.broker.connect()
-            await bus.redis.ping()
+            refuse_newer(await layout_of(bus.redis, bus.names))
         except (RedisError, OSError) as e:
             fail(f"redis does not answer: {e}. Is `tocsin run` up? Else set TOCSIN_REDIS_URL.")
         try:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from shared.events import Moment
 from shared.names import Names
 from shared.redis_client import RedisClient
 
@@ -54,6 +55,40 @@ class TopicSummary(BaseModel):
     quality: Quality | None = None
 
 
+class EditedReport(BaseModel):
+    """A stored report that the edit tags, or does not tag any more; `words` are those that the tag is for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    title: str
+    words: str
+
+
+class TopicEdit(BaseModel):
+    """What an edit changed for a topic: how many reports in all, and the newest of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    topic: str
+    gained: int
+    lost: int
+    newest_gained: tuple[EditedReport, ...] = ()
+    newest_lost: tuple[EditedReport, ...] = ()
+
+
+class RulebookEdit(BaseModel):
+    """What the last edit that was taken over changes on the newest reports, which keep the tags that they have."""
+
+    model_config = ConfigDict(frozen=True)
+
+    before: str
+    after: str
+    at: Moment
+    reports: int
+    topics: tuple[TopicEdit, ...]
+
+
 def followable(topics: Iterable[TopicSummary]) -> dict[str, str]:
     """Titles by id of everything that a filter may name: each topic, and its subtopics after it."""
     titles: dict[str, str] = {}
@@ -75,6 +110,17 @@ async def read_catalogue(redis: RedisClient, names: Names) -> tuple[TopicSummary
     """Return the topics; none if classify has never run on this Redis."""
     raw = await redis.get(names.catalogue)
     return _TOPICS.validate_json(raw) if raw else ()
+
+
+async def write_edit(redis: RedisClient, names: Names, edit: RulebookEdit) -> None:
+    """Say what the last edit changed."""
+    await redis.set(names.rulebook_edit, edit.model_dump_json())
+
+
+async def read_edit(redis: RedisClient, names: Names) -> RulebookEdit | None:
+    """Return what the last edit changed; None if there was none."""
+    raw = await redis.get(names.rulebook_edit)
+    return RulebookEdit.model_validate_json(raw) if raw else None
 
 
 async def write_problem(redis: RedisClient, names: Names, problem: str | None) -> None:

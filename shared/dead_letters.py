@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from shared.entries import xadd
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import RedisClient, at_once
 
 RAW = b"raw:"
 
@@ -49,10 +50,11 @@ class DeadLetters:
 
     async def replay(self, letter: DeadLetter) -> None:
         """Put the message back on its stream, as it was, and take the letter away, together."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.xadd(letter.stream, letter.raw)
-        pipe.xdel(self._names.dead(letter.stream), letter.id)
-        await pipe.execute()
+        await at_once(
+            self._redis,
+            xadd(letter.stream, letter.raw),
+            ("XDEL", self._names.dead(letter.stream), letter.id),
+        )
 
     async def drop(self, letter: DeadLetter) -> None:
         """Take the letter away for good."""

@@ -11,9 +11,11 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.bus import Bus, Command, xadd
+from shared.bus import Bus
 from shared.delivery import Delivery, read, written
+from shared.entries import xadd
 from shared.names import Names
+from shared.redis_client import Argument, Command, at_once
 
 KEPT_SECONDS = 30 * 86400
 KEPT_PER_SUBSCRIPTION = 1000
@@ -42,7 +44,7 @@ class DeliveryLog:
         new = 0
         for at in range(0, len(deliveries), CHUNK):
             keys = [self._names.deliveries, self._names.delivery("")]
-            args: list[str | int] = [KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
+            args: list[Argument] = [KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
             for delivery in deliveries[at : at + CHUNK]:
                 keys.append(self._names.deliveries_of(delivery.subscription))
                 args += [delivery.id, written(delivery)]
@@ -67,16 +69,14 @@ class DeliveryLog:
 
     async def retry_now(self, deliveries: Sequence[Delivery]) -> None:
         """Queue deliveries again from the start of their schedule, whatever became of them."""
-        pipe = self._bus.redis.pipeline(transaction=True)
-        for delivery in deliveries:
-            if delivery.next_attempt_at:
-                pipe.lrem(self._names.later_at(_moment_of(delivery)), 1, delivery.id)
-            for command in (
-                _write(self._names, delivery.anew()),
-                xadd(self._names.deliveries, {"id": delivery.id}),
-            ):
-                pipe.execute_command(*command)
-        await pipe.execute()
+        for at in range(0, len(deliveries), CHUNK):
+            commands: list[Command] = []
+            for delivery in deliveries[at : at + CHUNK]:
+                if delivery.next_attempt_at:
+                    commands.append(("LREM", self._names.later_at(_moment_of(delivery)), 1, delivery.id))
+                commands.append(_write(self._names, delivery.anew()))
+                commands.append(xadd(self._names.deliveries, {"id": delivery.id}))
+            await at_once(self._bus.redis, *commands)
 
     async def queue_due(self, now: datetime, limit: int = 1000) -> int:
         """Move deliveries whose time has come to the stream; return how many."""
@@ -116,8 +116,13 @@ def after_attempt(names: Names, delivery: Delivery) -> list[Command]:
     if delivery.kind == "digest" and delivery.state == "delivered":
         commands.append(("DEL", names.digest_content(delivery.id)))
     if delivery.next_attempt_at:
-        commands += _wait(names, delivery.id, _moment_of(delivery))
+        commands += wait_for(names, delivery)
     return commands
+
+
+def wait_for(names: Names, delivery: Delivery) -> list[Command]:
+    """Return what makes a delivery wait for its next attempt."""
+    return _wait(names, delivery.id, _moment_of(delivery))
 
 
 def put_off(names: Names, delivery: Delivery, until: datetime, now: datetime) -> list[Command]:

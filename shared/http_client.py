@@ -8,7 +8,6 @@ change its answer as it likes.
 """
 
 import asyncio
-import io
 import os
 import socket
 import ssl
@@ -216,7 +215,8 @@ class _Handle:
         self.exchange: Exchange
         self.curl = pycurl.Curl()
         self._client = client
-        self._head, self._body = io.BytesIO(), io.BytesIO()
+        self._head: list[bytes] = []
+        self._body: list[bytes] = []
         self._size = self._encodings = self._sockets = 0
         self._refusal: str | None = None
         self._opening: socket.socket
@@ -227,10 +227,7 @@ class _Handle:
         self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
         self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._take)
-        if decompress:
-            self.curl.setopt(pycurl.HEADERFUNCTION, self._take_header)
-        else:
-            self.curl.setopt(pycurl.WRITEHEADER, self._head)
+        self.curl.setopt(pycurl.HEADERFUNCTION, self._take_header if decompress else self._head.append)
 
     def prepare(
         self, exchange: Exchange, url: str, body: bytes | None, lines: list[bytes], timeout: int, verify: bool
@@ -270,20 +267,19 @@ class _Handle:
         if self._named:
             self.curl.unsetopt(pycurl.CUSTOMREQUEST)
             self._named = False
-        for buffer in (self._head, self._body):
-            buffer.seek(0)
-            buffer.truncate()
+        self._head.clear()
+        self._body.clear()
 
     def result(self, code: int, message: str) -> Answer | HttpError:
         """What the transfer came to."""
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         if code == 0 or (self._client.head_is_enough and status >= 200 and self._head_is_complete()):
             ip = self.curl.getinfo(pycurl.PRIMARY_IP)
-            return Answer(status, self._head.getvalue(), self._body.getvalue(), ip)
+            return Answer(status, b"".join(self._head), b"".join(self._body), ip)
         return self._error(code, message)
 
     def _head_is_complete(self) -> bool:
-        return self._head.getvalue().endswith((b"\n\r\n", b"\n\n"))
+        return self._head[-1:] in ([b"\r\n"], [b"\n"])
 
     def _error(self, code: int, message: str) -> HttpError:
         if self._refusal and not self._sockets:
@@ -324,19 +320,22 @@ class _Handle:
             self._encodings += 1 + line.count(b",")
             if self._encodings > 1:
                 return 0
-        self._head.write(line)
+        self._head.append(line)
         return None
 
     def _take(self, piece: bytes) -> int | None:
+        left = self._client.max_bytes - self._size
         self._size += len(piece)
-        left = self._client.max_bytes - self._body.tell()
-        self._body.write(piece if len(piece) <= left else piece[:left])
-        return None if self._size <= self._client.max_bytes else 0
+        if left > 0:
+            self._body.append(piece[:left])
+        return None if len(piece) <= left else 0
 
 
 def _lines(headers: Mapping[str, str]) -> list[bytes]:
-    lines = [f"{name}: {value}".encode() for name, value in headers.items() if value]
-    if any(b"\n" in line or b"\r" in line or b"\0" in line for line in lines):
+    given = [f"{name}: {value}" for name, value in headers.items() if value]
+    text = "\n".join(given).encode()
+    lines = text.split(b"\n") if given else []
+    if len(lines) != len(given) or b"\r" in text or b"\0" in text:
         raise ValueError("a header holds a line break")
     return lines
 

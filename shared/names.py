@@ -1,7 +1,7 @@
 """Every stream and key of an installation. Nobody else joins strings into keys.
 
-With `TOCSIN_KEY_PREFIX={tocsin}:` all of them share one Redis Cluster slot, so that the scripts of
-`shared.bus` stay legal there.
+With `TOCSIN_KEY_PREFIX={tocsin}:` all of them share one slot of a Redis Cluster: scripts change several at once, and
+what a replica takes over with is one history. Whoever changes what a key holds adds a step to `shared.layout`.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class Names:
     # Reports -----------------------------------------------------------------------------------
 
     def report(self, report_id: str) -> str:
-        """Hash {revision, event, story, position, sketch}: the newest tagged revision; a body is stored once."""
+        """Hash {revision, event, story, position, sketch, tagged.N}: the newest revision; a body is stored once."""
         return f"{self.prefix}report:{report_id}"
 
     @property
@@ -91,6 +91,11 @@ class Names:
     def catalogue(self) -> str:
         """JSON: the topics that the running rulebook knows."""
         return f"{self.prefix}topics"
+
+    @property
+    def rulebook_edit(self) -> str:
+        """What the last edit of the rulebook gained and lost, as JSON."""
+        return f"{self.prefix}rulebook-edit"
 
     @property
     def rulebook_problem(self) -> str:
@@ -188,9 +193,9 @@ class Names:
         """List of delivery ids that wait for one digest; the digest is a delivery of that id once it is due."""
         return f"{self.prefix}digest:{delivery_id}"
 
-    def digest_content(self, delivery_id: str) -> str:
-        """JSON: a digest as it was built, until it is delivered."""
-        return f"{self.prefix}digest-content:{delivery_id}"
+    def digest_content(self, name: str) -> str:
+        """By a digest's delivery id: the hash that names its content, until it is delivered; by that hash: the JSON."""
+        return f"{self.prefix}digest-content:{name}"
 
     @property
     def digests_due(self) -> str:
@@ -198,6 +203,28 @@ class Names:
         return f"{self.prefix}digests:due"
 
     # The installation itself -------------------------------------------------------------------
+
+    @property
+    def layout(self) -> str:
+        """String: the version of all that is said here, and of what the keys hold."""
+        return f"{self.prefix}layout"
+
+    @property
+    def layout_lock(self) -> str:
+        """String with a short life: somebody is bringing the keys up to date."""
+        return f"{self.prefix}layout:lock"
+
+    def delivery_of_layout_1(self, delivery_id: str) -> str:
+        """Hash: what a delivery was before layout 2."""
+        return f"{self.prefix}delivery:{delivery_id}"
+
+    def attempts_of_layout_1(self, delivery_id: str) -> str:
+        """List of JSON: its attempts, the newest first."""
+        return f"{self.prefix}delivery:{delivery_id}:attempts"
+
+    def found_by(self, beginning: str = "") -> str:
+        """Return what SCAN finds every key by, or those that begin so after the prefix."""
+        return "".join(f"[{each}]" if each in "*?[" else each for each in self.prefix + beginning) + "*"
 
     @property
     def counters(self) -> str:
@@ -208,6 +235,15 @@ class Names:
     def instances(self) -> str:
         """Sorted set of "service consumer" by the last sign of life, in seconds."""
         return f"{self.prefix}instances"
+
+    def alive(self, consumer: str) -> str:
+        """String with a life of a few seconds, renewed for as long as the process lives."""
+        return f"{self.prefix}alive:{consumer}"
+
+    @property
+    def paused(self) -> str:
+        """Hash service -> since when an operator has paused it."""
+        return f"{self.prefix}paused"
 
     def limit(self, kind: str, who: str) -> str:
         """String with a life: how often something was asked for within a window; `who` is a hash."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import RedisClient, at_once
 
 PushState = Literal["asked", "active", "failed", "refused", "dropped"]
 """asked: the hub has not yet verified it; dropped: by us, because it left something out."""
@@ -72,10 +72,10 @@ async def load_push(redis: RedisClient, names: Names, feed_id: str) -> Push | No
 
 async def change_push(redis: RedisClient, names: Names, feed_id: str, **changes: str | datetime) -> None:
     """Write some fields of a subscription; it is forgotten when nobody renews it for months."""
-    pipe = redis.pipeline()
-    written = {
-        name: value.timestamp() if isinstance(value, datetime) else value for name, value in changes.items()
-    }
-    pipe.hset(names.push(feed_id), mapping=written)
-    pipe.expire(names.push(feed_id), KEPT_SECONDS)
-    await pipe.execute()
+    key = names.push(feed_id)
+    written = [
+        part
+        for name, value in changes.items()
+        for part in (name, value.timestamp() if isinstance(value, datetime) else value)
+    ]
+    await at_once(redis, ("HSET", key, *written), ("EXPIRE", key, KEPT_SECONDS))

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -96,8 +96,13 @@ class RedisServer:
             self.process.wait()
 
 
-def start(folder: Path, port: int | None = None, binary: Binary | None = None) -> RedisServer:
-    """Start a server that keeps its data in `folder`; raise RedisServerError if it does not come up."""
+def start(
+    folder: Path, port: int | None = None, binary: Binary | None = None, options: Sequence[str] = ()
+) -> RedisServer:
+    """Start a server that keeps its data in `folder`; raise RedisServerError if it does not come up.
+
+    `options` are more of the server's own: "--cluster-enabled", "yes".
+    """
     binary = binary or find_binary()
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,17 +110,8 @@ def start(folder: Path, port: int | None = None, binary: Binary | None = None) -
         return _start_in_memory(folder, port)
     arguments = [
         *(binary.path, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder.absolute())),
-        *(
-            "--appendonly",
-            "yes",
-            "--appendfsync",
-            "everysec",
-            "--save",
-            "",
-            "--maxmemory-policy",
-            "noeviction",
-        ),
-        *("--daemonize", "no", "--logfile", "redis.log"),
+        *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        *("--maxmemory-policy", "noeviction", "--daemonize", "no", "--logfile", "redis.log", *options),
     ]
     # A session of its own: Ctrl-C must end the services first, and Redis after them.
     process = subprocess.Popen(

@@ -3,18 +3,19 @@
 classify writes a report in the same script that forwards it; everybody else reads.
 """
 
-import time
 import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from shared.bus import Command, Guard, Outcome, xadd
+from shared import tracing
+from shared.entries import Guard, Outcome, xadd
 from shared.events import ReportTagged, TaggedReport, tagged_fields
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import Command, RedisClient, time_at
 
 DAY = 86400
 MOST_BODIES = 1000
@@ -29,15 +30,31 @@ def forwarded(names: Names, event: ReportTagged, retention_seconds: int) -> Outc
     report = tagged.report
     key = names.report(report.id)
     moment = int(event.time.timestamp() * 1_000_000)
-    fields = tagged_fields(event)
+    trace = tracing.carried()
+    fields = {**tagged_fields(event), **trace}
     commands: list[Command] = [
         xadd(names.tagged, fields),
-        ("HSET", key, "revision", report.revision, "event", fields["event"]),
+        (
+            "HSET",
+            key,
+            "revision",
+            report.revision,
+            _tagged(report.revision),
+            moment,
+            "event",
+            fields["event"],
+            *chain(*trace.items()),
+        ),
         ("EXPIRE", key, retention_seconds + DAY),
         ("ZADD", names.reports, moment, report.id),
         *(("ZADD", names.reports_of(topic), moment, report.id) for topic in tagged.topics),
     ]
     return Outcome(commands, Guard(key, "revision", report.revision))
+
+
+def _tagged(revision: int) -> str:
+    """The field that says when a revision was tagged; it stays when the next one comes."""
+    return f"tagged.{revision}"
 
 
 class Place(NamedTuple):
@@ -81,6 +98,16 @@ class ReportStore:
         """Return when a report was tagged, in microseconds; 0 if there is none."""
         return int(await self._redis.zscore(self._names.reports, report_id) or 0)
 
+    async def earlier(self, report_id: str, revision: int) -> list[tuple[int, int]]:
+        """Return the revisions before this one, at most ten, and when each was tagged, in microseconds."""
+        revisions = range(max(1, revision - 10), revision)
+        if not revisions:
+            return []
+        raw: Any = await self._redis.hmget(
+            self._names.report(report_id), [_tagged(each) for each in revisions]
+        )
+        return [(each, int(moment)) for each, moment in zip(revisions, raw, strict=True) if moment]
+
     async def page(
         self, topic: str | None = None, after: Place | None = None, limit: int = 50
     ) -> list[Stored]:
@@ -111,7 +138,8 @@ class ReportStore:
 
     async def forget(self, retention_seconds: int, topics: Sequence[str]) -> None:
         """Take ids older than the retention off the index; the bodies expire by themselves."""
-        floor = int((time.time() - retention_seconds) * 1_000_000)
+        now = await time_at(self._redis, self._names.reports)
+        floor = int((now - retention_seconds) * 1_000_000)
         for key in (self._names.reports, *map(self._names.reports_of, topics)):
             await self._redis.zremrangebyscore(key, "-inf", floor)
 

@@ -20,7 +20,11 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from shared.bus import BatchHandler, Bus, Consumer, Handler
+from shared import tracing
+from shared.bus import Bus
+from shared.consumer import BatchHandler, Consumer, Handler
+from shared.layout import bring_up_to_date, refuse_newer
+from shared.maintenance import PAUSED, is_paused
 from shared.settings import ServiceSettings, SettingsError
 
 log = structlog.get_logger()
@@ -41,10 +45,12 @@ class ConsumerStalled(Exception):
 class App:
     """One service: its bus, its consumers, its background work and what it holds open.
 
-    `silent_after`: a consumer that has not read for so many seconds ends the process.
+    `silent_after`: a consumer that has not read for so many seconds ends the process. `beat_seconds`: how often it
+    says that it lives, and looks whether it is paused.
     """
 
     silent_after = SILENT_AFTER
+    beat_seconds = BEAT_SECONDS
 
     def __init__(self, name: str, settings: ServiceSettings) -> None:
         self.name = name
@@ -92,23 +98,58 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        connecting = asyncio.create_task(self.bus.connect(reads=bool(self.bus.consumers)))
+        connecting = asyncio.create_task(self._prepare())
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
             connecting.cancel()
             return
         await connecting
+        tracing.begin(self.name, self.settings.otlp_endpoint)
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, tracing.end)
             stack.push_async_callback(self.bus.close)
+            await self._rest_while_paused(stopped)
+            if not stopped.done():
+                await self._work(stopped)
+            # Resumed, it ends, and whoever keeps it starts it anew.
+            await self._rest_while_paused(stopped)
+        log.info("stopped", service=self.name)
+
+    async def _work(self, stopped: "asyncio.Task[Any]") -> None:
+        async with AsyncExitStack() as stack:
             for make in self._resources:
                 await stack.enter_async_context(make())
             await self._run_parts(stopped)
-        log.info("stopped", service=self.name)
+
+    async def _rest_while_paused(self, stopped: "asyncio.Task[Any]") -> None:
+        """Show that we live and have nothing in hand, until resumed or told to stop."""
+        redis, names = self.bus.redis, self.settings.names
+        resting, rests = f"{self._instance} {PAUSED}", False
+        while not stopped.done():
+            with suppress(RedisError):
+                if not await is_paused(redis, names, self.name):
+                    break
+                if not rests:
+                    log.warning("paused", service=self.name, go_on=f"tocsin admin resume {self.name}")
+                rests = True
+                await redis.zadd(names.instances, {resting: time.time()})
+            if not rests:
+                return
+            self._touch()
+            await asyncio.wait({stopped}, timeout=self.beat_seconds)
+        if rests:
+            with suppress(RedisError):
+                await redis.zrem(names.instances, resting)
+
+    async def _prepare(self) -> None:
+        await self.bus.connect()
+        await bring_up_to_date(self.bus.redis, self.bus.names)
 
     async def _run_parts(self, stopped: "asyncio.Task[Any]") -> None:
         for consumer in self.bus.consumers:
             await consumer.ensure_group()
+        await self.bus.show_life()
         if self.bus.consumers:
             await self.bus.broker.start()
         parts: set[asyncio.Future[None]] = {asyncio.ensure_future(work()) for work in self._background}
@@ -143,7 +184,10 @@ class App:
                 await self.bus.redis.zrem(self.settings.names.instances, self._instance)
 
     async def _beat(self) -> None:
-        """Say that we live: to Redis, to the health check's file, and to the timer that ends a stuck process."""
+        """Say that we live: to Redis, to the health check's file, and to the timer that ends a stuck process.
+
+        Ends when the service is paused, and all parts end with it.
+        """
         while True:
             faulthandler.dump_traceback_later(STUCK_AFTER, exit=True)
             for consumer in self.bus.consumers:
@@ -153,20 +197,29 @@ class App:
                     )
             try:
                 await self._show_life()
+                if await is_paused(self.bus.redis, self.settings.names, self.name):
+                    return
             except RedisError as e:
                 # Full, read-only, away: it is waited for, and no restart of ours would help.
                 log.warning("no sign of life: redis failed", error=str(e))
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(self.beat_seconds)
 
     async def _show_life(self) -> None:
         for consumer in self.bus.consumers:
             await consumer.revive()
+        await self.bus.show_life()
         await self.bus.counters.flush(self.bus.redis)
         now = time.time()
         pipe = self.bus.redis.pipeline(transaction=False)
         pipe.zadd(self.settings.names.instances, {self._instance: now})
         pipe.zremrangebyscore(self.settings.names.instances, "-inf", now - FORGET_INSTANCES)
-        await pipe.execute()
+        # Somebody newer may have changed the keys while we stood still.
+        pipe.get(self.settings.names.layout)
+        *_, layout = await pipe.execute()
+        refuse_newer(int(layout or 0))
+        self._touch()
+
+    def _touch(self) -> None:
         if self.settings.alive_file:
             self.settings.alive_file.touch()
 
@@ -178,7 +231,7 @@ class App:
                 # The group may be gone for a moment; `revive` makes it anew.
                 log.warning("reclaim failed", stream=consumer.stream, error=str(e))
                 full = False
-            await asyncio.sleep(0 if full else self.bus.reclaim_after / 3)
+            await asyncio.sleep(0 if full else min(1.0, self.bus.reclaim_after / 3))
 
     async def _housekeeping(self) -> None:
         while True:

@@ -1,32 +1,43 @@
 """Settings that every service shares, read once from `TOCSIN_*` in the environment, `.env` and secret files."""
 
 import os
-from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from dotenv.parser import parse_stream
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from shared.names import Names
+from shared.setting_shapes import Networks, Prefix, RedisURL, WebAddress, shape_of, web_address
 
 PREFIX = "TOCSIN_"
 SECRETS_DIR = "/run/secrets"
-
-Network = IPv4Network | IPv6Network
+MADE_SECRETS = "TOCSIN_SECRETS_DIR"
+"""Names a folder of secrets that were made for this installation; those of SECRETS_DIR go before."""
+DOTENV = Path(".env")
 
 
 class SettingsError(Exception):
-    """One or more settings are wrong. The message names each, and what would be right."""
+    """One or more settings are wrong. The message names each in a line, and what would be right."""
 
 
-class _SecretFiles(PydanticBaseSettingsSource):
-    """`TOCSIN_X_FILE=/path` gives TOCSIN_X the file's content."""
+class _NamedFiles(PydanticBaseSettingsSource):
+    """`TOCSIN_X_FILE=/path` gives TOCSIN_X the file's content. What cannot be read is for `_file_problems`."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        path = os.environ.get(f"{PREFIX}{field_name}_FILE".upper())
-        return (Path(path).read_text().strip() if path else None), field_name, False
+        path = named_file(field_name)
+        with suppress(OSError, ValueError):
+            return (path.read_text().strip() if path else None), field_name, False
+        return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         values = {name: self.get_field_value(None, name)[0] for name in self.settings_cls.model_fields}
@@ -38,19 +49,19 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=".env",
+        env_file=DOTENV,
         env_ignore_empty=True,
         validate_default=True,
         extra="ignore",
         frozen=True,
-        secrets_dir=SECRETS_DIR if Path(SECRETS_DIR).is_dir() else None,
+        allow_inf_nan=False,
     )
 
-    redis_url: SecretStr | None = None
-    key_prefix: str = "tocsin:"
+    redis_url: RedisURL | None = None
+    key_prefix: Prefix = "tocsin:"
     data_dir: Path = Path("data")
-    retention_days: float = Field(default=30, gt=0)
-    allow_hosts: Annotated[tuple[Network, ...], NoDecode] = ()
+    retention_days: float = Field(default=30, gt=0, le=3650)
+    allow_hosts: Networks = ()
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8000, ge=1, le=65535)
     public_url: str = ""
@@ -58,22 +69,33 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     reclaim_after: float = Field(default=30, gt=0)
     max_deliveries: int = Field(default=5, ge=1)
+    otlp_endpoint: WebAddress = ""
     alive_file: Path | None = None
 
-    @field_validator("allow_hosts", mode="before")
+    @field_validator("key_prefix")
     @classmethod
-    def _split_networks(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
+    def _one_slot(cls, value: str, info: ValidationInfo) -> str:
+        url = info.data.get("redis_url")
+        if url and "+cluster://" in url.get_secret_value() and not re.match(r"\{[^{}]+\}", value):
+            raise ValueError(
+                "must begin with a hash tag on a Redis Cluster, e.g. {tocsin}: — what changes together must be on "
+                "one node; to bring along what is under another prefix, `tocsin backup` and `tocsin restore`"
+            )
         return value
 
     @field_validator("public_url")
     @classmethod
     def _absolute(cls, value: str, info: ValidationInfo) -> str:
-        value = value or f"http://{info.data.get('http_host')}:{info.data.get('http_port')}"
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://, e.g. https://alerts.example.org")
-        return value.rstrip("/")
+        return web_address(
+            value or f"http://{info.data.get('http_host', '127.0.0.1')}:{info.data.get('http_port', 8000)}"
+        )
+
+    @field_validator("alive_file")
+    @classmethod
+    def _has_a_folder(cls, value: Path | None) -> Path | None:
+        if value is not None and (value.is_dir() or not value.parent.is_dir()):
+            raise ValueError("must be a file in a folder that exists")
+        return value
 
     @property
     def names(self) -> Names:
@@ -101,22 +123,52 @@ class ServiceSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (
-            init_settings,
-            _SecretFiles(settings_cls),
-            env_settings,
-            dotenv_settings,
-            file_secret_settings,
-        )
+        folders = [
+            each for each in (SECRETS_DIR, os.environ.get(MADE_SECRETS)) if each and Path(each).is_dir()
+        ]
+        files = SecretsSettingsSource(settings_cls, secrets_dir=folders) if folders else file_secret_settings
+        return (init_settings, _NamedFiles(settings_cls), env_settings, dotenv_settings, files)
 
 
-def explain(error: ValidationError) -> str:
-    """Return one line for each wrong setting: its name and what would be right; never its value."""
+def named_file(field_name: str) -> Path | None:
+    """Return the file that TOCSIN_X_FILE names for a setting."""
+    path = os.environ.get(f"{PREFIX}{field_name}_FILE".upper())
+    return Path(path) if path else None
+
+
+def explain(error: ValidationError) -> list[str]:
+    """Return one line for each wrong setting: its name, what would be right, what it looks like; never its value."""
     lines = []
-    for problem in error.errors(include_input=False, include_url=False):
+    for problem in error.errors(include_url=False):
         name = PREFIX + "_".join(str(part) for part in problem["loc"][:1]).upper()
-        lines.append(f"{name}: {problem['msg']}")
-    return "\n".join(lines)
+        right = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        lines.append(f"{name}: {right} (it is {shape_of(problem['input'])})")
+    return lines
+
+
+def _file_problems(kind: type[ServiceSettings]) -> Iterator[str]:
+    """What is wrong with the files that settings are read from."""
+    for field in kind.model_fields:
+        name, path = f"{PREFIX}{field}".upper(), named_file(field)
+        try:
+            if path and not path.read_text().strip():
+                yield f"{name}_FILE: {path} is empty; it must hold the value of {name}"
+        except (OSError, ValueError) as e:
+            yield f"{name}_FILE: {path} cannot be read ({_reason(e)}); it must be a file with the value of {name}"
+        if path and os.environ.get(name):
+            yield f"{name}: is set, and {name}_FILE is too; one of them must go"
+    if DOTENV.is_file():
+        try:
+            with DOTENV.open(encoding="utf-8") as lines:
+                wrong = [each.original.line for each in parse_stream(lines) if each.error]
+        except (OSError, ValueError) as e:
+            yield f".env: cannot be read ({_reason(e)}); it must be lines of NAME=value in UTF-8"
+        else:
+            yield from (f".env: line {line} cannot be read; it must be NAME=value" for line in wrong)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or "") if isinstance(error, OSError) else "it is no text"
 
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -124,9 +176,15 @@ S = TypeVar("S", bound=ServiceSettings)
 
 def load(kind: type[S], overrides: Mapping[str, Any] | None = None) -> S:
     """Return the settings of a service; raise SettingsError that names every wrong one."""
+    problems = list(_file_problems(kind))
     try:
-        return kind(**(overrides or {}))
+        settings = kind(**(overrides or {}))
     except ValidationError as e:
-        raise SettingsError(explain(e)) from e
+        problems += explain(e)
     except (OSError, ValueError) as e:
-        raise SettingsError(str(e)) from e
+        # .env in another encoding, or not ours to read: it is among the problems.
+        if not problems:
+            raise SettingsError(str(e)) from e
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Callable
 
 from pydantic import ValidationError
 
-from shared.bus import Bus, Marked
+from shared.bus import Bus
+from shared.entries import Marked
 from shared.subscriptions import Subscription
 
 PAGE = 1000

@@ -15,11 +15,12 @@ from services.api.web.http import make_http
 from services.api.web.parts import Parts, make_parts
 from services.api.web.server import open_port, serve
 from shared.bus import Bus
+from shared.links import Purpose, sign_link
 from shared.names import Names
 from shared.server_key import server_key
 from shared.service import consumer_name
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Purpose, Subscription, sign_link
+from shared.subscriptions import Subscription
 
 NO_ENV = {"_env_file": None}
 

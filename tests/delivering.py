@@ -13,9 +13,9 @@ from services.notify.adapters.renderer import Renderer
 from services.notify.core.lanes import Lanes
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
+from shared.links import Links
 from shared.report_store import ReportStore
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Links
 
 
 def make_deliverer(bus: Bus, cases: Cases, channel: Any, schedule: tuple[float, ...]) -> Deliverer:

@@ -46,7 +46,7 @@ class Installation:
 
 
 @asynccontextmanager
-async def installed(folder: Path) -> AsyncIterator[Installation]:
+async def installed(folder: Path, feeds_listed: int = 1) -> AsyncIterator[Installation]:
     """Four services as processes in this folder, with a Redis and the servers of their world; ended at the end."""
     redis = redis_server.start(folder / "redis")
     feeds, sink, mailbox = FeedServer(), WebhookSink(), Mailbox()
@@ -54,7 +54,7 @@ async def installed(folder: Path) -> AsyncIterator[Installation]:
     smtp.start()
     await feeds.start()
     await sink.start()
-    write_feeds(folder / "feeds.toml", [feeds.url(0)])
+    write_feeds(folder / "feeds.toml", [feeds.url(number) for number in range(feeds_listed)])
     port = free_port()
     environment = {
         "TOCSIN_REDIS_URL": redis.url,
@@ -62,6 +62,7 @@ async def installed(folder: Path) -> AsyncIterator[Installation]:
         "TOCSIN_ALLOW_HOSTS": "127.0.0.0/8",
         "TOCSIN_POLL_INTERVAL_MIN": "0.5",
         "TOCSIN_SMTP_URL": f"smtp://127.0.0.1:{smtp.port}",
+        "TOCSIN_MAILS_PER_HOUR": "1000",
         "TOCSIN_MAIL_FROM": "Tocsin <alerts@tocsin.example>",
     }
     services = Services(folder, environment)

@@ -1,18 +1,23 @@
 """Reports, subscriptions and matches for the tests of what is sent."""
 
+import email.policy
 from datetime import UTC, datetime
+from email import message_from_bytes
 from email.message import EmailMessage
 
 from services.notify.channels.mail_templates import load_templates
-from services.notify.core.mail import MailKind, build_mail
+from services.notify.core.mail import MailKind, write_letter, write_mail
 from services.notify.core.message import webhook_body
+from shared.digest import Digest
 from shared.events import Evidence, Report, RuleReference, Source, Story, Tag, TaggedReport
-from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription, WebhookEndpoint
+from shared.links import Links
+from shared.subscriptions import EmailEndpoint, Filter, Matched, Subscription, WebhookEndpoint
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 LINKS = Links("https://alerts.example.org", b"k" * 32)
 TEXT = "Families left Berezivka by bus on Sunday. Talks on a truce go on in Vellin."
 TEMPLATES = load_templates()
+SENDER = "Tocsin <tocsin@example.net>"
 
 
 def evidence_of(words: str, text: str = TEXT, field: str = "text") -> Evidence:
@@ -74,16 +79,26 @@ def mail_of(
     tagged: TaggedReport | None,
     kind: MailKind = "report",
     subscription: Subscription | None = None,
-    mail_from: str = "Tocsin <tocsin@example.net>",
+    mail_from: str = SENDER,
 ) -> EmailMessage:
-    return build_mail(
-        kind,
-        subscription or make_subscription(),
-        tagged,
-        make_matched(tagged) if tagged else None,
-        links=LINKS,
-        mail_from=mail_from,
-        message_id="dlv_1",
-        date=NOW,
-        templates=TEMPLATES,
-    )
+    """The mail, as it is received."""
+    return received(mail_bytes(tagged, kind, subscription, mail_from))
+
+
+def mail_bytes(
+    tagged: TaggedReport | None,
+    kind: MailKind = "report",
+    subscription: Subscription | None = None,
+    mail_from: str = SENDER,
+    digest: Digest | None = None,
+) -> bytes:
+    to, matched = subscription or make_subscription(), make_matched(tagged) if tagged else None
+    letter = write_letter(kind, to, tagged, matched, digest=digest, links=LINKS, templates=TEMPLATES)
+    story = tagged.story.id if tagged and kind == "report" else None
+    return write_mail(letter, kind, to, story, links=LINKS, mail_from=mail_from, message_id="dlv_1", date=NOW)
+
+
+def received(content: bytes) -> EmailMessage:
+    mail = message_from_bytes(content, policy=email.policy.default)
+    assert isinstance(mail, EmailMessage)
+    return mail

@@ -1,6 +1,7 @@
 """Real services as processes, and the servers around them, all on 127.0.0.0/8."""
 
 import asyncio
+import hashlib
 import os
 import signal
 import subprocess
@@ -32,7 +33,7 @@ async def until(condition: Callable[[], Awaitable[Any]] | Callable[[], Any], sec
 
 
 class Services:
-    """`tocsin SERVICE` processes that can be killed and started again."""
+    """`tocsin SERVICE` processes that can be killed and started again; "classify.2" is a second `tocsin classify`."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
@@ -47,7 +48,7 @@ class Services:
         for service in services:
             log = (self._folder / f"{service}.log").open("ab")
             self._running[service] = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", service],
+                [sys.executable, "-m", "cli.main", service.partition(".")[0]],
                 cwd=self._folder,
                 env=self._environment,
                 stdout=log,
@@ -55,13 +56,21 @@ class Services:
             )
             log.close()
 
-    def command(self, *arguments: str) -> str:
+    def command(self, *arguments: str, **environment: str) -> str:
         """Run a command of `tocsin` to its end; return what it printed."""
         command = [sys.executable, "-m", "cli.main", *arguments]
         done = subprocess.run(
-            command, cwd=self._folder, env=self._environment, text=True, capture_output=True, check=True
+            command,
+            cwd=self._folder,
+            env={**self._environment, **environment},
+            text=True,
+            capture_output=True,
+            check=True,
         )
         return done.stdout
+
+    def signal(self, service: str, number: signal.Signals) -> None:
+        self._running[service].send_signal(number)
 
     def kill(self, service: str) -> None:
         """SIGKILL, and wait until the process is gone."""
@@ -72,6 +81,15 @@ class Services:
         """SIGTERM; return the exit status."""
         self._running[service].terminate()
         return self._running[service].wait(30)
+
+    def memory(self) -> dict[str, float]:
+        """Return the resident memory of each process that runs, in MB."""
+        pages = {
+            name: Path(f"/proc/{process.pid}/statm").read_text().split()[1]
+            for name, process in self._running.items()
+            if process.poll() is None
+        }
+        return {name: int(count) * os.sysconf("SC_PAGE_SIZE") / 1e6 for name, count in pages.items()}
 
     def alive(self, service: str) -> bool:
         return self._running[service].poll() is None
@@ -129,19 +147,21 @@ def rss(items: Sequence[Item], title: str = "A test feed") -> str:
 
 
 class FeedServer(HttpServer):
-    """Feeds whose items a test adds. Each feed has a host of its own: politeness is by host."""
+    """Feeds whose items a test adds, or writes whole. Each feed has a host of its own: politeness is by host."""
 
     def __init__(self) -> None:
         super().__init__()
         self.items: dict[str, list[Item]] = defaultdict(list)
+        self.documents: dict[str, bytes] = {}
         self.app.router.add_get("/{feed}.xml", self._serve)
 
     def url(self, number: int) -> str:
         return f"http://127.0.1.{number + 1}:{self.port}/{number}.xml"
 
     async def _serve(self, request: web.Request) -> web.Response:
-        body = rss(self.items[request.match_info["feed"]]).encode()
-        etag = f'"{len(body)}"'
+        name = request.match_info["feed"]
+        body = self.documents.get(name) or rss(self.items[name]).encode()
+        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         if request.headers.get("If-None-Match") == etag:
             return web.Response(status=304, headers={"ETag": etag})
         return web.Response(body=body, content_type="application/rss+xml", headers={"ETag": etag})

@@ -116,12 +116,20 @@ def _manage(page: Page, address: str) -> None:
     _subscribed(page, address)
     outbox = re.search(r"(/\S+/outbox)", page.content())
     assert outbox, "the page does not say where the mail is"
-    mail = next(Path(outbox.group(1).rstrip(".<")).glob("*.eml")).read_text()
+    mail = _first_mail(Path(outbox.group(1).rstrip(".<")))
     confirm = re.search(r"http://[^\s\"]+/confirm/[^\s\"]+", mail.replace("=\n", "").replace("=3D", "="))
     assert confirm, "the mail has no link"
     page.goto(confirm.group(0))
     page.click("form button")
     page.click("a[href*='/manage/']")
+
+
+def _first_mail(outbox: Path) -> str:
+    for _ in range(100):
+        if found := next(outbox.glob("*.eml"), None):
+            return found.read_text()
+        time.sleep(0.1)
+    raise SystemExit("no mail was written in ten seconds")
 
 
 STEPS = {"report": _report, "admin": _admin, "subscribed": _subscribed, "manage": _manage}

@@ -2,10 +2,12 @@
 
 import structlog
 
+from services.api.adapters.hub_pings import HubPings
 from services.api.adapters.recent_reports import RecentReports
 from services.api.settings import ApiSettings
 from services.api.web.http import make_http
 from services.api.web.server import open_port, serve
+from shared.address_guard import AddressGuard
 from shared.service import App
 
 log = structlog.get_logger()
@@ -24,4 +26,7 @@ def make_app(settings: ApiSettings) -> App:
 
     app.background(serve_http)
     app.background(recent.follow)
+    if settings.websub_hub and settings.websub_ping:
+        guard = AddressGuard(settings.allow_hosts)
+        app.background(HubPings(app.bus, settings.websub_hub, settings.public_url, guard).run)
     return app

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from shared.setting_shapes import Proxies, Sender, SmtpURL, Token, WebAddress
 from shared.settings import ServiceSettings
 
 
@@ -13,15 +14,13 @@ class ApiSettings(ServiceSettings):
 
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8000, ge=0, le=65535, description="0 takes any free port.")
-    admin_token: SecretStr | None = None
-    metrics_token: SecretStr | None = Field(
-        default=None, description="Whoever reads /metrics has to name it."
-    )
-    bounce_token: SecretStr | None = None
-    smtp_url: SecretStr | None = Field(
+    admin_token: Token | None = None
+    metrics_token: Token | None = Field(default=None, description="Whoever reads /metrics has to name it.")
+    bounce_token: Token | None = None
+    smtp_url: SmtpURL | None = Field(
         default=None, description="Only to say where mails go; notify sends them."
     )
-    mail_from: str = "Tocsin <tocsin@localhost>"
+    mail_from: Sender = "Tocsin <tocsin@localhost>"
     signups_per_hour: int = Field(default=20, ge=1, description="From one source address.")
     signup: Literal["open", "token"] = Field(
         default="open", description="Who may subscribe: anybody, or whoever has the admin token."
@@ -32,10 +31,11 @@ class ApiSettings(ServiceSettings):
         ge=1,
         description="From one source address; what is answered from memory is not counted.",
     )
-    trusted_proxies: str = Field(
+    trusted_proxies: Proxies = Field(
         default="127.0.0.1,::1", description="Addresses or networks whose X-Forwarded-For is believed."
     )
-    websub_hub: str = Field(default="", description="Named in the feeds that are served.")
+    websub_hub: WebAddress = Field(default="", description="Named in the feeds that are served.")
+    websub_ping: bool = Field(default=False, description="Tell that hub which feeds have changed.")
     events_clients: int = Field(default=2000, ge=1, description="Listeners of /v1/events, in one process.")
 
     @field_validator("signup")

@@ -18,8 +18,9 @@ from services.classify.adapters.story_index import StoryIndex
 from services.classify.core.figures import figures_of
 from services.classify.core.tag import tag_report
 from services.classify.settings import ClassifySettings
-from shared.bus import Entry, Outcome
+from shared import tracing
 from shared.catalogue import followable
+from shared.entries import Entry, Outcome
 from shared.events import ReportPublished, tagged
 from shared.matching.text import Text
 from shared.report_store import ReportStore, forwarded
@@ -39,6 +40,7 @@ def make_app(settings: ClassifySettings) -> App:
 
     async def on_report(entry: Entry) -> Outcome:
         report = entry.event(ReportPublished).data.report
+        tracing.note(report=report.id, revision=report.revision)
         words = Text.of(report.title, report.text)
         found = tag_report(report, rulebook.current, words)
         story = await stories.join(report, figures_of(found, words), words)

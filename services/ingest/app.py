@@ -14,6 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from services.ingest.adapters.articles import Articles
+from services.ingest.adapters.clock_jumps import ClockJumps
 from services.ingest.adapters.feed_list import FeedFileError, FeedLists, read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.fetcher import Fetcher
@@ -25,8 +26,9 @@ from services.ingest.adapters.websub import Hubs
 from services.ingest.core.feed import Feed
 from services.ingest.core.pace import Limits
 from services.ingest.settings import IngestSettings
+from shared import tracing
 from shared.address_guard import AddressGuard
-from shared.bus import Entry, Outcome
+from shared.entries import Entry, Outcome
 from shared.service import OUR_GROUPS, App
 
 log = structlog.get_logger()
@@ -55,6 +57,8 @@ def make_app(settings: IngestSettings) -> App:
     states: FeedStates
     leases: Leases
     poller: Poller
+
+    jumps = ClockJumps()
 
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
@@ -105,8 +109,14 @@ def make_app(settings: IngestSettings) -> App:
         found = await lists.changed()
         if found is not None:
             feeds = {feed.id: feed for feed in found}
-            await states.sync(found, clock())
+            try:
+                await states.sync(found, clock())
+            except RedisError:
+                lists.tell_again()
+                raise
             log.info("feeds", known=len(found), enabled=sum(feed.enabled for feed in found))
+        if jumps.went_back() and (moved := await states.after_the_clock_went_back(clock())):
+            log.warning("the clock has gone back", feeds_made_due=moved)
 
     async def follow_the_lists() -> None:
         while True:
@@ -121,7 +131,8 @@ def make_app(settings: IngestSettings) -> App:
         if feed and feed.enabled:
             content_type = entry.field("content_type").decode(errors="replace") or None
             try:
-                await poller.take_pushed(feed, entry.field("body"), content_type)
+                with tracing.root("push", feed=feed.id):
+                    await poller.take_pushed(feed, entry.field("body"), content_type)
             except ParseError as e:
                 # The next poll says what there is to say of the feed.
                 app.bus.counters.add("parse_errors")
@@ -174,7 +185,7 @@ async def _room_or_time(running: set[asyncio.Task[None]], most: int, *, more: bo
 
 async def _poll(poller: Poller, feed: Feed, leases: Leases) -> None:
     try:
-        with leases.holding(feed):
+        with leases.holding(feed), tracing.root("fetch", feed=feed.id):
             await poller.poll(feed)
     except RedisError as e:
         # Nothing is remembered, so the lease runs out and the feed is polled again.

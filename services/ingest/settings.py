@@ -70,7 +70,7 @@ class IngestSettings(ServiceSettings):
     @property
     def _is_public(self) -> bool:
         try:
-            check_url(self.public_url, self.allow_hosts)
+            check_url(self.public_url)
         except ForbiddenURL:
             return False
         return True

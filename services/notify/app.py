@@ -29,20 +29,24 @@ from services.notify.channels.webhook import WebhookChannel
 from services.notify.core.channel import MailSender
 from services.notify.core.lanes import Lanes
 from services.notify.settings import NotifySettings
+from shared import tracing
 from shared.address_guard import AddressGuard
-from shared.bus import Consumer, Entry, Outcome
+from shared.consumer import Consumer
 from shared.decision import news_of
 from shared.deliveries import DeliveryLog
+from shared.entries import Entry, Outcome
 from shared.events import ReportTagged
+from shared.links import Links
 from shared.report_store import ReportStore
 from shared.server_key import server_key
 from shared.service import App
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Links, document_of
+from shared.subscriptions import document_of
 
 log = structlog.get_logger()
 
 DIGEST_LOOK_SECONDS = 0.5
+GARBAGE_LOOK = 20_000
 
 
 def make_app(settings: NotifySettings) -> App:
@@ -70,6 +74,7 @@ def make_app(settings: NotifySettings) -> App:
 
     async def on_tagged_report(entry: Entry) -> Outcome:
         tagged = entry.event(ReportTagged).data
+        tracing.note(report=tagged.report.id, revision=tagged.report.revision)
         document = document_of(tagged)
         wanting = active.wanted.find(document)
         if wanting:
@@ -86,12 +91,14 @@ def make_app(settings: NotifySettings) -> App:
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
         nonlocal deliverer
-        # Thousands of conditions that live for ever: the collector need not look at them again and again.
+        # Thousands of conditions that live for ever: the collector need not look at them again and again. Nor is what
+        # a delivery makes its business: hardly any of it is in a ring.
         gc.disable()
         await active.load()
         gc.enable()
         gc.collect()
         gc.freeze()
+        gc.set_threshold(GARBAGE_LOOK)
         links = Links(settings.public_url, await server_key(bus.redis, names))
         renderer = Renderer(
             ReportStore(bus.redis, names), links, settings.mail_from, load_templates(), Digests(bus)

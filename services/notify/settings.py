@@ -2,18 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from services.notify.core.schedule import DEFAULT_SCHEDULE, parse_schedule
+from shared.setting_shapes import Sender, SmtpURL
 from shared.settings import ServiceSettings
 
 
 class NotifySettings(ServiceSettings):
     """Times in seconds."""
 
-    smtp_url: SecretStr | None = None
-    mail_from: str = "Tocsin <tocsin@localhost>"
+    smtp_url: SmtpURL | None = None
+    mail_from: Sender = "Tocsin <tocsin@localhost>"
     retry_schedule: Annotated[tuple[float, ...], NoDecode] = DEFAULT_SCHEDULE
     attempt_timeout: float = Field(default=15, gt=0, le=60)
     deliver_concurrency: int = Field(default=500, ge=1, le=5000)

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from tests.installation import Installation, installed
 from tools.screenshots import installation
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -29,3 +30,10 @@ async def browser() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
+    """Four services and a world around them. It asks for the browser: nothing is started where there is none."""
+    async with installed(tmp_path_factory.mktemp("running"), feeds_listed=3) as installation:
+        yield installation

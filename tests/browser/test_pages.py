@@ -4,6 +4,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
+from tools.screenshots import TOKEN
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PATHS = (
@@ -16,13 +18,19 @@ PATHS = (
     "/admin",
     "/none",
 )
-WIDTHS = (360, 768, 1440)
+# 320 is a screen of 1280 at 400 % (WCAG 1.4.10).
+WIDTHS = (320, 360, 768, 1440)
 
 
 async def report_path(page: Page, address: str) -> str:
     """The path of the newest report."""
     await page.goto(address)
     return str(await page.get_attribute("article.report h2 a", "href"))
+
+
+async def check(page: Page) -> None:
+    found = (await Axe().run(page)).response["violations"]
+    assert [(page.url, each["id"], each["nodes"][0]["html"]) for each in found] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -36,11 +44,28 @@ async def test_no_page_breaks_a_rule_of_accessibility(browser: Browser, tocsin: 
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
     for path in (*PATHS, await report_path(page, tocsin)):
         await page.goto(tocsin + path)
-        found = (await Axe().run(page)).response["violations"]
-        assert [(path, each["id"], each["nodes"][0]["html"]) for each in found] == []
+        await check(page)
+    await page.goto(f"{tocsin}/admin")
+    await page.fill("#token", TOKEN)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Sign out").wait_for()
+    await check(page)
     await context.close()
     assert hosts == {tocsin.removeprefix("http://")}
     assert [error for error in errors if "status of 404" not in error and "status of 403" not in error] == []
+
+
+async def test_the_keyboard_skips_to_the_content_and_shows_where_it_is(browser: Browser, tocsin: str) -> None:
+    page = await browser.new_page()
+    await page.goto(tocsin)
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert (await page.locator(":focus").bounding_box() or {})["x"] >= 0
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.querySelector('main').contains(document.activeElement)")
+    assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    await page.close()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -66,8 +91,36 @@ async def test_a_first_visit_is_light(browser: Browser, tocsin: str) -> None:
 
     page.on("requestfinished", count)
     await page.goto(tocsin, wait_until="networkidle")
-    first, _ = sum(sizes), sizes.clear()
+    first = sum(sizes)
+    sizes.clear()
     await page.goto(f"{tocsin}/topics/aid", wait_until="networkidle")
     assert first < 100_000
     assert sum(sizes) < 15_000
     await context.close()
+
+
+@pytest.mark.parametrize(("javascript", "says"), [(True, "GMT+9"), (False, "UTC")])
+async def test_times_are_the_readers_or_say_that_they_are_not(
+    browser: Browser, tocsin: str, javascript: bool, says: str
+) -> None:
+    context = await browser.new_context(timezone_id="Asia/Tokyo", java_script_enabled=javascript)
+    page = await context.new_page()
+    await page.goto(tocsin)
+    times = await page.locator("article time").all_text_contents()
+    assert times
+    assert all(each.endswith(says) for each in times)
+    await page.goto(f"{tocsin}/subscribe")
+    assert await page.locator("[name=timezone]").input_value() == ("Asia/Tokyo" if javascript else "")
+    await context.close()
+
+
+async def test_the_preview_is_not_told_who_asks(browser: Browser, tocsin: str) -> None:
+    page = await browser.new_page()
+    await page.goto(f"{tocsin}/subscribe")
+    await page.fill("[name=address]", "secret@example.org")
+    async with page.expect_request("**/subscribe/preview") as asked:
+        await page.locator("[name=query]").press_sequentially("convoy")
+    sent = (await asked.value).post_data or ""
+    assert "query=convoy" in sent
+    assert "secret" not in sent
+    await page.close()

@@ -12,6 +12,7 @@ from shared import redis_server
 from shared.names import Names
 from shared.redis_server import RedisServer, free_port
 from tests.processes import FeedServer, Services, WebhookSink, until, write_feeds
+from tests.redis_cluster import Servers
 
 NAMES = Names("chaos:")
 
@@ -21,7 +22,7 @@ class World:
     """Everything that runs."""
 
     services: Services
-    redis: RedisServer
+    redis: RedisServer | Servers
     folder: Path
     feeds: FeedServer
     sink: WebhookSink
@@ -29,6 +30,7 @@ class World:
 
     def kill_redis(self) -> None:
         """SIGKILL, and start again on the same files and port."""
+        assert isinstance(self.redis, RedisServer)
         self.redis.process.kill()
         self.redis.process.wait()
         self.redis = redis_server.start(self.folder / "redis", port=self.redis.port)
@@ -46,9 +48,11 @@ class World:
 
 
 @asynccontextmanager
-async def running_world(tmp_path: Path) -> AsyncIterator[World]:
+async def running_world(
+    tmp_path: Path, redis: RedisServer | Servers | None = None, **environment: str
+) -> AsyncIterator[World]:
     """Everything but the services; the block starts them."""
-    redis = redis_server.start(tmp_path / "redis")
+    redis = redis or redis_server.start(tmp_path / "redis")
     feeds, sink = FeedServer(), WebhookSink()
     await feeds.start()
     await sink.start()
@@ -66,6 +70,7 @@ async def running_world(tmp_path: Path) -> AsyncIterator[World]:
             "TOCSIN_MAX_DELIVERIES": "50",
             "TOCSIN_LOG_FORMAT": "json",
             "TOCSIN_FETCH_TIMEOUT": "8",
+            **environment,
         },
     )
     world = World(services, redis, tmp_path, feeds, sink, f"http://127.0.0.1:{port}")

@@ -1,5 +1,6 @@
 """What is installed is what is in the tree: an image has no other copy to fall back on."""
 
+import hashlib
 import subprocess
 import sys
 import zipfile
@@ -36,3 +37,8 @@ def test_every_file_of_the_packages_is_installed(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
     assert [name for name in listed if name.startswith(ROOMS) and name not in packed] == []
+
+
+def test_htmx_is_the_file_that_was_decided_on() -> None:
+    kept = (ROOT / "services/api/web/static/htmx.min.js").read_bytes()
+    assert hashlib.sha256(kept).hexdigest() in (ROOT / "docs/decisions/0003-htmx.md").read_text()

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from shared.bus import xadd
+from shared.catalogue import EditedReport, RulebookEdit, TopicEdit, write_edit
+from shared.entries import xadd
 from shared.subscription_store import SubscriptionStore
+from tests.builders import NOW
 from tests.integration.test_api_pages import HOOK_FORM, Structure, posted, subscribed
 
 pytest_plugins = ("tests.api_fixtures",)
@@ -45,6 +47,19 @@ async def test_without_the_token_there_is_only_a_form(admin):
 async def test_where_no_token_is_set_it_says_so(api, tmp_path):
     api.configure(api.bus, tmp_path)
     assert "TOCSIN_ADMIN_TOKEN" in await api.text("/admin", 403)
+
+
+async def test_what_the_last_edit_of_the_rulebook_changed_is_shown(admin):
+    found = EditedReport(id="r1", title="<b>A deluge</b>", words="deluge")
+    topic = TopicEdit(topic="floods", gained=12, lost=0, newest_gained=(found,))
+    edit = RulebookEdit(before="aaa", after="bbb", at=NOW, reports=400, topics=(topic,))
+    await write_edit(admin.bus.redis, admin.bus.names, edit)
+    page = await signed_in(admin)
+    assert "+12 that it finds now" in page
+    assert '<a href="/reports/r1">&lt;b&gt;A deluge&lt;/b&gt;</a> <small>deluge</small>' in page
+    assert "and 11 more" in page
+    assert "does not find any more" not in page
+    Structure(page)
 
 
 async def test_a_changed_token_ends_sessions(admin, tmp_path):
@@ -104,3 +119,20 @@ async def test_an_endpoint_in_trouble_is_named_by_its_host_only(admin):
     assert "webhook at hooks.example.org" in page
     assert "410" in page
     assert "org/tocsin" not in page
+
+
+async def test_a_service_is_paused_and_resumed(admin):
+    names, redis = admin.bus.names, admin.bus.redis
+    await redis.xgroup_create(names.tagged, "notify", id="0", mkstream=True)
+    await redis.xgroup_create(names.tagged, "theirs", id="0", mkstream=True)
+    await redis.xadd(names.tagged, {"event": "{}"})
+    page = await signed_in(admin)
+    Structure(page)
+    assert f"{names.tagged}: 1 not read, 0 in hand" in page
+    assert f"theirs on {names.tagged}" in page
+    assert "takes up nothing more" in await posted(admin, "/admin/services/notify/pause")
+    assert "notify is paused" in await admin.text("/readyz", 503)
+    assert "Resume" in await admin.text("/admin")
+    await posted(admin, "/admin/services/notify/resume")
+    assert await redis.hgetall(names.paused) == {}
+    await posted(admin, "/admin/services/api/pause", 404)

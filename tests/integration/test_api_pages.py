@@ -17,9 +17,10 @@ from shared.catalogue import Quality, SubtopicSummary, write_catalogue, write_pr
 from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, owed_report
 from shared.events import Country
+from shared.links import Links
 from shared.server_key import server_key
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Links
+from shared.subscriptions import EmailEndpoint
 from tests.api_server import NO_ENV
 from tests.builders import make_report, make_tagged, make_topics, store_reports
 
@@ -92,7 +93,9 @@ async def test_the_first_page_shows_reports_with_evidence_and_why(api):
     page = await api.text("/")
     assert "<mark>Families</mark> cross the river" in page
     assert "hundred families <mark>fled</mark> over" in page
-    assert re.search(r"<strong>Displacement</strong>, by rule\s+<code>displacement.v</code> version 2", page)
+    assert re.search(
+        r"<strong>Displacement</strong>, <small>by rule\s+<code>displacement.v</code> version 2", page
+    )
     assert "14 Mar 2026, 09:30 UTC" in page
 
 
@@ -105,7 +108,7 @@ async def test_a_script_in_a_feed_is_text_and_nothing_else(api):
     await store_reports(api.bus, [tagged := make_tagged(report, aid=("script",))])
     for path in ("/", f"/reports/{tagged.report.id}", "/topics/aid"):
         page = await api.text(path)
-        assert len(re.findall("<script", page)) == page.count('<script src="/static/preview.js?')
+        assert len(re.findall("<script", page)) == page.count('<script src="/static/')
         assert "<img src=x" not in page
         assert 'onload="' not in page
         assert 'href="javascript:' not in page
@@ -235,9 +238,7 @@ async def test_nothing_is_loaded_from_elsewhere_or_styled_in_place(api):
     page = await api.text("/")
     assert re.findall(r'(?:src|stylesheet" href)="(?!/static/)', page) == []
     assert " style=" not in page
-    assert re.findall("<script[^>]*>", page) == re.findall(
-        '<script src="/static/preview.js[^>]* defer>', page
-    )
+    assert re.findall("<script[^>]*>", page) == re.findall('<script src="/static/[^>]* defer>', page)
 
 
 async def test_style_is_named_by_its_content_and_kept_for_ever(api):
@@ -461,6 +462,49 @@ async def test_a_second_address_is_used_only_after_its_button_was_pressed(api):
     await posted(api, f"/fallback/{made}", 403, key="0" * 32)
 
 
+async def test_whoever_reads_at_the_second_address_ends_that_and_nothing_else(api):
+    made = await subscribed(api, HOOK_FORM, state="active")
+    await api.stored_with(made, fallback=EmailEndpoint(type="email", address="duty@example.org"))
+    key = await server_key(api.bus.redis, api.bus.names)
+    address = Links("", key).end_fallback(await api.stored(made))
+    assert "duty@example.org" in await api.text(address)
+    assert (await api.stored(made)).fallback
+    await posted(api, f"/fallback/{made}/end", 403, key="0" * 32)
+    # As a mail program does it: the key in the address, no form.
+    await posted(api, address, **{"List-Unsubscribe": "One-Click"})
+    found = await api.stored(made)
+    assert (found.state, found.fallback, found.fallback_confirmed) == ("active", None, False)
+    assert "no second address any more" in await api.text(address)
+
+
+async def test_the_form_sets_headers_a_key_pair_and_a_second_address(api):
+    more = {
+        "signature": "v1a",
+        "headers": "Authorization: Bearer x\nX-Team: a:b\n",
+        "second": "duty@example.org",
+    }
+    page = await posted(api, "/subscribe", 201, **HOOK_FORM, **more)
+    assert "whpk_" in page
+    assert "duty@example.org" in page
+    [made] = await SubscriptionStore(api.bus).all()
+    assert made.channel.headers == {"Authorization": "Bearer x", "X-Team": "a:b"}
+    assert (made.channel.signature, made.fallback.address) == ("v1a", "duty@example.org")
+    for field, wrong in (("headers", "Host: inside"), ("second", "nobody")):
+        page = await posted(api, "/subscribe", 422, **HOOK_FORM, **{field: wrong})
+        assert f'id="error-{field}"' in page
+
+
+async def test_the_form_sets_a_chat_room(api):
+    room = {"topics": "aid", "channel": "chat", "service": "telegram", "token": "1:abc", "room": "-5"}
+    page = await posted(api, "/subscribe", 201, **room)
+    assert "Telegram at api.telegram.org" in page
+    assert "abc" not in page
+    page = await posted(
+        api, "/subscribe", 422, **room | {"service": "slack", "url": "https://inside.example/"}
+    )
+    assert "hooks.slack.com" in page
+
+
 async def test_the_manage_page_removes(api):
     made = await subscribed(api)
     assert "Removed" in await pressed(api, made, "remove")
@@ -590,3 +634,14 @@ async def test_all_that_is_held_is_had_as_a_file(api):
         assert (await response.json())["subscription"]["channel"]["address"] == "duty@example.org"
     async with api.post(f"/manage/{made}/export", data={"key": "wrong"}) as response:
         assert response.status == 403
+
+
+async def test_the_first_page_learns_of_newer_reports(api):
+    await store_reports(api.bus, [make_tagged(aid=("fled",)) for _ in range(2)])
+    asked = re.search(r'hx-get="(/fresh[^"]+)"', await api.text("/?topic=aid"))[1].replace("&amp;", "&")
+    assert await api.text(asked, 204) == ""
+    later = [make_tagged(displacement=("fled",)), make_tagged(aid=("fled",))]
+    await store_reports(api.bus, later, moment=datetime.now(UTC))
+    page = await api.text(asked)
+    assert "1 new report: show" in page
+    assert 'href="/?topic=aid"' in page

@@ -11,11 +11,12 @@ from services.api.settings import ApiSettings
 from services.notify.adapters.fan_out import FanOut
 from shared.decision import news_of, terms_of
 from shared.deliveries import DeliveryLog
-from shared.delivery import owed_report
+from shared.delivery import Attempt, owed_report
 from shared.events import Story
+from shared.links import Links
 from shared.server_key import server_key
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Links, document_of
+from shared.subscriptions import document_of
 from tests.api_server import NO_ENV
 from tests.builders import make_report, make_tagged, store_reports, store_topics
 from tests.processes import until
@@ -627,3 +628,21 @@ async def test_a_bug_or_a_broken_record_is_an_answer_and_closed_to_others(api):
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert "Traceback" not in await response.text()
     assert await api.json_of("GET", "/livez") == {"status": "alive"}
+
+
+async def test_what_was_missed_is_sent_again_once_under_its_own_id(api):
+    path, made, owner = await sign_up(api)
+    await set_state(api, made["id"], "active")
+    now, log = datetime.now(UTC), DeliveryLog(api.bus)
+    reports = [make_tagged(fresh_report(title=f"Aid {number}"), aid=("fled",)) for number in range(3)]
+    other = make_tagged(fresh_report(title="Elsewhere"), displacement=("fled",))
+    await store_reports(api.bus, [*reports, other], moment=now)
+    arrived, failed, never = [owed_report(made["id"], each.report.id, now) for each in reports]
+    arrived = arrived.after(Attempt(now, "delivered"), "delivered")
+    await log.owe([arrived, failed.after(Attempt(now, "given_up", "answered 500"), "given_up")])
+    wanted = {"what": "missed", "since": (now - timedelta(minutes=5)).isoformat()}
+    for queued in (2, 0):
+        answer = await api.json_of("POST", f"{path}/replay", 202, json=wanted, headers=owner)
+        assert answer == {"queued": queued}
+    told = {each.id: each.state for each in await log.newest(made["id"]) if each.kind == "report"}
+    assert told == {arrived.id: "delivered", failed.id: "pending", never.id: "pending"}

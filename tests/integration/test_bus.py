@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from shared import redis_server
-from shared.bus import Bus, Consumer, Entry, Guard, Marked, Outcome, Rejected, xadd
+from shared.bus import Bus
+from shared.consumer import Consumer
+from shared.entries import Entry, Guard, Marked, Outcome, Rejected, xadd
 from shared.names import Names
 from shared.redis_server import find_binaries
 from shared.service import consumer_name
@@ -127,6 +129,35 @@ async def test_what_a_dead_consumer_held_is_taken_over(bus: Bus, names: Names) -
     await until(lambda: _reclaimed(consumer))
     assert await values(bus, names.tagged) == ["1", "2"]
     assert await pending(bus, names.published) == 0
+
+
+async def test_the_dead_are_not_waited_for_and_the_living_keep_what_they_hold(
+    bus: Bus, names: Names, redis_url: str
+) -> None:
+    await add(bus, names.published, "1", "2")
+    bus.reclaim_after, bus.alive_seconds = 3000, 0.2
+    consumer = bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
+    await consumer.ensure_group()
+    other_bus = await another_bus(redis_url, names)
+    await other_bus.show_life()
+    await bus.redis.xreadgroup(GROUP, "died", {names.published: ">"}, count=1)
+    await bus.redis.xreadgroup(GROUP, other_bus.consumer, {names.published: ">"})
+    await bus.show_life()
+    assert await consumer.reclaim() == 0, "who has only just come does not judge"
+
+    async def reclaimed() -> bool:
+        await bus.show_life()
+        return await consumer.reclaim() > 0
+
+    await until(reclaimed)
+    assert await values(bus, names.tagged) == ["1"]
+    await bus.redis.delete(names.alive(other_bus.consumer))
+    await until(reclaimed)
+    assert await values(bus, names.tagged) == ["1", "2"]
+    await bus.redis.delete(names.alive(bus.consumer))
+    await bus.show_life()
+    assert not bus.judges_others, "Redis was away: nobody has a sign of life yet"
+    await other_bus.close()
 
 
 async def _reclaimed(consumer: Consumer) -> bool:

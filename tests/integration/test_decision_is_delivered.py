@@ -278,8 +278,9 @@ async def delivers(bus: Bus, model: Model, told: Told) -> None:
     wanting = Wanting(model.subscription, CompiledFilter.of(model.subscription.filter), "")
     for moment, digest in sent:
         if digest.kind == "digest":
-            content = await Digests(bus).find(digest, wanting)
-            assert content is not None
+            kept = await Digests(bus).find(digest, wanting)
+            assert kept is not None
+            _, content = kept
             assert content.due == moment
             assert not is_quiet(model.subscription, content.due)
             shown = [

@@ -15,7 +15,8 @@ from services.notify.adapters.fan_out import FanOut
 from services.notify.adapters.mail_budget import MailBudget
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, WebhookMessage
 from services.notify.core.lanes import CLOSED_AFTER, Lane
-from shared.bus import Bus, Consumer
+from shared.bus import Bus
+from shared.consumer import Consumer
 from shared.deliveries import DeliveryLog, endpoint_id, put_off
 from shared.delivery import Delivery, owed_message, owed_report
 from shared.subscription_store import SubscriptionStore

@@ -1,12 +1,9 @@
 """Mail to a real SMTP server on this machine, and to a folder."""
 
 import asyncio
-import email.policy
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email import message_from_bytes
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from services.notify.channels.email import OutboxChannel, Relay, RelayURLError, SmtpChannel
 from services.notify.core.channel import DeliveryError, MailMessage, Sent
 from shared.subscriptions import EmailEndpoint
-from tests.message_builders import mail_of, make_subscription, make_tagged
+from tests.message_builders import mail_bytes, make_subscription, make_tagged, received
 from tests.raw_server import raw_server
 
 SELF_SIGNED = Path(__file__).with_name("self_signed.pem")
@@ -92,8 +89,11 @@ def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(SELF_SIGNED))
 
 
+SENDER_ADDRESS = "tocsin@example.net"
+
+
 def message(delivery_id: str = "dlv_1") -> MailMessage:
-    return MailMessage(delivery_id, mail_of(make_tagged(title="Автобуси leave Berezivka")))
+    return MailMessage(delivery_id, mail_bytes(make_tagged(title="Автобуси leave Berezivka")), SENDER_ADDRESS)
 
 
 async def send(url: str, timeout: float = 5) -> Sent:
@@ -110,12 +110,6 @@ async def failure(url: str, timeout: float = 5) -> DeliveryError:
     return caught.value
 
 
-def read(content: bytes) -> EmailMessage:
-    mail = message_from_bytes(content, policy=email.policy.default)
-    assert isinstance(mail, EmailMessage)
-    return mail
-
-
 async def test_a_mail_server_gets_the_mail_as_it_was_written() -> None:
     postbox = Postbox()
     async with mail_server(postbox) as port:
@@ -123,7 +117,7 @@ async def test_a_mail_server_gets_the_mail_as_it_was_written() -> None:
     (envelope,) = postbox.taken
     assert (envelope.mail_from, envelope.rcpt_tos) == ("tocsin@example.net", ["duty@example.org"])
     assert isinstance(envelope.content, bytes)
-    mail = read(envelope.content)
+    mail = received(envelope.content)
     assert mail["Subject"] == "[displacement] Автобуси leave Berezivka"
     assert mail["Message-ID"] == "<dlv_1@example.net>"
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
@@ -134,7 +128,7 @@ async def test_the_link_to_unsubscribe_survives_the_way() -> None:
     postbox = Postbox()
     async with mail_server(postbox) as port:
         await send(f"smtp://127.0.0.1:{port}")
-    assert postbox.taken[0].content == message().mail.as_bytes()
+    assert postbox.taken[0].content == message().content
 
 
 @pytest.mark.parametrize(
@@ -238,7 +232,7 @@ async def test_a_password_is_never_sent_in_clear_unless_that_is_set() -> None:
 
 async def test_an_address_of_any_letters_reaches_a_relay_that_takes_them() -> None:
     postbox, anywhere = Postbox(), "пошта@xn--e1afmkfd.example"
-    mail = MailMessage("dlv_1", mail_of(None, "test", make_subscription(anywhere)))
+    mail = MailMessage("dlv_1", mail_bytes(None, "test", make_subscription(anywhere)), SENDER_ADDRESS)
     to = EmailEndpoint(type="email", address=anywhere)
     async with mail_server(postbox, enable_SMTPUTF8=True) as port:
         channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=5)
@@ -281,7 +275,7 @@ async def test_the_outbox_holds_the_mail_whole(tmp_path: Path) -> None:
     sent = await OutboxChannel(tmp_path / "outbox").send(message(), ENDPOINT)
     (path,) = (tmp_path / "outbox").iterdir()
     assert path.name == "dlv_1.eml"
-    assert read(path.read_bytes())["Subject"] == "[displacement] Автобуси leave Berezivka"
+    assert received(path.read_bytes())["Subject"] == "[displacement] Автобуси leave Berezivka"
     assert str(path) in sent.detail
 
 

@@ -1,6 +1,7 @@
 """/v1/events, /v1/stream and /v1/history against a real Redis: no event twice, none left out, nothing without bound."""
 
 import asyncio
+import gzip
 import json
 import random
 from contextlib import asynccontextmanager
@@ -287,6 +288,13 @@ async def test_a_day_is_a_file_of_its_events(api):
     assert json.loads(lines[0])["type"] == "report.tagged.v1"
     await api.json_of("GET", f"/v1/history/{today + timedelta(days=2):%Y-%m-%d}.ndjson", 404)
     await api.json_of("GET", "/v1/history/today.ndjson", 404)
+    async with api.request(
+        "GET",
+        f"/v1/history/{today:%Y-%m-%d}.ndjson",
+        headers={"Accept-Encoding": "gzip"},
+        auto_decompress=False,
+    ) as response:
+        assert gzip.decompress(await response.read()).decode().splitlines() == lines
     await api.bus.redis.xtrim(api.bus.names.tagged, maxlen=2, approximate=False)
     is_sure = (await api.parts.stream.bounds()).is_sure
     async with api.get(f"/v1/history/{today:%Y-%m-%d}.ndjson") as response:

@@ -58,6 +58,7 @@ class Teller:
 
     def __init__(self, bus: Bus) -> None:
         self.bus, self.fan_out, self.log = bus, FanOut(bus), DeliveryLog(bus)
+        self.digests = Digests(bus)
 
     async def tell(self, tagged: TaggedReport, *subscriptions: Subscription) -> None:
         await store_reports(self.bus, [tagged])
@@ -79,9 +80,9 @@ class Teller:
         delivery = await self.log.get(delivery_id)
         assert delivery is not None
         wanting = Wanting(subscription, CompiledFilter.of(subscription.filter), "")
-        digest = await Digests(self.bus).find(delivery, wanting)
-        assert digest is not None
-        return digest
+        found = await self.digests.find(delivery, wanting)
+        assert found is not None
+        return found[1]
 
 
 @dataclass
@@ -187,6 +188,17 @@ async def test_a_digest_is_built_once(teller: Teller) -> None:
     first = await teller.digest(digest_id, subscription)
     await store_reports(teller.bus, [revised(tagged, title="Another headline")])
     assert await teller.digest(digest_id, subscription) == first
+
+
+async def test_one_content_is_kept_for_all_who_are_owed_the_same(teller: Teller) -> None:
+    readers = [make_subscription(id=f"sub_{number}", schedule={"mode": "hourly"}) for number in range(5)]
+    for _ in range(3):
+        await teller.tell(seen_now(), *readers)
+    await teller.fan_out.queue_digests(NOW + timedelta(hours=2))
+    found = [await teller.digest(each, readers[0]) for each in await teller.queued()]
+    contents = {each.model_copy(update={"id": ""}).model_dump_json() for each in found}
+    assert (len(contents), len({each.id for each in found})) == (1, 5)
+    assert len(await teller.bus.redis.keys(teller.bus.names.digest_content("*"))) == len(readers) + 1
 
 
 async def test_what_comes_too_late_for_a_digest_goes_into_the_next(teller: Teller) -> None:

@@ -2,21 +2,17 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from ipaddress import ip_network
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from services.ingest.adapters.articles import Articles
-from services.ingest.adapters.fetcher import Fetcher
-from services.ingest.adapters.host_slots import HostSlots
 from services.ingest.adapters.parser import Parser
 from services.ingest.core.feed import Feed
-from shared.address_guard import AddressGuard
 from shared.events import Report
 from tests.builders import make_report
+from tests.polling import Site, local_fetcher
 
 SENTENCES = " ".join(
     f"On day {n} the envoys met again in the valley and spoke of the roads." for n in range(12)
@@ -26,15 +22,8 @@ PAGE = f"""<!doctype html><html><head><title>Talks</title></head><body><nav><a h
 </article></main><footer>All rights reserved</footer><script>alert(1)</script></body></html>"""
 
 
-class Site:
-    def __init__(self) -> None:
-        self.requests: list[web.Request] = []
-        app = web.Application()
-        app.router.add_get("/{path:.*}", self._answer)
-        self.server = TestServer(app, host="127.0.0.1")
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        self.requests.append(request)
+class Pages(Site):
+    async def answer(self, request: web.Request) -> web.Response:
         if request.path == "/article":
             return web.Response(text=PAGE, content_type="text/html")
         if request.path == "/empty":
@@ -43,19 +32,14 @@ class Site:
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    site = Site()
-    await site.server.start_server()
-    yield site
-    await site.server.close()
+async def site() -> AsyncIterator[Pages]:
+    async with Pages() as site:
+        yield site
 
 
 @pytest.fixture
 async def articles() -> AsyncIterator[Articles]:
-    fetcher = Fetcher(
-        AddressGuard([ip_network("127.0.0.0/8")]), HostSlots(pause=0), "https://tocsin.example/"
-    )
-    async with fetcher, Parser(workers=1) as parser:
+    async with local_fetcher() as fetcher, Parser(workers=1) as parser:
         yield Articles(fetcher, parser)
 
 
@@ -67,7 +51,7 @@ FEED = Feed(url="https://feeds.example/rss", full_text=True)
 
 
 async def test_the_article_is_taken_and_nothing_around_it(articles: Articles, site: Site) -> None:
-    done = await articles.complete(FEED, report(str(site.server.make_url("/article"))))
+    done = await articles.complete(FEED, report(site.url("/article")))
     assert SENTENCES in done.text
     assert "\n\nA second paragraph" in done.text
     assert "alert" not in done.text
@@ -82,7 +66,7 @@ async def test_the_article_is_taken_and_nothing_around_it(articles: Articles, si
 async def test_a_page_that_gives_none_leaves_the_report_as_it_was(
     articles: Articles, site: Site, path: str, note: str
 ) -> None:
-    done = await articles.complete(FEED, report(str(site.server.make_url(path))))
+    done = await articles.complete(FEED, report(site.url(path)))
     assert (done.text, done.notes[-1]) == ("Short.", f"full text: not to be had ({note})")
 
 
@@ -93,8 +77,8 @@ async def test_a_page_that_is_not_public_is_not_fetched(articles: Articles) -> N
 
 
 async def test_what_is_secret_stays_with_the_feeds_own_host(articles: Articles, site: Site) -> None:
-    url = str(site.server.make_url("/article"))
+    url = site.url("/article")
     secrets = {"username": "u", "password": SecretStr("p"), "full_text": True}
     await articles.complete(Feed(url="https://feeds.example/", **secrets), report(url))
-    await articles.complete(Feed(url=str(site.server.make_url("/rss")), **secrets), report(url))
+    await articles.complete(Feed(url=site.url("/rss"), **secrets), report(url))
     assert ["Authorization" in request.headers for request in site.requests] == [False, True]

@@ -18,6 +18,7 @@ from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Valid
 from services.ingest.adapters.host_slots import HostSlots
 from services.ingest.core.feed import Feed
 from shared.address_guard import AddressGuard
+from tests.polling import Site
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -26,19 +27,15 @@ BODY = b"<rss version='2.0'><channel><title>News</title></channel></rss>"
 LIMIT = 200_000
 
 
-class Site:
-    """A server that answers as the test says, and keeps every request."""
+class Answering(Site):
+    """A server that answers as the test says."""
 
     def __init__(self) -> None:
-        self.requests: list[web.Request] = []
-        self.answer: Answer = self.give(BODY)
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        self.server = TestServer(app, host="127.0.0.1")
+        super().__init__()
+        self.says: Answer = self.give(BODY)
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append(request)
-        return await self.answer(request)
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        return await self.says(request)
 
     def give(self, body: bytes = b"", status: int = 200, **headers: str) -> Answer:
         async def answer(_: web.Request) -> web.Response:
@@ -59,16 +56,11 @@ class Site:
 
         return answer
 
-    def url(self, path: str = "/rss") -> str:
-        return str(self.server.make_url(path))
-
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    site = Site()
-    await site.server.start_server()
-    yield site
-    await site.server.close()
+async def site() -> AsyncIterator[Answering]:
+    async with Answering() as site:
+        yield site
 
 
 def make_fetcher(allow: str = "127.0.0.0/8", timeout: float = 5, root: Path = Path()) -> Fetcher:
@@ -94,8 +86,8 @@ async def failure_of(url: str, **options: object) -> FetchError:
     return caught.value
 
 
-async def test_a_document_comes_with_its_validators(site: Site) -> None:
-    site.answer = site.give(
+async def test_a_document_comes_with_its_validators(site: Answering) -> None:
+    site.says = site.give(
         BODY,
         ETag='W/"odd value"',
         Last_Modified="yesterday, more or less",
@@ -108,8 +100,8 @@ async def test_a_document_comes_with_its_validators(site: Site) -> None:
     assert (fetched.max_age, fetched.content_type) == (60, "application/rss+xml")
 
 
-async def test_validators_are_sent_back_to_the_letter(site: Site) -> None:
-    site.answer = site.give(status=304, ETag='"new"')
+async def test_validators_are_sent_back_to_the_letter(site: Answering) -> None:
+    site.says = site.give(status=304, ETag='"new"')
     fetched = await fetch(site.url(), Validators('W/"odd value"', "yesterday, more or less"))
     [request] = site.requests
     assert request.headers["If-None-Match"] == 'W/"odd value"'
@@ -117,20 +109,8 @@ async def test_validators_are_sent_back_to_the_letter(site: Site) -> None:
     assert fetched == Fetched(304, b"", site.url(), Validators('"new"', "yesterday, more or less"))
 
 
-async def test_we_introduce_ourselves_and_carry_nothing_else(site: Site) -> None:
-    site.answer = site.give(BODY, Set_Cookie="id=1")
-    async with make_fetcher() as fetcher:
-        for _ in range(2):
-            await fetcher.fetch(Feed(url=site.url("/rss?a=1")))
-    first, second = site.requests
-    assert first.headers["User-Agent"].startswith("Tocsin/")
-    assert first.headers["User-Agent"].endswith(" (+https://tocsin.example/about)")
-    assert second.path_qs == "/rss?a=1"
-    assert not {"Cookie", "Referer", "If-None-Match", "If-Modified-Since"} & set(second.headers)
-
-
-async def test_compressed_documents_are_read(site: Site) -> None:
-    site.answer = site.give(gzip.compress(BODY), Content_Encoding="gzip")
+async def test_compressed_documents_are_read(site: Answering) -> None:
+    site.says = site.give(gzip.compress(BODY), Content_Encoding="gzip")
     assert (await fetch(site.url())).body == BODY
 
 
@@ -149,55 +129,55 @@ async def test_compressed_documents_are_read(site: Site) -> None:
     ],
 )
 async def test_an_answer_without_document_is_a_named_failure(
-    site: Site, status: int, kind: str, words: str
+    site: Answering, status: int, kind: str, words: str
 ) -> None:
-    site.answer = site.give(status=status)
+    site.says = site.give(status=status)
     failure = await failure_of(site.url())
     assert (failure.kind, failure.status) == (kind, status)
     assert words in failure.reason
 
 
 @pytest.mark.parametrize("header", ["120", "Tue, 04 Aug 2026 12:02:00 GMT"])
-async def test_retry_after_is_passed_on(site: Site, header: str) -> None:
-    site.answer = site.give(status=503, Retry_After=header)
+async def test_retry_after_is_passed_on(site: Answering, header: str) -> None:
+    site.says = site.give(status=503, Retry_After=header)
     assert (await failure_of(site.url())).retry_after == 120
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, 50_000_000])
-async def test_a_document_over_the_limit_is_refused(site: Site, size: int) -> None:
-    site.answer = site.give(b"x" * size)
+async def test_a_document_over_the_limit_is_refused(site: Answering, size: int) -> None:
+    site.says = site.give(b"x" * size)
     failure = await failure_of(site.url())
     assert (failure.kind, failure.reason) == ("hard", "it is larger than 0.2 MB")
 
 
-async def test_a_bomb_is_stopped_at_the_limit(site: Site) -> None:
-    site.answer = site.give(gzip.compress(b"\0" * 100_000_000), Content_Encoding="gzip")
+async def test_a_bomb_is_stopped_at_the_limit(site: Answering) -> None:
+    site.says = site.give(gzip.compress(b"\0" * 100_000_000), Content_Encoding="gzip")
     assert (await failure_of(site.url())).reason == "it is larger than 0.2 MB"
 
 
-async def test_an_endless_document_is_stopped_at_the_limit(site: Site) -> None:
-    site.answer = site.give_pieces(b"<item/>" * 1000)
+async def test_an_endless_document_is_stopped_at_the_limit(site: Answering) -> None:
+    site.says = site.give_pieces(b"<item/>" * 1000)
     assert (await failure_of(site.url())).reason == "it is larger than 0.2 MB"
 
 
-async def test_a_document_that_drips_by_the_byte_meets_the_deadline(site: Site) -> None:
-    site.answer = site.give_pieces(b"x", pause=0.05)
+async def test_a_document_that_drips_by_the_byte_meets_the_deadline(site: Answering) -> None:
+    site.says = site.give_pieces(b"x", pause=0.05)
     failure = await failure_of(site.url(), timeout=0.4)
     assert (failure.kind, failure.reason) == ("temporary", "it did not finish within 0.4 seconds")
 
 
-async def test_wrong_compression_is_named(site: Site) -> None:
-    site.answer = site.give(BODY, Content_Encoding="gzip")
+async def test_wrong_compression_is_named(site: Answering) -> None:
+    site.says = site.give(BODY, Content_Encoding="gzip")
     assert "wrongly compressed" in (await failure_of(site.url())).reason
 
 
-async def test_redirects_are_followed_and_the_last_address_is_known(site: Site) -> None:
+async def test_redirects_are_followed_and_the_last_address_is_known(site: Answering) -> None:
     async def answer(request: web.Request) -> web.Response:
         if request.path == "/rss":
             return web.Response(status=301, headers={"Location": "/new?x=1"})
         return web.Response(body=BODY)
 
-    site.answer = answer
+    site.says = answer
     assert (await fetch(site.url())).url == site.url("/new?x=1")
 
 
@@ -209,17 +189,17 @@ def going(place: str, status: int = 301) -> web.Response:
     ("first", "second", "moved"), [(301, 308, "/c"), (301, 302, "/b"), (302, 301, None), (307, 307, None)]
 )
 async def test_it_has_moved_as_far_as_every_redirect_says_so(
-    site: Site, first: int, second: int, moved: str | None
+    site: Answering, first: int, second: int, moved: str | None
 ) -> None:
     async def answer(request: web.Request) -> web.Response:
         ways = {"/a": going("/b", first), "/b": going("/c", second)}
         return ways.get(request.path) or web.Response(body=BODY)
 
-    site.answer = answer
+    site.says = answer
     assert (await fetch(site.url("/a"))).moved_to == (site.url(moved) if moved else None)
 
 
-async def test_a_feeds_own_headers_go_to_its_own_host_only(site: Site) -> None:
+async def test_a_feeds_own_headers_go_to_its_own_host_only(site: Answering) -> None:
     async def answer(request: web.Request) -> web.Response:
         if request.path == "/here":
             return going("/there")
@@ -229,7 +209,7 @@ async def test_a_feeds_own_headers_go_to_its_own_host_only(site: Site) -> None:
             else web.Response(body=BODY)
         )
 
-    site.answer = answer
+    site.says = answer
     feed = Feed(
         url=site.url("/here"), username="me", password=SecretStr("pw"), headers={"X-Key": SecretStr("k")}
     )
@@ -239,18 +219,18 @@ async def test_a_feeds_own_headers_go_to_its_own_host_only(site: Site) -> None:
     assert sent == [("Basic bWU6cHc=", "k"), ("Basic bWU6cHc=", "k"), (None, None)]
 
 
-async def test_a_robot_check_is_named(site: Site) -> None:
-    site.answer = site.give(status=403, cf_mitigated="challenge")
+async def test_a_robot_check_is_named(site: Answering) -> None:
+    site.says = site.give(status=403, cf_mitigated="challenge")
     failure = await failure_of(site.url())
     assert (failure.fault, failure.reason) == ("wall", "it lets no robots in, and takes us for one (403)")
 
 
-async def test_a_form_is_sent_and_a_refusal_named(site: Site) -> None:
-    site.answer = site.give(b"no such topic", status=400)
+async def test_a_form_is_sent_and_a_refusal_named(site: Answering) -> None:
+    site.says = site.give(b"no such topic", status=400)
     async with make_fetcher() as fetcher:
         with pytest.raises(FetchError, match="400: no such topic"):
             await fetcher.post(site.url("/hub"), {"hub.mode": "subscribe"})
-        site.answer = site.give(status=202)
+        site.says = site.give(status=202)
         await fetcher.post(site.url("/hub"), {"hub.mode": "subscribe"})
 
 
@@ -258,7 +238,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_unless_the_feed_
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(Path(__file__).parent / "self_signed.pem")
     app = web.Application()
-    app.router.add_get("/rss", Site().give(BODY))
+    app.router.add_get("/rss", Answering().give(BODY))
     server = TestServer(app, host="127.0.0.1", scheme="https")
     await server.start_server(ssl=context)
     url = str(server.make_url("/rss"))
@@ -268,8 +248,8 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_unless_the_feed_
     await server.close()
 
 
-async def test_a_redirect_in_a_circle_ends(site: Site) -> None:
-    site.answer = site.give(status=302, Location="/rss")
+async def test_a_redirect_in_a_circle_ends(site: Answering) -> None:
+    site.says = site.give(status=302, Location="/rss")
     assert (await failure_of(site.url())).reason == "it redirects more than 5 times"
     assert len(site.requests) == 6
 
@@ -283,20 +263,20 @@ async def test_a_redirect_in_a_circle_ends(site: Site) -> None:
         "http://a:b@example.org/",
     ],
 )
-async def test_a_redirect_to_a_forbidden_address_is_refused(site: Site, target: str) -> None:
-    site.answer = site.give(status=302, Location=target)
+async def test_a_redirect_to_a_forbidden_address_is_refused(site: Answering, target: str) -> None:
+    site.says = site.give(status=302, Location=target)
     failure = await failure_of(site.url())
     assert failure.kind == "hard"
     assert failure.reason.startswith("it redirects to a forbidden address: ")
 
 
-async def test_inner_addresses_are_refused_before_anything_is_sent(site: Site) -> None:
+async def test_inner_addresses_are_refused_before_anything_is_sent(site: Answering) -> None:
     failure = await failure_of(site.url(), allow="")
     assert (failure.kind, site.requests) == ("hard", [])
     assert "not a public address" in failure.reason
 
 
-async def test_nobody_at_the_port_is_named(site: Site) -> None:
+async def test_nobody_at_the_port_is_named(site: Answering) -> None:
     url = site.url()
     await site.server.close()
     failure = await failure_of(url)

@@ -42,11 +42,6 @@ async def read(parser: Parser, body: bytes) -> Reading:
     return await parser.read(body, "application/rss+xml", FEED.url, FEED, NOW)
 
 
-async def test_a_document_is_read_in_another_process(parser: Parser) -> None:
-    reading = await read(parser, GOOD)
-    assert [report.title for report in reading.reports] == ["Talks"]
-
-
 async def test_what_is_no_feed_is_named(parser: Parser) -> None:
     with pytest.raises(ParseError, match="this is a web page, not a feed") as caught:
         await read(parser, b"<!doctype html><html></html>")

@@ -6,53 +6,47 @@ ours in all but name: nothing is kept between polls but what is in Redis.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
-from ipaddress import ip_network
 from itertools import pairwise
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
+from services.ingest.adapters.clock_jumps import ClockJumps
 from services.ingest.adapters.feed_state import FeedStates
-from services.ingest.adapters.fetcher import Fetcher
-from services.ingest.adapters.host_slots import HostSlots
 from services.ingest.adapters.leases import Leases
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.poller import Poller
 from services.ingest.core.feed import Feed
 from services.ingest.core.pace import Limits
-from shared.address_guard import AddressGuard
 from shared.bus import Bus
+from tests.polling import START, Site, local_fetcher
 
-START = datetime(2026, 8, 4, 12, tzinfo=UTC)
 MINIMUM = 900.0
 ALLOWED = {
     "Host", "User-Agent", "Accept", "Accept-Encoding", "If-None-Match", "If-Modified-Since",
 }  # fmt: skip
 
 
-class Watcher:
+class Watcher(Site):
     """A site with a feed that changes, and a list of everything that was ever asked of it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.now = START
         self.seen: list[tuple[datetime, web.Request]] = []
         self.version = 1
         self.items = 1
         self.refusing: dict[str, str] | None = None
         self.headers: dict[str, str] = {}
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self.server = TestServer(app, host="127.0.0.1")
 
     @property
     def validators(self) -> dict[str, str]:
         # Odd on purpose: whoever parses, re-formats or unquotes them is found out.
         return {"ETag": f'W/"v{self.version}, \\"odd\\""', "Last-Modified": f"some day no. {self.version}"}
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         self.seen.append((self.now, request))
         if self.refusing is not None:
             return web.Response(status=429, headers=self.refusing)
@@ -82,12 +76,9 @@ class Installation:
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[tuple[FeedStates, Poller]]:
-        guard = AddressGuard([ip_network("127.0.0.0/8")])
         states = FeedStates(self.bus.redis, self.bus.names, host_pause=0)
         await states.sync([self.feed], self.watcher.now)
-        async with Fetcher(
-            guard, HostSlots(0), "https://tocsin.example/contact", clock=lambda: self.watcher.now
-        ) as fetcher:
+        async with local_fetcher(clock=lambda: self.watcher.now) as fetcher:
             yield (
                 states,
                 Poller(
@@ -118,28 +109,26 @@ class Installation:
 
 @pytest.fixture
 async def watcher() -> AsyncIterator[Watcher]:
-    watcher = Watcher()
-    await watcher.server.start_server()
-    yield watcher
-    await watcher.server.close()
+    async with Watcher() as watcher:
+        yield watcher
 
 
 @pytest.fixture
 async def ours(bus: Bus, watcher: Watcher) -> AsyncIterator[Installation]:
     async with Parser(workers=1) as parser:
-        yield Installation(bus, parser, watcher, Feed(url=str(watcher.server.make_url("/feed.xml"))))
+        yield Installation(bus, parser, watcher, Feed(url=watcher.url("/feed.xml?a=1")))
 
 
 async def test_one_request_is_made_at_the_beginning(ours: Installation, watcher: Watcher) -> None:
     await ours.live(timedelta(minutes=30))
-    assert [(request.method, request.path_qs) for _, request in watcher.seen] == [("GET", "/feed.xml")]
+    assert [(request.method, request.path_qs) for _, request in watcher.seen] == [("GET", "/feed.xml?a=1")]
 
 
 async def test_we_say_who_we_are_and_send_nothing_else(ours: Installation, watcher: Watcher) -> None:
     await ours.live(timedelta(hours=5))
     for _, request in watcher.seen:
         assert set(request.headers) <= ALLOWED
-        assert request.query_string == ""
+        assert request.query_string == "a=1"
         assert request.headers["User-Agent"].startswith("Tocsin/")
         assert "(+https://tocsin.example/contact)" in request.headers["User-Agent"]
         assert "gzip" in request.headers["Accept-Encoding"]
@@ -239,3 +228,35 @@ async def test_a_host_that_always_refuses_is_asked_less_and_less(
     gaps = [later - earlier for earlier, later in pairwise(watcher.times)]
     assert gaps == sorted(gaps)
     assert gaps[-1] >= timedelta(hours=6)
+
+
+async def test_a_clock_that_goes_back_by_an_hour_neither_silences_a_feed_nor_makes_us_ask_too_often(
+    ours: Installation, watcher: Watcher
+) -> None:
+    # It was wrong while the feed was asked, and is set right.
+    while not watcher.seen or watcher.now - watcher.times[-1] > timedelta(minutes=10):
+        await ours.live(timedelta(minutes=5), restart_every=1)
+    asked = len(watcher.seen)
+    watcher.now -= timedelta(hours=1)
+    right = watcher.now
+    async with ours.process() as (states, _):
+        assert await states.after_the_clock_went_back(watcher.now) == 1
+        assert await states.after_the_clock_went_back(watcher.now) == 0
+    await ours.live(timedelta(minutes=40))
+    assert len(watcher.seen) > asked
+    # Nobody knows how long ago the last request was: a whole pause is kept.
+    assert watcher.times[asked] - right >= timedelta(seconds=MINIMUM)
+
+
+def test_a_clock_is_found_to_have_gone_back_once() -> None:
+    wall, steady = [1000.0], [0.0]
+    jumps = ClockJumps(lambda: wall[0], lambda: steady[0])
+    assert jumps.went_back()  # Before we started, maybe.
+    wall[0], steady[0] = 1010, 10
+    assert not jumps.went_back()
+    wall[0], steady[0] = 1010 - 3590, 20
+    assert jumps.went_back()
+    wall[0], steady[0] = 1010 - 3580, 30
+    assert not jumps.went_back()
+    wall[0], steady[0] = 9000, 40
+    assert not jumps.went_back()

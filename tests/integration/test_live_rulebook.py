@@ -12,9 +12,9 @@ from services.classify.adapters.live_rulebook import LiveRulebook
 from services.classify.app import make_app
 from services.classify.settings import ClassifySettings
 from shared.bus import Bus
-from shared.catalogue import read_catalogue, read_problem
+from shared.catalogue import read_catalogue, read_edit, read_problem
 from shared.events import published, published_fields
-from tests.builders import NOW, make_report
+from tests.builders import NOW, make_report, make_tagged, store_reports
 from tests.unit.test_rulebook import RULE
 
 BROKEN = RULE.replace("version: 1", "version: one")
@@ -48,6 +48,28 @@ async def test_a_changed_file_is_taken_over_and_told(bus: Bus, folder: Path, liv
     (folder / "floods.yaml").write_text(RULE.replace("title: Floods", "title: High water"))
     await until(lambda: _title_is(bus, "High water"))
     assert live.current.topics[0].title == "High water"
+
+
+async def test_an_edit_says_which_stored_reports_it_gains_and_loses(
+    bus: Bus, folder: Path, live: LiveRulebook
+):
+    by_old, by_new, by_both = (
+        make_tagged(make_report(title=title))
+        for title in ("The river flooded a village", "A deluge in the valley", "Inundation of the plain")
+    )
+    await store_reports(bus, [by_old, by_new, by_both])
+    before = live.current.version
+    (folder / "floods.yaml").write_text(
+        RULE.replace("flood*", "deluge").replace("river flooded", "deluge took")
+    )
+    await until(lambda: _is_edited(bus))
+    edit = await read_edit(bus.redis, bus.names)
+    assert edit
+    assert (edit.before, edit.after, edit.reports) == (before, live.current.version, 3)
+    [floods] = edit.topics
+    assert (floods.topic, floods.gained, floods.lost) == ("floods", 1, 1)
+    assert [(each.id, each.words) for each in floods.newest_gained] == [(by_new.report.id, "deluge")]
+    assert [(each.id, each.words) for each in floods.newest_lost] == [(by_old.report.id, "flooded")]
 
 
 async def test_a_broken_edit_keeps_the_last_good_one_and_says_so_until_it_is_mended(
@@ -112,6 +134,10 @@ async def _is_working(bus: Bus) -> bool:
 
 async def _title_is(bus: Bus, title: str) -> bool:
     return [topic.title for topic in await read_catalogue(bus.redis, bus.names)] == [title]
+
+
+async def _is_edited(bus: Bus) -> bool:
+    return await read_edit(bus.redis, bus.names) is not None
 
 
 async def _has_problem(bus: Bus, wanted: bool) -> bool:

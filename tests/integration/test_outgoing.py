@@ -152,6 +152,20 @@ async def test_an_airspace_incursion_is_an_alert_of_cap_1_2(api):
     assert f"{api.address}/reports/{tagged.report.id}.cap" in links
 
 
+async def test_a_revision_updates_the_alert_before_it(api):
+    tagged = await store_incursion(api)
+    first = valid_cap(await body_of(api, f"/reports/{tagged.report.id}.cap"))
+    assert first.findtext("{*}msgType") == "Alert"
+    second = tagged.report.model_copy(update={"revision": 2, "title": "Three jets scrambled"})
+    again = make_tagged(second, airspace_incursions=("entered the airspace",))
+    await store_reports(api.bus, [again], moment=NOW + timedelta(hours=1))
+    update = valid_cap(await body_of(api, f"/reports/{tagged.report.id}.cap"))
+    assert update.findtext("{*}msgType") == "Update"
+    assert update.findtext("{*}references") == ",".join(
+        first.findtext("{*}" + name) for name in ("sender", "identifier", "sent")
+    )
+
+
 async def test_only_incursions_are_alerts(api):
     await store_reports(api.bus, [tagged := about("SD")])
     await body_of(api, f"/reports/{tagged.report.id}.cap", 404)

@@ -4,13 +4,17 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from shared import redis_server, service
-from shared.bus import Entry, Outcome, xadd
+from shared.entries import Entry, Outcome, xadd
+from shared.groups import read_groups
+from shared.maintenance import pause, resume
 from shared.names import Names
+from shared.redis_client import RedisClient
 from shared.redis_server import RedisServer, free_port
 from shared.service import App
 from shared.settings import ServiceSettings
@@ -28,6 +32,7 @@ class Runner:
         )
         self.alive_file = folder / "alive"
         self.app = App("classify", settings)
+        self.app.beat_seconds = 0.2
         self.consumer = self.app.consume(NAMES.published, self.forward)
         self.task: asyncio.Task[None] | None = None
 
@@ -138,3 +143,35 @@ async def test_a_failing_part_ends_the_service(redis: RedisServer, tmp_path: Pat
 async def test_the_sign_of_life_is_kept_fresh(runner: Runner) -> None:
     os.utime(runner.alive_file, (0, 0))
     await until(lambda: time.time() - runner.alive_file.stat().st_mtime < 10)
+
+
+async def test_a_paused_service_ends_what_it_has_in_hand_and_takes_up_nothing(
+    runner: Runner, tmp_path: Path
+) -> None:
+    redis, names = runner.app.bus.redis, NAMES
+    await runner.add(1)
+    await until(runner.has_told(1))
+    await pause(redis, names, "classify", datetime.now(UTC))
+    await until(lambda: _rests(redis))
+    os.utime(runner.alive_file, (0, 0))
+    await runner.add(2)
+    await until(lambda: time.time() - runner.alive_file.stat().st_mtime < 10)
+    assert await runner.told() == [b"1"]
+    [group] = [each async for each in read_groups(redis, names)]
+    assert (group.lag, group.pending) == (1, 0)
+    started_meanwhile = Runner(runner.app.settings.require_redis_url(), tmp_path)
+    started_meanwhile.start()
+    await until(lambda: _rests(redis, 2))
+    await resume(redis, names, "classify")
+    assert runner.task
+    await runner.task
+    await until(started_meanwhile.has_told(1, 2))
+    started_meanwhile.app.stop()
+    assert started_meanwhile.task
+    await started_meanwhile.task
+
+
+async def _rests(redis: RedisClient, processes: int = 1) -> bool:
+    return [name.split()[-1] for name in await redis.zrange(NAMES.instances, 0, -1)] == [
+        b"paused"
+    ] * processes

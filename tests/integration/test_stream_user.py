@@ -28,7 +28,7 @@ def command_of(port: int, folder: Path) -> list[str]:
     binary = find_binary()
     if binary is None or binary.version < (7,):
         pytest.skip("there is no Redis 7 here")
-    return [binary.path, *words[1:], "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    return [binary.path, *words, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
 
 
 @pytest.fixture(scope="module")

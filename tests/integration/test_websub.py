@@ -107,6 +107,7 @@ async def world(redis_url: str, names: Names, tmp_path: Path) -> AsyncIterator[W
             "TOCSIN_HTTP_PORT": str(port),
             "TOCSIN_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "TOCSIN_ALLOW_HOSTS": "127.0.0.0/8",
+            "TOCSIN_WEBSUB": "on",
             "TOCSIN_RECLAIM_AFTER": "1",
         },
     )

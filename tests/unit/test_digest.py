@@ -8,15 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.notify.channels.mail_templates import load_templates
 from services.notify.core.digest import BODY_LIMIT, MOST_SHOWN, Held, build_digest, digest_body
-from services.notify.core.mail import build_mail
 from shared.delivery import owed_report
 from shared.digest import Digest
 from shared.events import Story, TaggedReport
 from shared.schemas import schema_of
 from shared.subscriptions import Filter, Matched
-from tests.message_builders import LINKS, NOW, make_matched, make_subscription, make_tagged
+from tests.message_builders import (
+    LINKS,
+    NOW,
+    mail_bytes,
+    make_matched,
+    make_subscription,
+    make_tagged,
+    received,
+)
 
 WANTED = Filter(topics=("displacement",))
 
@@ -28,7 +34,7 @@ def held(number: int, story: str = "", **changes: object) -> Held:
 
 
 def digest_of(*items: Held, sources: dict[str, int] | None = None) -> Digest:
-    return build_digest(owed_report("sub_1", "d", NOW), NOW, items, WANTED, sources or {})
+    return build_digest(NOW, items, WANTED, sources or {}).model_copy(update={"id": "dlv_1"})
 
 
 def without_topic(item: Held) -> Held:
@@ -80,10 +86,7 @@ def test_the_body_is_what_its_schema_says_and_under_its_limit(count: int, words:
 def test_the_mail_names_each_report_with_the_reason_and_the_page(part: str):
     digest = digest_of(held(1, "a", title="Crossing <b>opened</b>"), held(2), sources={"a": 3})
     subscription = make_subscription(schedule={"mode": "daily", "timezone": "Asia/Kathmandu"})
-    mail = build_mail(
-        "digest", subscription, None, None, digest=digest, links=LINKS,
-        mail_from="Tocsin <tocsin@example.net>", message_id="dlv_1", date=NOW, templates=load_templates(),
-    )  # fmt: skip
+    mail = received(mail_bytes(None, "digest", subscription, digest=digest))
     assert mail["Subject"] == "Valley watch: 2 reports"
     body = mail.get_body((part,))
     assert body is not None

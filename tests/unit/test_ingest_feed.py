@@ -103,6 +103,7 @@ def test_reliefweb_is_asked_for_what_is_read() -> None:
         ('username = "a"', "username and password belong together"),
         ('headers = { Host = "a" }', "no header that can be set"),
         ('headers = { A = "a\\nb" }', "one line of text"),
+        ("interval = 1e12", "less than or equal to"),
         ('tls = "no"', "Input should be 'verify' or 'insecure'"),
     ],
 )

@@ -61,6 +61,10 @@ def test_the_same_page_has_many_spellings(url: str, page: str) -> None:
         ("https://a.b/story?id=x", True),
         ("https://a.b/", False),
         ("https://a.b/latest-news", False),
+        ("https://a.b/latest-news?utm_source=rss", False),
+        ("https://1news.example/", False),
+        ("https://a.b?id=7", True),
+        ("https://a.b/live#post-7", False),
         ("http://[broken", False),
     ],
 )

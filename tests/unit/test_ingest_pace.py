@@ -150,3 +150,10 @@ def test_cache_control_goes_before_expires() -> None:
 )
 def test_retry_after_is_read(header: str, seconds: float | None) -> None:
     assert retry_after({"Retry-After": header}, NOW) == seconds
+
+
+@pytest.mark.parametrize("part", ["2026 00:00:00 +{}", "{} 00:00:00 GMT", "2026 {}:00:00 GMT"])
+def test_a_moment_that_no_calendar_has_is_none(part: str) -> None:
+    absurd = "Mon, 01 Jan " + part.format("9" * 30)
+    assert freshness({"Expires": absurd, "Date": "Mon, 01 Jan 2026 00:00:00 GMT"}) is None
+    assert retry_after({"Retry-After": absurd}, NOW) is None

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from services.ingest.core.draft import Origin
 from services.ingest.core.entry import Entry, ParsedFeed, UnreadableDocument, Words
 from services.ingest.core.identity import with_keys
-from services.ingest.core.parse import parse_document
+from services.ingest.core.parse import parse_source
 
 URL = "https://example.org/feeds/news.xml"
 
@@ -24,7 +25,7 @@ def atom(entries: str) -> bytes:
 
 
 def parse(body: bytes, content_type: str | None = "application/xml") -> ParsedFeed:
-    return parse_document(body, content_type, URL)
+    return parse_source(body, content_type, URL, Origin("feed", URL))
 
 
 def only(body: bytes, content_type: str | None = "application/xml") -> Entry:

@@ -85,3 +85,8 @@ def test_a_right_signature_is_taken(method: str) -> None:
 )
 def test_a_wrong_signature_is_refused(signature: str) -> None:
     assert not ACTIVE.is_signed(b"body", signature)
+
+
+def test_a_hub_whose_address_cannot_be_read_is_none() -> None:
+    assert pick_hub(["http://[", "https://[/", "ftp://hub.example/"]) is None
+    assert pick_hub(["http://[", "http://hub.example/"]) == "http://hub.example/"

@@ -1,5 +1,6 @@
 """Lanes: fair turns, a share for each, and a closed lane costs one probe. The clock is moved by hand."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 from services.notify.core.lanes import CLOSED_AFTER, LONGEST_CLOSED, Held, Lane, Lanes
@@ -17,7 +18,12 @@ def put(lanes: Lanes[str], to: Lane[str], items: int, now: float = 0.0) -> int:
 
 
 def started(lanes: Lanes[str], now: float = 0.0) -> list[str]:
-    return [turn[1] for turn in lanes.take(now) if not isinstance(turn, Held)]
+    return [turn[1] for turn in turns(lanes, now) if not isinstance(turn, Held)]
+
+
+def turns(lanes: Lanes[str], now: float) -> Iterator[tuple[Lane[str], str] | Held[str]]:
+    while turn := lanes.next_turn(now):
+        yield turn
 
 
 def fail(lanes: Lanes[str], at: Lane[str], now: float, began: float | None = None) -> None:
@@ -78,7 +84,7 @@ def test_a_dead_endpoint_costs_one_attempt_an_interval_and_the_intervals_grow() 
     attempts, now, held = [], 0.0, 0
     while now < 3600:
         held += put(lanes, dead, 1, now)
-        for turn in lanes.take(now):
+        for turn in turns(lanes, now):
             if not isinstance(turn, Held):
                 attempts.append(now)
                 fail(lanes, dead, now)
@@ -120,7 +126,7 @@ def test_what_waited_when_the_lane_closed_is_held() -> None:
     for _ in range(CLOSED_AFTER):
         assert len(started(lanes)) == 1
         fail(lanes, only, 0.0)
-    [held] = lanes.take(0.0)
+    [held] = turns(lanes, 0.0)
     assert isinstance(held, Held)
     assert (len(held.items), held.until, len(only.queue)) == (2, 10.0, 0)
 

@@ -79,4 +79,4 @@ def test_a_delivery_is_read_as_it_was_written(note: str) -> None:
         **{**{name: getattr(delivery, name) for name in Delivery.__slots__}, "note": note, "story": "r1"}
     )
     assert len(delivery.log) == ATTEMPTS_KEPT
-    assert read(delivery.id, written(delivery).encode()) == delivery
+    assert read(delivery.id, written(delivery)) == delivery

@@ -49,3 +49,9 @@ def test_every_wrong_setting_is_named_and_no_value_is_shown(monkeypatch: pytest.
 def test_without_redis_the_message_says_what_to_do() -> None:
     with pytest.raises(SettingsError, match="tocsin run"):
         ServiceSettings(redis_url=None).require_redis_url()
+
+
+def test_no_hub_is_asked_to_push_to_this_machine_although_its_network_is_opened() -> None:
+    settings = IngestSettings(public_url="http://127.0.0.1:8000", allow_hosts="127.0.0.0/8")  # type: ignore[arg-type]
+    assert not settings.takes_pushes
+    assert not settings.can_be_reached

@@ -8,6 +8,7 @@ import structlog
 
 from services.api.core.bounces import SOFT_DAYS, SOFT_LIMIT, Bounce
 from shared.bus import Bus
+from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import EmailEndpoint, State, Subscription
 
@@ -39,12 +40,14 @@ class BounceDesk:
     async def _is_too_many(self, address: str) -> bool:
         who = hashlib.sha256(address.encode()).hexdigest()[:24]
         key, now = self._bus.names.limit("bounced", who), datetime.now(UTC).timestamp()
-        pipe = self._bus.redis.pipeline(transaction=True)
-        pipe.zremrangebyscore(key, "-inf", now - SOFT_DAYS * 86400)
-        pipe.zadd(key, {f"{now:.6f}": now})
-        pipe.zcard(key)
-        pipe.expire(key, SOFT_DAYS * 86400)
-        return bool((await pipe.execute())[2] >= SOFT_LIMIT)
+        _, _, count, _ = await at_once(
+            self._bus.redis,
+            ("ZREMRANGEBYSCORE", key, "-inf", now - SOFT_DAYS * 86400),
+            ("ZADD", key, now, f"{now:.6f}"),
+            ("ZCARD", key),
+            ("EXPIRE", key, SOFT_DAYS * 86400),
+        )
+        return bool(count >= SOFT_LIMIT)
 
     async def _stop(self, bounce: Bounce) -> int:
         state: State = "paused" if bounce.kind == "soft" else "disabled"

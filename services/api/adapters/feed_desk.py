@@ -8,7 +8,7 @@ from services.api.core.problem import FieldError, Invalid, NotFound
 from shared.address_guard import AddressGuard, ForbiddenURL
 from shared.bus import Bus
 from shared.feeds import feed_id
-from shared.settings import Network
+from shared.setting_shapes import Network
 
 
 class FeedDesk:

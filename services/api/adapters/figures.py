@@ -1,6 +1,5 @@
 """Figures for Prometheus: what Redis knows of the installation at this moment, in the text format."""
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
@@ -14,12 +13,14 @@ from prometheus_client.registry import Collector
 from redis.asyncio import Redis
 
 from services.api.adapters.feed_list import read_feeds
-from services.api.adapters.readiness import SERVICES, running_services, stream_groups
+from services.api.adapters.readiness import SERVICES, running_services
 from services.api.core.feed_health import Condition
 from shared.bus import Bus
 from shared.counters import BUCKET, BUCKETS, SUM
 from shared.deliveries import DeliveryLog
+from shared.groups import read_groups
 from shared.names import Names
+from shared.redis_client import RedisClient, on_every_master
 
 PREFIX = "tocsin_"
 FEEDS_SHOWN = 2000
@@ -122,25 +123,13 @@ async def _streams(redis: Redis, names: Names) -> list[Metric]:
     for stream in names.streams:
         lengths.add_metric([stream], await redis.xlen(stream))
         dead.add_metric([stream], await redis.xlen(names.dead(stream)))
-        for row in await stream_groups(redis, stream):
-            group = row["name"].decode()
-            pending.add_metric([stream, group], row["pending"])
-            if row.get("lag") is not None:
-                lag.add_metric([stream, group], row["lag"])
-            oldest.add_metric([stream, group], await _oldest(redis, stream, row))
+    async for group in read_groups(redis, names):
+        labelled = [group.stream, group.name]
+        pending.add_metric(labelled, group.pending)
+        if group.lag is not None:
+            lag.add_metric(labelled, group.lag)
+        oldest.add_metric(labelled, group.oldest)
     return [lengths, dead, pending, lag, oldest]
-
-
-async def _oldest(redis: Redis, stream: str, row: dict[str, Any]) -> float:
-    """Seconds since the oldest entry was added that the group has not acknowledged, read or not."""
-    ids = []
-    if row["pending"]:
-        summary: Any = await redis.xpending(stream, row["name"])
-        ids.append(summary["min"])
-    unread: Any = await redis.xrange(stream, f"({row['last-delivered-id'].decode()}", "+", count=1)
-    ids += [entry_id for entry_id, _ in unread]
-    added = [int(entry_id.split(b"-")[0]) / 1000 for entry_id in ids if entry_id]
-    return max(0.0, time.time() - min(added)) if added else 0.0
 
 
 async def _sizes(bus: Bus) -> list[Metric]:
@@ -179,10 +168,11 @@ async def _feeds(redis: Redis, names: Names) -> list[Metric]:
     return [condition, success]
 
 
-async def _redis(redis: Redis) -> list[Metric]:
-    memory: Any = await redis.info("memory")
-    persistence: Any = await redis.info("persistence")
-    written = persistence.get("aof_enabled") and persistence.get("aof_last_write_status") == "ok"
+async def _redis(redis: RedisClient) -> list[Metric]:
+    masters = await on_every_master(redis, "INFO")
+    # Of a cluster, the one that is nearest to its limit.
+    memory: Any = max(masters, key=lambda about: about["used_memory"] / (about["maxmemory"] or 1))
+    written = all(about["aof_enabled"] and about["aof_last_write_status"] == "ok" for about in masters)
     return [
         _gauge("redis_memory_bytes", "What Redis uses.", memory["used_memory"]),
         _gauge("redis_memory_limit_bytes", "maxmemory of Redis; 0 is no limit.", memory["maxmemory"]),

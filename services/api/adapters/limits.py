@@ -1,37 +1,30 @@
 """Count what one source asks for within a window, in Redis, so that all api processes count together."""
 
 import hashlib
-from typing import Any
 
-from redis.asyncio import Redis
-
-from services.api.core.allowance import Allowance
+from services.api.core.allowance import Allowance, Limit
 from services.api.core.problem import TooMany
 from shared.names import Names
+from shared.redis_client import RedisClient, at_once
 
 
 class Limits:
     """Refuses what is asked for too often."""
 
-    def __init__(self, redis: Redis, names: Names) -> None:
+    def __init__(self, redis: RedisClient, names: Names) -> None:
         self._redis = redis
         self._names = names
 
-    async def take(
-        self, kind: str, who: str, *, most: int, seconds: int, detail: str, cost: int = 1
-    ) -> Allowance:
-        """Count `cost`, return what is left; raise TooMany with `detail` if `most` were counted in the window already.
+    async def take(self, kind: str, who: str, limit: Limit, cost: int = 1) -> Allowance:
+        """Count `cost`, return what is left; raise TooMany if the limit was reached in its window already.
 
         `who` (an address of a person, say) is kept only as a hash, and only for the window.
         """
         key = self._names.limit(kind, hashlib.sha256(who.encode()).hexdigest()[:24])
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.set(key, 0, ex=seconds, nx=True)
-        pipe.incrby(key, cost)
-        pipe.ttl(key)
-        answers: Any = await pipe.execute()
-        left, reset = most - answers[1], max(1, answers[2])
-        allowance = Allowance(kind, most, seconds, max(0, left), reset)
+        window = ("SET", key, 0, "EX", limit.seconds, "NX")
+        _, count, ttl = await at_once(self._redis, window, ("INCRBY", key, cost), ("TTL", key))
+        left, reset = limit.most - count, max(1, ttl)
+        allowance = Allowance(kind, limit.most, limit.seconds, max(0, left), reset)
         if left < 0:
-            raise TooMany(detail, reset, allowance.headers)
+            raise TooMany(limit.words.format(limit.most), reset, allowance.headers)
         return allowance

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
+from shared.groups import stream_groups
+from shared.maintenance import read_paused
 from shared.names import Names
 from shared.redis_client import RedisClient
 
@@ -41,17 +42,10 @@ async def group_names(redis: RedisClient, stream: str) -> list[str]:
     return [row["name"].decode() for row in await stream_groups(redis, stream)]
 
 
-async def stream_groups(redis: RedisClient, stream: str) -> list[Any]:
-    """Return what Redis says of each group of a stream; nothing if there is no such stream."""
-    try:
-        return list(await redis.xinfo_groups(stream))
-    except ResponseError:
-        return []
-
-
 async def _missing_services(redis: RedisClient, names: Names) -> list[str]:
     running = await running_services(redis, names)
-    return [f"no {service} is running" for service in SERVICES if service not in running]
+    paused = [f"{service} is paused" for service in await read_paused(redis, names)]
+    return [*paused, *(f"no {service} is running" for service in SERVICES if service not in running)]
 
 
 async def running_services(redis: RedisClient, names: Names) -> list[str]:

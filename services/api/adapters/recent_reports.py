@@ -17,8 +17,9 @@ from redis.exceptions import RedisError
 
 from services.api.core.preview import Preview, PreviewReport, PreviewWish, imagine, summed_up, terms_of_wish
 from services.api.core.problem import NotReady
-from shared.bus import BLOCK_MS, Bus
+from shared.bus import Bus
 from shared.decision import News, news_of
+from shared.entries import BLOCK_MS
 from shared.events import ReportTagged, TaggedReport
 from shared.matching.document import Document
 from shared.matching.expression import AllOf, Fact, Phrase, Term

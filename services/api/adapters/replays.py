@@ -8,7 +8,7 @@ from services.api.core.problem import Conflict
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery, owed_report
-from shared.report_store import ReportStore
+from shared.report_store import Place, ReportStore
 from shared.subscriptions import CompiledFilter, Subscription, find_match, text_of
 
 What = Literal["failed", "missed"]
@@ -24,38 +24,43 @@ class Replays:
         self._log = DeliveryLog(bus)
         self._reports = ReportStore(bus.redis, bus.names)
 
-    async def replay(self, subscription: Subscription, what: What, since: datetime) -> int:
+    async def replay(
+        self, subscription: Subscription, what: What, since: datetime, until: datetime | None = None
+    ) -> int:
         """Return how many are sent again: all that failed, or also what came while nothing was sent at all.
 
         What was held back by a decision (a story told already, a limit) is not missed, and neither is what waits.
         """
         if subscription.state != "active":
             raise Conflict(f"the subscription is {subscription.state}: nothing is sent")
+        end = until or datetime.now(UTC)
         failed = [
             each
             for each in await self._log.newest(subscription.id, -1)
-            if each.created_at >= since and each.kind in ("report", "digest") and _has_failed(each)
+            if since <= each.created_at <= end and each.kind in ("report", "digest") and _has_failed(each)
         ]
         await self._log.retry_now(failed)
         if what == "failed":
             return len(failed)
-        return len(failed) + await self._owe_missed(subscription, since)
+        return len(failed) + await self._owe_missed(subscription, since, end)
 
-    async def _owe_missed(self, subscription: Subscription, since: datetime) -> int:
+    async def _owe_missed(self, subscription: Subscription, since: datetime, until: datetime) -> int:
         now, owed = datetime.now(UTC), 0
         missed: list[Delivery] = []
-        async for report in self._matching(subscription, since):
+        async for report in self._matching(subscription, since, until):
             missed.append(owed_report(subscription.id, report, now))
             if len(missed) == CHUNK:
                 owed += await self._log.owe(missed)
                 missed = []
         return owed + await self._log.owe(missed)
 
-    async def _matching(self, subscription: Subscription, since: datetime) -> AsyncIterator[str]:
-        """The ids of the reports that were tagged since then and match, the newest first."""
+    async def _matching(
+        self, subscription: Subscription, since: datetime, until: datetime
+    ) -> AsyncIterator[str]:
+        """The ids of the reports that were tagged in that time and match, the newest first."""
         compiled = CompiledFilter.of(subscription.filter)
         topics = subscription.filter.topics
-        after, looked = None, 0
+        after, looked = _just_after(until), 0
         while looked < REPORTS_LOOKED_AT:
             page = await self._reports.page(topics[0] if len(topics) == 1 else None, after, limit=100)
             for stored in page:
@@ -66,6 +71,11 @@ class Replays:
             if not page:
                 return
             after, looked = page[-1].place, looked + len(page)
+
+
+def _just_after(moment: datetime) -> Place:
+    """Where what was tagged later ends, and the rest begins."""
+    return Place(int(moment.timestamp() * 1_000_000) + 1, "")
 
 
 def _has_failed(delivery: Delivery) -> bool:

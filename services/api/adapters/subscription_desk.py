@@ -5,26 +5,22 @@ check -> limit -> store -> owe a message (notify sends it)
 
 import re
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from secrets import compare_digest
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from services.api.adapters.feed_list import read_titles
 from services.api.adapters.limits import Limits
 from services.api.adapters.replays import Replays, What
+from services.api.adapters.wish_checks import WishChecks
+from services.api.core.allowance import Limit
 from services.api.core.change import Change
-from services.api.core.problem import Closed, Conflict, FieldError, Invalid, NotFound, NotReady
+from services.api.core.problem import Closed, Conflict, NotFound
 from services.api.core.signup import (
     agreed_to_move,
     asked_to_move,
-    check_countries,
-    check_languages,
-    check_query,
-    check_topics,
     confirmed,
-    mail_address,
     make_keys,
     moved,
     must_ask_again,
@@ -35,29 +31,29 @@ from services.api.core.signup import (
     secret_for,
     source_of,
 )
-from shared.address_guard import ForbiddenURL, check_url
 from shared.bus import Bus
-from shared.catalogue import followable, read_catalogue
 from shared.deliveries import DeliveryLog
 from shared.delivery import TO_FALLBACK, Delivery, Kind, owed_message
 from shared.holdings import Holdings
-from shared.settings import Network
+from shared.setting_shapes import Network
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import (
     EmailEndpoint,
     Endpoint,
-    Filter,
     Subscription,
     Wish,
 )
 
 HOUR, DAY = 3600, 86400
-CONFIRMATIONS_A_DAY = 5
-HOOKS_AN_HOUR = 100
-TESTS_AN_HOUR = 10
-RETRIES_AN_HOUR = 60
-REPLAYS_AN_HOUR = 6
-PREVIEWS_A_MINUTE = 90
+LIMITS = {
+    "mails": Limit(5, DAY, "at most {} confirmations a day go to one mail address"),
+    "hooks": Limit(100, HOUR, "at most {} test events an hour go to new webhooks of one host"),
+    "tests": Limit(10, HOUR, "at most {} tests an hour for one subscription"),
+    "retries": Limit(60, HOUR, "at most {} retries an hour for one subscription"),
+    "replays": Limit(6, HOUR, "at most {} replays an hour for one subscription"),
+    "previews": Limit(90, 60, "at most {} previews a minute"),
+    "feeds": Limit(120, HOUR, "at most {} times an hour the feed of an alert is worked out anew"),
+}
 
 # Other keys begin with those of deliveries.
 _DELIVERY_ID = re.compile(r"dlv_[0-9a-f]{1,64}")
@@ -90,9 +86,9 @@ class SubscriptionDesk:
     ) -> None:
         """With a `sign_up_token` only whoever has it may subscribe."""
         self._bus = bus
-        self._allow = tuple(allow)
-        self._signups_per_hour = signups_per_hour
+        self._sign_ups = Limit(signups_per_hour, HOUR, "at most {} sign-ups an hour from one address")
         self._sign_up_token = sign_up_token
+        self.checks = WishChecks(bus, allow)
         self._limits = Limits(bus.redis, bus.names)
         self.store = SubscriptionStore(bus)
         self.log = DeliveryLog(bus)
@@ -113,14 +109,8 @@ class SubscriptionDesk:
             token.encode(), self._sign_up_token.encode()
         ):
             raise Closed
-        wish = await self._checked(wish)
-        await self._limits.take(
-            "signups",
-            source_of(host),
-            most=self._signups_per_hour,
-            seconds=HOUR,
-            detail=f"at most {self._signups_per_hour} sign-ups an hour from one address",
-        )
+        wish = await self.checks.checked(wish)
+        await self._limits.take("signups", source_of(host), self._sign_ups)
         for endpoint in (wish.channel, wish.fallback):
             await self._limit_confirmations(endpoint)
         keys = make_keys(secrets.token_bytes(68))
@@ -139,7 +129,7 @@ class SubscriptionDesk:
         """
         wanted = change.applied(subscription)
         # What stays was checked when it was new: a topic may have gone since.
-        wish = await self._checked(wanted, change.named)
+        wish = await self.checks.checked(wanted, change.named)
         values = {name: getattr(wish, name) for name in change.named} | {"changed_at": _now()}
         if "filter" in values:
             values["since"] = _now()
@@ -152,7 +142,7 @@ class SubscriptionDesk:
             del values["channel"]
             return Changed(await self._ask_to_move(subscription, wish.channel, values), None)
         if moves or moves_fallback:
-            await self._limit_tests(subscription)
+            await self.limit("tests", subscription.id)
         if moves:
             await self._limit_confirmations(wish.channel)
             values |= {"state": "pending", "reason": "", "move": None}
@@ -167,7 +157,7 @@ class SubscriptionDesk:
         self, subscription: Subscription, new: EmailEndpoint, values: dict[str, Any]
     ) -> Subscription:
         asked_to_move(subscription, new, _now())
-        await self._limit_tests(subscription)
+        await self.limit("tests", subscription.id)
         await self._limit_confirmations(new)
         asked = await self._update(
             subscription, lambda current: asked_to_move(current.model_copy(update=values), new, _now())
@@ -205,9 +195,14 @@ class SubscriptionDesk:
         confirmed = {"fallback_confirmed": True, "changed_at": _now()}
         return await self._update(subscription, lambda current: current.model_copy(update=confirmed))
 
+    async def end_fallback(self, subscription: Subscription) -> Subscription:
+        """Return it without a second channel."""
+        ended = {"fallback": None, "fallback_confirmed": False, "changed_at": _now()}
+        return await self._update(subscription, lambda current: current.model_copy(update=ended))
+
     async def test(self, subscription: Subscription) -> Delivery:
         """Owe a test message; to an endpoint that has not answered yet the confirmation again."""
-        await self._limit_tests(subscription)
+        await self.limit("tests", subscription.id)
         if not must_ask_again(subscription):
             return await self._owe("test", subscription)
         await self._limit_confirmations(subscription.channel)
@@ -236,25 +231,13 @@ class SubscriptionDesk:
             raise Conflict(f"the subscription is {subscription.state}: nothing is sent")
         if delivery.state == "pending" and not delivery.attempts:
             raise Conflict("it is waiting for its first attempt")
-        await self._limits.take(
-            "retries",
-            subscription.id,
-            most=RETRIES_AN_HOUR,
-            seconds=HOUR,
-            detail=f"at most {RETRIES_AN_HOUR} retries an hour for one subscription",
-        )
+        await self.limit("retries", subscription.id)
         await self.log.retry_now([delivery])
         return delivery
 
     async def replay(self, subscription: Subscription, what: What, since: datetime) -> int:
         """Send again what failed, or all that was missed, since then; return how many."""
-        await self._limits.take(
-            "replays",
-            subscription.id,
-            most=REPLAYS_AN_HOUR,
-            seconds=HOUR,
-            detail=f"at most {REPLAYS_AN_HOUR} replays an hour for one subscription",
-        )
+        await self.limit("replays", subscription.id)
         return await self._replays.replay(subscription, what, since)
 
     async def remove(self, subscription_id: str) -> None:
@@ -268,91 +251,23 @@ class SubscriptionDesk:
         await self.holdings.erase(subscription_id)
         self._bus.counters.add("unsubscribed")
 
-    async def check_filter(self, wanted: Filter) -> None:
-        """Raise Invalid if a filter names what there is not."""
-        if errors := await self._check_filter(wanted):
-            raise Invalid(errors)
+    async def move_feed(self, subscription: Subscription) -> Subscription:
+        """Return it with a new address of its feed; the old one opens nothing any more."""
 
-    async def limit_previews(self, host: str) -> None:
-        """Raise TooMany if a source of requests has had all the previews it may have."""
-        await self._limits.take(
-            "previews",
-            source_of(host),
-            most=PREVIEWS_A_MINUTE,
-            seconds=60,
-            detail=f"at most {PREVIEWS_A_MINUTE} previews a minute",
-        )
+        def numbered_on(current: Subscription) -> Subscription:
+            return current.model_copy(update={"feed_number": current.feed_number + 1})
 
-    async def _checked(self, wish: Wish, named: Collection[str] = ("filter", "channel", "fallback")) -> Wish:
-        """Return the wish with its endpoints normalised; raise Invalid with everything that is wrong."""
-        errors = await self._check_filter(wish.filter) if "filter" in named else []
-        endpoints = {}
-        for name in {"channel", "fallback"} & {*named}:
-            endpoint = getattr(wish, name)
-            try:
-                endpoints[name] = self._normalised(endpoint) if endpoint else None
-            except ValueError as e:
-                field = "address" if isinstance(endpoint, EmailEndpoint) else "url"
-                errors.append(FieldError(f"{name}.{field}", str(e)))
-        wish = wish.model_copy(update=endpoints)
-        if wish.fallback == wish.channel:
-            errors.append(FieldError("fallback", "the second channel is the same as the first"))
-        if errors:
-            raise Invalid(errors)
-        return wish
+        return await self._update(subscription, numbered_on)
 
-    def _normalised(self, endpoint: Endpoint) -> Endpoint:
-        if isinstance(endpoint, EmailEndpoint):
-            return endpoint.model_copy(update={"address": mail_address(endpoint.address)})
-        try:
-            return endpoint.model_copy(update={"url": check_url(endpoint.url, self._allow)})
-        except ForbiddenURL:
-            self._bus.counters.add("forbidden_urls")
-            raise
-
-    async def _check_filter(self, wanted: Filter) -> list[FieldError]:
-        catalogue = await read_catalogue(self._bus.redis, self._bus.names)
-        if not catalogue:
-            raise NotReady("the rulebook is not loaded yet; is classify running?")
-        topics = list(followable(catalogue))
-        errors = check_topics(wanted.topics, topics)
-        errors += check_countries(wanted.countries) + check_query(wanted.query, topics)
-        errors += check_languages(wanted.languages)
-        known = await read_titles(self._bus.redis, self._bus.names, wanted.sources)
-        unknown = [source for source in wanted.sources if source not in known]
-        return errors + [
-            FieldError("filter.sources", f"no feed has the id {source[:60]!r}; GET /v1/feeds lists them")
-            for source in unknown
-        ]
+    async def limit(self, kind: str, who: str) -> None:
+        """Count one of a kind for somebody; raise TooMany if there were enough."""
+        await self._limits.take(kind, who, LIMITS[kind])
 
     async def _limit_confirmations(self, endpoint: Endpoint | None) -> None:
-        if endpoint is None:
-            return
-        if not isinstance(endpoint, EmailEndpoint):
-            await self._limits.take(
-                "hooks",
-                urlsplit(endpoint.url).hostname or "",
-                most=HOOKS_AN_HOUR,
-                seconds=HOUR,
-                detail=f"at most {HOOKS_AN_HOUR} test events an hour go to new webhooks of one host",
-            )
-        else:
-            await self._limits.take(
-                "mails",
-                endpoint.address.lower(),
-                most=CONFIRMATIONS_A_DAY,
-                seconds=DAY,
-                detail=f"at most {CONFIRMATIONS_A_DAY} confirmations a day go to one mail address",
-            )
-
-    async def _limit_tests(self, subscription: Subscription) -> None:
-        await self._limits.take(
-            "tests",
-            subscription.id,
-            most=TESTS_AN_HOUR,
-            seconds=HOUR,
-            detail=f"at most {TESTS_AN_HOUR} tests an hour for one subscription",
-        )
+        if isinstance(endpoint, EmailEndpoint):
+            await self.limit("mails", endpoint.address.lower())
+        elif endpoint is not None:
+            await self.limit("hooks", urlsplit(endpoint.url).hostname or "")
 
     async def _owe(self, kind: Kind, subscription: Subscription, note: str = "") -> Delivery:
         delivery = owed_message(kind, subscription.id, secrets.token_hex(8), _now(), note)

@@ -57,10 +57,11 @@ class TaggedStream:
         self, after: StreamPlace, upto: StreamPlace | None = None, limit: int = PAGE
     ) -> list[StreamedEvent]:
         """Return the next events after a cursor; raise CursorGone if some of them are not kept any more."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.xinfo_stream(self._stream)
+        pipe = self._redis.pipeline(transaction=False)
+        # In this order: what is trimmed in between is told as gone, and not left out.
         pipe.xrange(self._stream, f"({after}", str(upto) if upto else "+", count=limit)
-        about, rows = await pipe.execute(raise_on_error=False)
+        pipe.xinfo_stream(self._stream)
+        rows, about = await pipe.execute(raise_on_error=False)
         if isinstance(about, ResponseError):
             return []
         _bounds(about).check(after)

@@ -4,6 +4,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 
+class Limit(NamedTuple):
+    """`most` within `seconds`; `words` say so to who has reached it, with {} for the number."""
+
+    most: int
+    seconds: int
+    words: str
+
+
 class Allowance(NamedTuple):
     """`most` requests of a kind within `seconds`; `left` of them now, all again in `reset` seconds."""
 

@@ -21,6 +21,12 @@ class AlertForm:
     channel: str = "email"
     address: str = ""
     url: str = ""
+    signature: str = "v1"
+    headers: str = ""
+    service: str = ""
+    token: str = ""
+    room: str = ""
+    second: str = ""
     stories: str = "once"
     mode: str = "instant"
     at: str = ""
@@ -65,12 +71,29 @@ def change_fields(form: AlertForm, subscription: Subscription) -> dict[str, Any]
 
 def wish_fields(form: AlertForm) -> dict[str, Any]:
     """Return the form as the JSON API would be sent it."""
-    endpoint = {"url": form.url} if form.channel == "webhook" else {"address": form.address}
-    return {
-        **what_and_when(form),
-        "name": form.name,
-        "channel": {"type": form.channel, **endpoint},
-    }
+    wish = {**what_and_when(form), "name": form.name, "channel": _endpoint(form)}
+    return wish | ({"fallback": _second(form.second.strip())} if form.second.strip() else {})
+
+
+def _endpoint(form: AlertForm) -> dict[str, Any]:
+    url = {"url": form.url.strip()} if form.url.strip() else {}
+    if form.channel == "webhook":
+        typed = {"headers": _headers(form.headers), "signature": form.signature}
+        return {"type": "webhook", "url": form.url, **typed}
+    if form.channel == "chat":
+        return {"type": "chat", "service": form.service, "token": form.token, "room": form.room, **url}
+    return {"type": form.channel, "address": form.address}
+
+
+def _headers(typed: str) -> dict[str, str]:
+    """One on each line, as in `Authorization: Bearer abc`."""
+    pairs = (line.partition(":") for line in typed.splitlines() if line.strip())
+    return {name.strip(): content.strip() for name, _, content in pairs}
+
+
+def _second(typed: str) -> dict[str, Any]:
+    is_web = typed.startswith(("http://", "https://"))
+    return {"type": "webhook", "url": typed} if is_web else {"type": "email", "address": typed}
 
 
 def what_and_when(form: AlertForm) -> dict[str, Any]:
@@ -111,6 +134,9 @@ def errors_by_field(errors: Sequence[FieldError]) -> Mapping[str, str]:
         "schedule.quiet_hours": "quiet",
         "channel.address": "address",
         "channel.url": "url",
+        "channel.headers": "headers",
+        "channel": "url",
+        "fallback": "second",
         "name": "name",
     }
     found: dict[str, str] = {}

@@ -4,10 +4,11 @@ Nothing here is HTML but `html`, which comes rendered, with everything in it esc
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from services.api.core.report_view import ReportView, TopicTitle, view_of, web_link
 from services.api.core.search import Hit
@@ -17,6 +18,7 @@ from shared.events import TaggedReport
 
 AIRSPACE = "airspace_incursions"
 MOST_TEXT = 4000
+FORMS = ("atom", "json", "geojson")
 _SPACE = uuid.UUID("5f6d1c52-93a5-5a5c-8a55-6b1f6d7c0a11")
 
 Places = Mapping[str, CountryPlace]
@@ -79,11 +81,21 @@ def make_items(
                 url=f"{base}/reports/{hit.tagged.report.id}",
                 view=view,
                 html=render(view=view, pieces=pieces),
-                updated=datetime.fromtimestamp(hit.moment // 1_000_000, UTC),
+                updated=moment_of(hit.moment),
                 tagged=hit.tagged,
             )
         )
     return items
+
+
+def changed_feeds(base: str, topics: Iterable[str], countries: Iterable[str]) -> set[str]:
+    """Return the addresses of the feeds that a report with these is in; filters of other kinds are not counted."""
+    paths = [
+        "reports",
+        *(f"topics/{quote(topic)}" for topic in topics),
+        *(f"countries/{code}" for code in countries),
+    ]
+    return {f"{base}/{path}.{form}" for path in paths for form in FORMS}
 
 
 def urn(name: str) -> str:
@@ -179,19 +191,26 @@ def _feature(code: str, items: Sequence[Item], place: tuple[str, float, float]) 
     }
 
 
-def cap_values(item: Item, base: str, point: Places) -> dict[str, Any]:
+def cap_values(
+    item: Item, base: str, point: Places, earlier: Sequence[tuple[int, int]] = ()
+) -> dict[str, Any]:
     """Return what the template of a CAP 1.2 alert is filled with.
 
+    `earlier` are the revisions before, and when they were tagged: the alerts that this one updates.
     It is a press report, not an official warning: severity and urgency are unknown, and it says so.
     """
     report = item.tagged.report
     codes = [country.code for country in item.tagged.countries if country.code in point]
     tags = [tag for tag in item.tagged.tags if tag.topic.partition("/")[0] == AIRSPACE]
+    sender = base.partition("://")[2]
     return {
         "item": item,
-        # CAP forbids spaces, commas and < & in identifiers.
-        "identifier": f"tocsin.{report.id}.{report.revision}",
-        "sender": base.partition("://")[2],
+        "identifier": _cap_identifier(report.id, report.revision),
+        "sender": sender,
+        "references": [
+            f"{sender},{_cap_identifier(report.id, revision)},{_cap_moment(moment_of(tagged))}"
+            for revision, tagged in earlier
+        ],
         "incident": item.tagged.story.id,
         "sent": _cap_moment(item.updated),
         "onset": _cap_moment(report.published_at),
@@ -206,6 +225,16 @@ def cap_values(item: Item, base: str, point: Places) -> dict[str, Any]:
 def rfc3339(moment: datetime) -> str:
     """Return a moment in UTC, to the second, with Z."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def moment_of(tagged: int) -> datetime:
+    """Return the moment of so many microseconds."""
+    return datetime.fromtimestamp(tagged // 1_000_000, UTC)
+
+
+def _cap_identifier(report_id: str, revision: int) -> str:
+    """CAP forbids spaces, commas and < & in it."""
+    return f"tocsin.{report_id}.{revision}"
 
 
 def _cap_moment(moment: datetime) -> str:

@@ -111,6 +111,23 @@ class NotReady(Problem):
     status, title = 503, "Not ready"
 
 
+_WHAT_TO_DO = {
+    400: "Go back, look at the address or at what was typed, and try again.",
+    403: "Open the link again from the newest message of the alert: the whole of it, as it stands there.",
+    404: "It may have been removed, or its address was cut short on the way. Look for it on the first page.",
+    409: "Open the page of the alert again to see how it stands now.",
+    422: "Go back, look at what was typed, and try again.",
+    429: "Nothing is broken: wait a little, and try again.",
+    500: "Try again. If it stays so, tell whoever runs this installation what you did.",
+    503: "It mends itself as a rule. The status page says what is missing.",
+}
+
+
+def what_to_do(status: int) -> str:
+    """Return what somebody who sees an error on a page may do about it; empty if there is nothing to say."""
+    return _WHAT_TO_DO.get(status, "")
+
+
 def as_json(problem: Problem) -> dict[str, Any]:
     """Return the problem as an RFC 9457 object."""
     document: dict[str, Any] = {

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from services.api.core.asked import Asked
 from shared.events import Evidence, TaggedReport
-from shared.subscriptions import document_of
+from shared.subscriptions import CompiledFilter, Filter, document_of, find_match, text_of
 
 ANYTHING = Asked()
 
@@ -16,6 +16,14 @@ class Search:
 
     asked: Asked = ANYTHING
     tagged_only: bool = False
+    wanted: CompiledFilter | None = None
+    """What `asked` cannot say of a subscription's filter: sources and languages."""
+
+    @classmethod
+    def of(cls, wanted: Filter) -> "Search":
+        """Return the search for what a subscription asks for."""
+        compiled = CompiledFilter.of(wanted)
+        return cls(Asked(wanted.topics, wanted.countries, compiled.query), wanted=compiled)
 
     @property
     def topic(self) -> str | None:
@@ -41,6 +49,8 @@ def find_hit(search: Search, tagged: TaggedReport, moment: int = 0) -> Hit | Non
     if search.tagged_only and not tagged.tags:
         return None
     if asked.countries and not {*asked.countries} & {country.code for country in tagged.countries}:
+        return None
+    if search.wanted and not find_match(search.wanted, tagged, text_of(tagged)):
         return None
     if asked.query is None:
         return Hit(tagged, (), moment)

@@ -1,5 +1,6 @@
 """Filters, states and moments in plain English."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 from shared.countries import country_names
 from shared.delivery import Delivery, Kind
 from shared.schedule import Schedule
-from shared.subscriptions import ChatEndpoint, EmailEndpoint, Endpoint, Filter, Subscription
+from shared.subscriptions import ChatEndpoint, ChatService, EmailEndpoint, Endpoint, Filter, Subscription
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
@@ -46,6 +47,11 @@ def listed(words: Sequence[str], joint: str = "or") -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {joint} {words[-1]}"
+
+
+def gist(text: str) -> str:
+    """Return what a description says first: up to a colon, a semicolon, or the end of a sentence."""
+    return re.split(r"[:;]|\.(?:\s|$)", text, maxsplit=1)[0]
 
 
 def filter_in_words(wanted: Filter, topics: Mapping[str, str], sources: Mapping[str, str]) -> str:
@@ -88,11 +94,23 @@ def schedule_in_words(schedule: Schedule) -> str:
     return words
 
 
+CHAT_SERVICES: Mapping[ChatService, str] = {
+    "slack": "Slack",
+    "msteams": "Microsoft Teams",
+    "discord": "Discord",
+    "telegram": "Telegram",
+    "matrix": "Matrix",
+    "ntfy": "ntfy",
+    "mattermost": "Mattermost",
+    "rocketchat": "Rocket.Chat",
+}
+
+
 def endpoint_in_words(endpoint: Endpoint) -> str:
     """Return where messages go: the address itself."""
     if isinstance(endpoint, ChatEndpoint):
         # The rest of its address is what lets one write there.
-        return f"{endpoint.service} at {urlsplit(endpoint.url).hostname}"
+        return f"{CHAT_SERVICES[endpoint.service]} at {urlsplit(endpoint.url).hostname}"
     return endpoint.address if isinstance(endpoint, EmailEndpoint) else endpoint.url
 
 

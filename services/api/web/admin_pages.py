@@ -17,13 +17,16 @@ from services.api.adapters.feed_list import read_feeds
 from services.api.adapters.limits import Limits
 from services.api.adapters.readiness import find_missing, running_services
 from services.api.core.admin_session import LIFE, is_session, make_session
+from services.api.core.allowance import Limit
 from services.api.core.feed_health import in_words
 from services.api.core.new_feed import NewFeed, NoAdmin
 from services.api.core.problem import Forbidden, Invalid, NotFound, Problem, field_errors
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import HostOf, Parts, PartsOf
-from shared.catalogue import read_problem
+from shared.catalogue import read_edit, read_problem
 from shared.dead_letters import DeadLetter, DeadLetters
+from shared.groups import read_groups
+from shared.maintenance import PAUSABLE, pause, read_paused, resume
 from shared.subscriptions import EmailEndpoint, Subscription
 
 router = APIRouter(prefix="/admin", include_in_schema=False)
@@ -32,12 +35,14 @@ COOKIE = "tocsin_admin"
 LETTERS_SHOWN = 100
 ENDPOINTS_SHOWN = 100
 RAW_SHOWN = 4000
-TRIES_PER_HOUR = 20
+TRIES = Limit(20, 3600, "more than {} tries; wait for the hour to pass")
 DONE = {
     "replayed": "Put back on its stream, to be handled again.",
     "dropped": "Dropped for good.",
     "added": "The feed is read within seconds.",
     "removed": "The feed is watched no more.",
+    "pause": "It ends what it has in hand, and takes up nothing more.",
+    "resume": "It goes on within seconds.",
 }
 
 Session = Annotated[str, Cookie(alias=COOKIE)]
@@ -74,9 +79,7 @@ async def show(parts: PartsOf, session: Session = "", done: str = "") -> HTMLRes
 async def sign_in(parts: PartsOf, host: HostOf, token: Annotated[str, Form()] = "") -> Response:
     """Give the cookie for the token."""
     expected = _admin_token(parts)
-    limits = Limits(parts.bus.redis, parts.bus.names)
-    detail = "Too many tries; wait for the hour to pass."
-    await limits.take("admin", host, most=TRIES_PER_HOUR, seconds=3600, detail=detail)
+    await Limits(parts.bus.redis, parts.bus.names).take("admin", host, TRIES)
     if not secrets.compare_digest(token.encode(), expected.encode()):
         return parts.pages.render("admin_token.html", status=403, private=True, wrong=True)
     answer = _to_admin()
@@ -114,6 +117,19 @@ async def mend(action: str, parts: PartsOf, letter: Annotated[str, Form()] = "")
     for each in chosen:
         await act(each)
     return _to_admin(done)
+
+
+@router.post("/services/{service}/{action}", dependencies=[_SignedIn])
+async def pause_or_resume(service: str, action: str, parts: PartsOf) -> Response:
+    """Pause a service for maintenance, or let it go on."""
+    redis, names = parts.bus.redis, parts.bus.names
+    if service not in PAUSABLE or action not in ("pause", "resume"):
+        raise NotFound("There is no such button.")
+    if action == "pause":
+        await pause(redis, names, service, datetime.now(UTC))
+    else:
+        await resume(redis, names, service)
+    return _to_admin(action)
 
 
 @router.post("/feeds", dependencies=[_SignedIn])
@@ -171,10 +187,14 @@ async def _page(
         feeds_in_all=len(feeds),
         endpoints=[_endpoint(each) for each in troubled[:ENDPOINTS_SHOWN]],
         endpoints_in_all=len(troubled),
-        running={service: running.count(service) for service in sorted({*running})},
+        running={service: running.count(service) for service in sorted({*running, *PAUSABLE})},
+        paused=await read_paused(redis, names),
+        pausable=PAUSABLE,
+        groups=[each async for each in read_groups(redis, names)],
         missing=await find_missing(redis, names),
         rulebook=newest[0].tagged.rulebook if newest and newest[0].tagged else None,
         rulebook_problem=await read_problem(redis, names),
+        edit=await read_edit(redis, names),
         topics=await parts.topics(),
     )
 

@@ -10,7 +10,6 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
-from services.api.adapters.readiness import stream_groups
 from services.api.core.problem import FieldError, NotFound, Problem
 from services.api.core.sse import StreamedEvent
 from services.api.core.stream_place import (
@@ -23,6 +22,7 @@ from services.api.core.stream_place import (
 )
 from services.api.web.parts import AskedOf, Parts, PartsOf
 from shared.events import Moment
+from shared.groups import stream_groups
 
 router = APIRouter(prefix="/v1", tags=["stream"])
 

@@ -1,6 +1,7 @@
 """Feeds for others: Atom, JSON Feed and GeoJSON of a topic, a country or any filter; CAP of airspace incursions."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from email.utils import format_datetime
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from services.api.adapters.report_search import search_reports
 from services.api.core.asked import Asked
 from services.api.core.outgoing import (
     AIRSPACE,
+    FORMS,
     Item,
     OutgoingFeed,
     cap_values,
@@ -42,8 +44,7 @@ MEDIA = {
 # Readers ask again after a minute, and are told whether anything has changed.
 CACHED = {"Cache-Control": "public, max-age=60"}
 _CONTENT: dict[str, Any] = {
-    MEDIA[form]: {"schema": {"type": "string" if form == "atom" else "object"}}
-    for form in ("atom", "json", "geojson")
+    MEDIA[form]: {"schema": {"type": "string" if form == "atom" else "object"}} for form in FORMS
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {200: {"description": "The feed", "content": _CONTENT}}
 _CAP: dict[int | str, dict[str, Any]] = {
@@ -92,11 +93,27 @@ async def country_feed(code: str, form: Form, request: Request, parts: PartsOf, 
 
 
 async def _feed(form: str, request: Request, parts: Parts, asked: Asked) -> Response:
-    page = await search_reports(parts.reports, Search(asked), None, ENTRIES)
-    feed = await _outgoing(request, parts, asked, page.hits)
+    titles = followable(await parts.topics())
+    base = parts.settings.public_url
+    query = f"?{request.url.query}" if request.url.query else ""
+    feed = OutgoingFeed(
+        title=_title(asked, titles),
+        url=f"{base}{quote(request.url.path)}{query}",
+        home=f"{base}/topics/{quote(asked.topics[0])}"
+        if asked.topics[:1] == asked.topics != ()
+        else f"{base}/",
+        base=base,
+        hub=parts.settings.websub_hub,
+        items=await find_items(parts, Search(asked)),
+    )
     headers = {**CACHED, "Last-Modified": format_datetime(feed.updated, usegmt=True)}
     if feed.hub:
         headers["Link"] = f'<{feed.hub}>; rel="hub", <{feed.url}>; rel="self"'
+    return written(parts, form, feed, headers)
+
+
+def written(parts: Parts, form: str, feed: OutgoingFeed, headers: Mapping[str, str]) -> Response:
+    """Return the feed in one of the forms."""
     if form == "atom":
         body = parts.pages.text("atom.xml", feed=feed).encode()
     else:
@@ -105,20 +122,9 @@ async def _feed(form: str, request: Request, parts: Parts, asked: Asked) -> Resp
     return Response(body, media_type=MEDIA[form], headers=headers)
 
 
-async def _outgoing(request: Request, parts: Parts, asked: Asked, hits: list[Hit]) -> OutgoingFeed:
-    titles = followable(await parts.topics())
-    base = parts.settings.public_url
-    query = f"?{request.url.query}" if request.url.query else ""
-    return OutgoingFeed(
-        title=_title(asked, titles),
-        url=f"{base}{quote(request.url.path)}{query}",
-        home=f"{base}/topics/{quote(asked.topics[0])}"
-        if asked.topics[:1] == asked.topics != ()
-        else f"{base}/",
-        base=base,
-        hub=parts.settings.websub_hub,
-        items=await _items(parts, hits),
-    )
+async def find_items(parts: Parts, search: Search) -> list[Item]:
+    """Return the newest reports that are looked for, as entries of a feed."""
+    return await _items(parts, (await search_reports(parts.reports, search, None, ENTRIES)).hits)
 
 
 async def _items(parts: Parts, hits: list[Hit]) -> list[Item]:
@@ -141,5 +147,7 @@ def _title(asked: Asked, titles: dict[str, str]) -> str:
 
 async def _cap(parts: Parts, hit: Hit) -> Response:
     [item] = await _items(parts, [hit])
-    body = parts.pages.text("cap.xml", **cap_values(item, parts.settings.public_url, country_places()))
+    earlier = await parts.reports.earlier(hit.tagged.report.id, hit.tagged.report.revision)
+    values = cap_values(item, parts.settings.public_url, country_places(), earlier)
+    body = parts.pages.text("cap.xml", **values)
     return Response(body, media_type=MEDIA["cap"], headers=CACHED)

@@ -26,11 +26,13 @@ from services.api.core.wording import (
     schedule_in_words,
     state_in_words,
 )
+from services.api.web.owner_feed_routes import feed_address
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.preview_routes import Typed
 from shared.catalogue import followable
-from shared.subscriptions import MOVES, EmailEndpoint, Subscription, fallback_subject, move_subject, owns
+from shared.links import MOVES, fallback_subject, move_subject
+from shared.subscriptions import EmailEndpoint, Subscription, owns
 
 router = APIRouter(include_in_schema=False)
 
@@ -44,6 +46,7 @@ DONE = {
     "asked": "Changed. Both mail addresses were written to: the messages move when both have agreed.",
     "snoozed": "Snoozed: nothing is sent for a while, and what comes meanwhile is not told later.",
     "woken": "Awake again.",
+    "feed": "The feed has a new address; the old one opens nothing any more.",
 }
 SHOWN = 30
 REPLAY_DAYS = 7
@@ -98,8 +101,33 @@ async def confirm_fallback(subscription_id: str, parts: PartsOf, key: Key = "") 
     return await _fallback_page(parts, subscription, key)
 
 
-async def _fallback_page(parts: Parts, subscription: Subscription, key: str) -> HTMLResponse:
-    return parts.pages.render("fallback.html", private=True, key=key, **await _described(parts, subscription))
+@router.get("/fallback/{subscription_id}/end")
+async def show_end_of_fallback(subscription_id: str, parts: PartsOf, key: str = "") -> HTMLResponse:
+    """What would not come to the second channel any more, and the button."""
+    subscription = await _with_fallback(parts, subscription_id, key)
+    return await _fallback_page(parts, subscription, key, ending=True)
+
+
+@router.post("/fallback/{subscription_id}/end")
+async def end_fallback(subscription_id: str, request: Request, parts: PartsOf, key: Key = "") -> HTMLResponse:
+    """Send nothing more to the second channel; the first goes on. One click (RFC 8058), as for `unsubscribe`."""
+    key = key or request.query_params.get("key", "")
+    subscription = await parts.desk.end_fallback(await _with_fallback(parts, subscription_id, key))
+    return await _fallback_page(parts, subscription, key, ending=True)
+
+
+async def _with_fallback(parts: Parts, subscription_id: str, key: str) -> Subscription:
+    subscription = await _found(parts, subscription_id)
+    if subscription.fallback:
+        await parts.check_key("unsubscribe", fallback_subject(subscription), key)
+    return subscription
+
+
+async def _fallback_page(
+    parts: Parts, subscription: Subscription, key: str, *, ending: bool = False
+) -> HTMLResponse:
+    described = await _described(parts, subscription)
+    return parts.pages.render("fallback.html", private=True, key=key, ending=ending, **described)
 
 
 @router.get("/move/{subscription_id}")
@@ -226,6 +254,9 @@ async def act(
         case "retry":
             await parts.desk.retry(subscription, delivery)
             return _to_manage(subscription_id, key, "retried")
+        case "move-feed":
+            await parts.desk.move_feed(subscription)
+            return _to_manage(subscription_id, key, "feed")
         case "rotate-secret":
             shown = shown_key(await parts.desk.rotate_secret(subscription))
             return await _manage_page(parts, subscription, key, secret=next(iter(shown.values())))
@@ -274,7 +305,10 @@ async def _manage_page(
         secret=secret,
         deliveries=deliveries,
         kinds=KINDS,
-        now=now,
+        feeds=[
+            (title, await feed_address(parts, subscription, form))
+            for title, form in (("Atom", "atom"), ("JSON Feed", "json"))
+        ],
         **await _described(parts, subscription),
     )
 

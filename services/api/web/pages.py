@@ -1,12 +1,13 @@
 """Render templates. Everything is escaped; style and icon are our own files, named with a hash of their content."""
 
 import hashlib
+from datetime import datetime
 from importlib import resources
 from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from services.api.core import wording
 from services.api.core.outgoing import rfc3339
@@ -19,7 +20,9 @@ PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 _STATIC = {
     "tocsin.css": "text/css; charset=utf-8",
     "tocsin.svg": "image/svg+xml",
-    "preview.js": "text/javascript; charset=utf-8",
+    "reader.js": "text/javascript; charset=utf-8",
+    # htmx 2.0.11, as it is (docs/decisions/0003).
+    "htmx.min.js": "text/javascript; charset=utf-8",
 }
 
 
@@ -37,10 +40,12 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.filters["moment"] = wording.moment_in_words
+        self._templates.filters["time"] = _time
         self._templates.filters["rfc3339"] = rfc3339
         # Where text is HTML in the eyes of who reads it: escaped once for them, once for the XML around it.
         self._templates.filters["escaped"] = lambda text: str(escape(visible(text)))
         self._templates.filters["ago"] = wording.ago
+        self._templates.filters["gist"] = wording.gist
         self._templates.globals["static"] = self.address_of
 
     def address_of(self, name: str) -> str:
@@ -61,6 +66,11 @@ class Pages:
         return HTMLResponse(
             self.text(template, **values), status_code=status, headers=PRIVATE if private else PUBLIC
         )
+
+
+def _time(moment: datetime) -> Markup:
+    """For pages: static/reader.js puts it into the reader's zone."""
+    return Markup('<time datetime="{}">{}</time>').format(rfc3339(moment), wording.moment_in_words(moment))
 
 
 def _read(name: str) -> bytes:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from services.api.core.form import AlertForm, what_and_when
 from services.api.core.preview import Preview, PreviewWish
 from services.api.core.problem import Invalid, Problem, field_errors
+from services.api.core.signup import source_of
 from services.api.web.parts import HostOf, Parts, PartsOf
 
 router = APIRouter()
@@ -31,7 +32,7 @@ async def preview(
     wish: Annotated[PreviewWish, Body(openapi_examples=TRIES)], parts: PartsOf, host: HostOf
 ) -> Preview:
     """Return what a filter would have matched in the last days, how many a day, and the newest with the reasons."""
-    await parts.desk.check_filter(wish.filter)
+    await parts.desk.checks.check_filter(wish.filter)
     return await _previewed(parts, wish, host)
 
 
@@ -43,6 +44,12 @@ def typed_form(
     channel: Annotated[str, Form()] = "email",
     address: Annotated[str, Form()] = "",
     url: Annotated[str, Form()] = "",
+    signature: Annotated[str, Form()] = "v1",
+    headers: Annotated[str, Form()] = "",
+    service: Annotated[str, Form()] = "",
+    token: Annotated[str, Form()] = "",
+    room: Annotated[str, Form()] = "",
+    second: Annotated[str, Form()] = "",
     stories: Annotated[str, Form()] = "once",
     mode: Annotated[str, Form()] = "instant",
     at: Annotated[str, Form()] = "",
@@ -53,6 +60,7 @@ def typed_form(
     """Return the form as it was typed."""
     return AlertForm(
         tuple(topics or ()), query, countries, name, channel, address, url,
+        signature, headers, service, token, room, second,
         stories, mode, at, timezone, quiet_from, quiet_to,
     )  # fmt: skip
 
@@ -79,10 +87,10 @@ async def form_preview(parts: Parts, form: AlertForm, host: str) -> Preview | No
         wish = PreviewWish.model_validate(fields)
     except ValidationError as e:
         raise Invalid(field_errors([dict(error) for error in e.errors(include_url=False)])) from e
-    await parts.desk.check_filter(wish.filter)
+    await parts.desk.checks.check_filter(wish.filter)
     return await _previewed(parts, wish, host)
 
 
 async def _previewed(parts: Parts, wish: PreviewWish, host: str) -> Preview:
-    await parts.desk.limit_previews(host)
+    await parts.desk.limit("previews", source_of(host))
     return await parts.recent.preview(wish, parts.reports, datetime.now(UTC))

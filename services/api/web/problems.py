@@ -10,7 +10,15 @@ from fastapi.responses import JSONResponse, Response
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from services.api.core.problem import Invalid, NotFound, NotReady, Problem, as_json, field_errors
+from services.api.core.problem import (
+    Invalid,
+    NotFound,
+    NotReady,
+    Problem,
+    as_json,
+    field_errors,
+    what_to_do,
+)
 from services.api.web.parts import Parts
 
 log = structlog.get_logger()
@@ -51,7 +59,9 @@ def _answer_to(request: Request, problem: Problem) -> Response:
     path = request.url.path
     if path.startswith(_FOR_PROGRAMS) or path.endswith(_FORMS):
         return answer(problem)
-    page = parts.pages.render("error.html", status=problem.status, private=True, problem=problem)
+    page = parts.pages.render(
+        "error.html", status=problem.status, private=True, problem=problem, advice=what_to_do(problem.status)
+    )
     page.headers.update(problem.headers)
     return page
 
@@ -70,7 +80,10 @@ async def _on_invalid(request: Request, error: Any) -> Response:
 
 
 async def _on_http(request: Request, error: Any) -> Response:
-    problem = Problem(str(error.detail), headers=error.headers)
+    no_page = error.status_code == HTTPStatus.NOT_FOUND
+    problem = Problem(
+        "there is nothing at this address" if no_page else str(error.detail), headers=error.headers
+    )
     problem.status, problem.title = error.status_code, HTTPStatus(error.status_code).phrase
     return _answer_to(request, problem)
 

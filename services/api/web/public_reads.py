@@ -18,9 +18,11 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 from redis.exceptions import RedisError
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.adapters.limits import Limits
+from services.api.core.allowance import Limit
 from services.api.core.problem import Problem
 from services.api.core.signup import source_of
 from services.api.web.parts import Parts
@@ -33,7 +35,7 @@ _OPEN = re.compile(
 )
 # Depends on reports and topics alone, or on nothing.
 _KEPT = re.compile(
-    r"/|/v1/(topics|reports(/[^/]*)?)|/(topics|countries|reports)\b.*|/(openapi|asyncapi)\.json"
+    r"/(fresh)?|/static/.*|/v1/(topics|reports(/[^/]*)?)|/(topics|countries|reports)\b.*|/(openapi|asyncapi)\.json"
 )
 _CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -49,6 +51,7 @@ _WORDS = re.compile(rb"(^|&)(q|query)=[^&]")
 # It may have to look at two thousand texts.
 SEARCH_COST = 50
 MINUTE = 60
+TOO_MANY = f"at most {{}} answers a minute are worked out for one address; a search counts as {SEARCH_COST}"
 MOST_BYTES = 32 * 1024 * 1024
 WORTH_COMPRESSING = 1000
 
@@ -115,6 +118,8 @@ class PublicReads:
     def __init__(self, http: FastAPI) -> None:
         self._http = http
         self._app: ASGIApp = http
+        # As it comes: a day may be a gigabyte.
+        self._zipping = GZipMiddleware(http, compresslevel=5)
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._size = 0
         self._making: dict[str, asyncio.Task[Kept | Response]] = {}
@@ -137,7 +142,8 @@ class PublicReads:
                 await self._answer(scope, receive, sending)
             else:
                 headers = await self._count(scope)
-                await self._app(scope, receive, _with_headers(sending, headers))
+                app = self._zipping if path.startswith("/v1/history/") else self._app
+                await app(scope, receive, _with_headers(sending, headers))
         except Problem as e:
             await answer(e)(scope, receive, sending)
 
@@ -197,13 +203,10 @@ class PublicReads:
         """Count a request that costs something; return the headers that say what is left, or raise TooMany."""
         parts: Parts = self._http.state.parts
         who = source_of(scope["client"][0]) if scope.get("client") else "unknown"
-        most = parts.settings.reads_per_minute
-        limits = Limits(parts.bus.redis, parts.bus.names)
-        detail = f"at most {most} answers a minute are worked out for one address; a search counts as {SEARCH_COST}"
+        most = Limit(parts.settings.reads_per_minute, MINUTE, TOO_MANY)
         cost = SEARCH_COST if _WORDS.search(scope["query_string"]) else 1
         try:
-            allowance = await limits.take("reads", who, most=most, seconds=MINUTE, detail=detail, cost=cost)
-            return allowance.headers
+            return (await Limits(parts.bus.redis, parts.bus.names).take("reads", who, most, cost)).headers
         except (RedisError, OSError):
             return {}
 

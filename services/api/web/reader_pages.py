@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import HTMLResponse, Response
 
 from services.api.adapters.explanations import explain_report
 from services.api.adapters.feed_list import read_feeds
 from services.api.adapters.figures import read_delays
-from services.api.adapters.readiness import find_missing, stream_groups
+from services.api.adapters.readiness import find_missing
 from services.api.adapters.report_search import Page, search_reports
 from services.api.core.asked import Asked
 from services.api.core.cursor import CursorError
@@ -26,6 +26,7 @@ from services.api.web.parts import Parts, PartsOf
 from shared.catalogue import TopicSummary, read_problem
 from shared.countries import country_names, find_country
 from shared.events import TaggedReport
+from shared.groups import stream_groups
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,24 +42,41 @@ PAGE = 25
 SHORT_PAGE = 10
 
 
-@router.get("/")
-async def home(
-    parts: PartsOf,
+class Wanted(NamedTuple):
+    """What the first page is asked for, as it was typed; a country by its code if it is one."""
+
+    topic: str
+    country: str
+    q: str
+    all: str
+
+    async def search(self, parts: Parts) -> Search:
+        """Return what to look for; raise Problem for what there is not."""
+        given = (("topic", self.topic), ("country", self.country), ("q", self.q))
+        return Search(await parts.asked(given), tagged_only=not self.all)
+
+
+def _wanted(
     topic: str = "",
     country: Annotated[str, Query(max_length=60)] = "",
     q: Annotated[str, Query(max_length=2000)] = "",
     everything: Annotated[str, Query(alias="all")] = "",
-    after: Annotated[str, Query(max_length=100)] = "",
+) -> Wanted:
+    return Wanted(topic, find_country(country) or country, q, "1" if everything else "")
+
+
+WantedOf = Annotated[Wanted, Depends(_wanted)]
+
+
+@router.get("/")
+async def home(
+    parts: PartsOf, wanted: WantedOf, after: Annotated[str, Query(max_length=100)] = ""
 ) -> HTMLResponse:
     """The latest reports; those without a topic only if asked for."""
-    topics = await parts.topics()
-    code = find_country(country) or country
-    asked = {"topic": topic, "country": code, "q": q, "all": "1" if everything else ""}
+    topics, asked = await parts.topics(), wanted._asdict()
+    topic, code, q, _ = wanted
     try:
-        search = Search(
-            await parts.asked((("topic", topic), ("country", code), ("q", q))), tagged_only=not everything
-        )
-        found = await search_reports(parts.reports, search, after or None, PAGE)
+        found = await search_reports(parts.reports, await wanted.search(parts), after or None, PAGE)
         problem = None
     except (Problem, CursorError) as e:
         found, problem = Page([], None), str(e)
@@ -77,10 +95,22 @@ async def home(
         # What it waits for is not what answers are kept by.
         private=nothing,
         address=_address,
-        country=country_names().get(code, country),
+        country=country_names().get(code, code),
         form=AlertForm(topics=(topic,) if topic else (), query=q, countries=country_names().get(code, "")),
         errors={},
     )
+
+
+@router.get("/fresh")
+async def fresh(
+    parts: PartsOf, wanted: WantedOf, than: Annotated[str, Query(max_length=100)] = ""
+) -> Response:
+    """A link to the first page that says how many reports are newer than one; 204 while there is none."""
+    found = await search_reports(parts.reports, await wanted.search(parts), None, PAGE)
+    newer = next((n for n, hit in enumerate(found.hits) if hit.tagged.report.id == than), len(found.hits))
+    if not newer:
+        return Response(status_code=204)
+    return parts.pages.render("_fresh.html", newer=newer, most=PAGE, address=_address("/", wanted._asdict()))
 
 
 @router.get("/reports/{report_id}")
@@ -158,6 +188,7 @@ async def _stream(parts: Parts, stream: str) -> dict[str, Any]:
         "entries": await redis.xlen(stream),
         "dead": await redis.xlen(names.dead(stream)),
         "groups": groups,
+        "waiting": sum(pending + (lag or 0) for _, pending, lag in groups),
     }
 
 

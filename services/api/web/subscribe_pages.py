@@ -10,11 +10,12 @@ from services.api.adapters.subscription_desk import SignedUp
 from services.api.core.form import AlertForm, errors_by_field, wish_fields
 from services.api.core.preview import Preview
 from services.api.core.problem import Closed, FieldError, Invalid, NotReady, Problem, TooMany, field_errors
-from services.api.core.wording import endpoint_in_words, filter_in_words, schedule_in_words
+from services.api.core.signup import shown_key
+from services.api.core.wording import CHAT_SERVICES, endpoint_in_words, filter_in_words, schedule_in_words
 from services.api.web.parts import HostOf, Parts, PartsOf
 from services.api.web.preview_routes import Typed, form_preview
 from shared.catalogue import followable
-from shared.subscriptions import EmailEndpoint, Wish
+from shared.subscriptions import FALLBACK_MINUTES, EmailEndpoint, Wish
 
 router = APIRouter(include_in_schema=False)
 
@@ -65,6 +66,8 @@ async def _form_page(
         errors=errors_by_field(errors),
         preview=preview,
         closed=parts.desk.is_closed,
+        chat_services=CHAT_SERVICES,
+        fallback_minutes=FALLBACK_MINUTES,
     )
     page.headers.update(problem.headers if problem else {})
     return page
@@ -86,7 +89,8 @@ async def _what_happens_next(parts: Parts, made: SignedUp) -> HTMLResponse:
         schedule=schedule_in_words(subscription.schedule),
         outbox=parts.settings.outbox,
         mail_from=parts.settings.mail_from,
-        secret=subscription.secret,
+        secret=next(iter(shown_key(subscription.secret).values()), None),
+        fallback=endpoint_in_words(subscription.fallback) if subscription.fallback else None,
         token=None if is_mail else made.manage_token,
         manage=None if is_mail else f"{parts.settings.public_url}/manage/{subscription.id}?key={key}",
     )

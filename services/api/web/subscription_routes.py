@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from services.api.adapters.replays import What
 from services.api.core.change import Change
 from services.api.core.signup import shown_key
+from services.api.web.owner_feed_routes import feed_address
 from services.api.web.owners import Credentials, Owned
 from services.api.web.parts import HostOf, PartsOf
 from shared.delivery import Delivery
@@ -65,6 +66,13 @@ class Secret(BaseModel):
     public_key: str | None = Field(
         default=None, examples=["whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="]
     )
+
+
+class Feed(BaseModel):
+    """Where what it matches is as a feed. The address is the key: whoever has it can read it."""
+
+    atom: str
+    json_feed: str
 
 
 class Replay(BaseModel):
@@ -161,6 +169,15 @@ async def test(subscription: Owned, parts: PartsOf) -> Delivery:
 async def rotate_secret(subscription: Owned, parts: PartsOf) -> Secret:
     """Return a new secret, or public key; for a day the old one signs as well."""
     return Secret(**shown_key(await parts.desk.rotate_secret(subscription)))
+
+
+@router.post("/{subscription_id}/rotate-feed")
+async def rotate_feed(subscription: Owned, parts: PartsOf) -> Feed:
+    """Return a new address of the feed of what it matches; the old one opens nothing any more."""
+    moved = await parts.desk.move_feed(subscription)
+    return Feed(
+        atom=await feed_address(parts, moved, "atom"), json_feed=await feed_address(parts, moved, "json")
+    )
 
 
 @router.post("/{subscription_id}/replay", status_code=202)

@@ -3,20 +3,33 @@
 import asyncio
 import gc
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 from redis.exceptions import RedisError
 
 from services.classify.adapters.rulebook_files import SHIPPED, RulebookError, catalogue, load_rulebook
+from services.classify.core.difference import Difference, Readable, differences, words_of
 from services.classify.core.rulebook import Rulebook
 from shared.bus import Bus
-from shared.catalogue import write_catalogue, write_problem
+from shared.catalogue import (
+    EditedReport,
+    RulebookEdit,
+    TopicEdit,
+    write_catalogue,
+    write_edit,
+    write_problem,
+)
+from shared.events import Tag
+from shared.report_store import ReportStore
 
 log = structlog.get_logger()
 
 LOOK_EVERY = 2.0
+COMPARED, SHOWN = 1000, 10
 
 
 class LiveRulebook:
@@ -56,6 +69,7 @@ class LiveRulebook:
                     self._seen = files
 
     async def _reload(self) -> None:
+        before = self.current
         try:
             # In a thread: reports go on being tagged meanwhile, with the old one.
             self.current = await asyncio.to_thread(load_rulebook, self._folder)
@@ -64,12 +78,43 @@ class LiveRulebook:
             await write_problem(self._bus.redis, self._bus.names, str(e))
         else:
             await self.announce()
+            if self.current.version != before.version:
+                await self._say_what_changed(before, self.current)
+
+    async def _say_what_changed(self, before: Rulebook, after: Rulebook) -> None:
+        store = ReportStore(self._bus.redis, self._bus.names)
+        reports = [tagged.report async for tagged in store.scan(at_most=COMPARED)]
+        found = await asyncio.to_thread(differences, reports, after, before)
+        edit = RulebookEdit(
+            before=before.version,
+            after=after.version,
+            at=datetime.now(UTC),
+            reports=len(reports),
+            topics=tuple(_topic_edit(topic, difference) for topic, difference in found.items()),
+        )
+        await write_edit(self._bus.redis, self._bus.names, edit)
 
     def _files(self) -> dict[str, tuple[int, int]]:
         folder = self._folder or SHIPPED
         with suppress(OSError):
             return {path.name: _stamp(path) for path in folder.glob("*.y*ml")}
         return {}
+
+
+def _topic_edit(topic: str, difference: Difference) -> TopicEdit:
+    return TopicEdit(
+        topic=topic,
+        gained=len(difference.gained),
+        lost=len(difference.lost),
+        newest_gained=_shown(difference.gained),
+        newest_lost=_shown(difference.lost),
+    )
+
+
+def _shown(found: Sequence[tuple[Readable, Tag]]) -> tuple[EditedReport, ...]:
+    return tuple(
+        EditedReport(id=report.id, title=report.title, words=words_of(tag)) for report, tag in found[:SHOWN]
+    )
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -56,7 +56,8 @@ def _features(forms: Iterable[str]) -> set[str]:
     return {form[:STEM] for form in forms if len(form) >= SHORTEST or form.isdigit()} - _EVERYWHERE
 
 
-@lru_cache(maxsize=50_000)
+# A kilobyte each.
+@lru_cache(maxsize=8_000)
 def _numbers(word: str) -> tuple[int, ...]:
     return _NUMBERS.unpack(hashlib.blake2b(word.encode()).digest())
 

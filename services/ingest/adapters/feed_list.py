@@ -37,7 +37,7 @@ class FeedLists:
         self._names = names
         self._stamp: int | None = None
         self._in_file: list[Feed] = []
-        self._added: dict[bytes, bytes] = {}
+        self._added: dict[bytes, bytes] | None = None
 
     async def changed(self) -> list[Feed] | None:
         """Return all feeds if there was a change since the last call; None if there was none.
@@ -47,15 +47,20 @@ class FeedLists:
         stamp, added = self._file_stamp(), await self._redis.hgetall(self._names.feeds_added)
         if (stamp, added) == (self._stamp, self._added):
             return None
-        is_new_file, self._stamp, self._added = stamp != self._stamp, stamp, added
+        is_new_file, self._stamp = stamp != self._stamp, stamp
         if is_new_file:
             self._in_file = read_feed_list(self._path)
+        self._added = added
         feeds = {feed.id: feed for feed in self._in_file}
         for row in added.values():
             feed = _added_feed(row)
             if feed:
                 feeds.setdefault(feed.id, feed)
         return list(feeds.values())
+
+    def tell_again(self) -> None:
+        """Make the next call of `changed` return all feeds, for who could not take them in."""
+        self._added = None
 
     def _file_stamp(self) -> int:
         try:

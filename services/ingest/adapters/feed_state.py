@@ -9,12 +9,12 @@ from typing import Any, Literal, NamedTuple
 from pydantic import TypeAdapter
 
 from services.ingest.adapters.leases import HOST_LEASE_SECONDS
-from services.ingest.adapters.together import Together, script
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import FeedState
 from services.ingest.core.pace import LONGEST_WAIT, host_pause
 from shared.names import Names
-from shared.redis_client import RedisClient
+from shared.redis_client import RedisClient, at_once
+from shared.together import Together, script
 
 KEPT_AFTER_REMOVAL = 30 * 86400
 HOST_PAUSE_SECONDS = 1.0
@@ -28,8 +28,15 @@ TURN_PATIENCE = 2.0
 # Returns: verdict, seconds to wait or moment to come back, state as a flat list
 _BEGIN = script(
     """
-local now, state = tonumber(ARGV[1]), redis.call('HGETALL', KEYS[1])
-local asked = redis.call('HGET', KEYS[1], 'asked')
+local now, asked = tonumber(ARGV[1]), redis.call('HGET', KEYS[1], 'asked')
+if asked and tonumber(asked) > now + 60 then
+  -- The clock has gone back. When it was asked nobody knows: a whole pause from now is on the safe side.
+  asked = ARGV[1]
+  redis.call('HSET', KEYS[1], 'asked', asked)
+  redis.call('HDEL', KEYS[1], 'next_poll')
+  redis.call('HDEL', KEYS[2], 'next', 'turn:' .. ARGV[3], 'busy', 'busy_by', 'busy_until')
+end
+local state = redis.call('HGETALL', KEYS[1])
 local allowed = asked and tonumber(asked) + tonumber(ARGV[2]) or 0
 if allowed > now then return {'early', tostring(allowed), state} end
 local turn = now
@@ -182,6 +189,21 @@ class FeedStates:
                 pipe.expire(key, KEPT_AFTER_REMOVAL)
         await pipe.execute()
 
+    async def after_the_clock_went_back(self, now: datetime) -> int:
+        """Make due what was asked in the future, for its next poll is as far ahead; return how many feeds."""
+        later = await self._redis.zrangebyscore(self._names.feeds_due, f"({now.timestamp()}", "+inf")
+        ahead: list[str] = []
+        for start in range(0, len(later), _CHUNK):
+            ids = [_text(feed_id) for feed_id in later[start : start + _CHUNK]]
+            pipe = self._redis.pipeline(transaction=False)
+            for feed_id in ids:
+                pipe.hget(self._names.feed(feed_id), "asked")
+            asked = zip(ids, await pipe.execute(), strict=True)
+            ahead += [feed_id for feed_id, moment in asked if float(moment or 0) > now.timestamp() + 60]
+        if ahead:
+            await self._redis.zadd(self._names.feeds_due, dict.fromkeys(ahead, now.timestamp()), xx=True)
+        return len(ahead)
+
     async def known(self) -> list[Feed]:
         """Return the feeds of the installation, as ingest last read its list, in the order of their names."""
         rows = await self._redis.hvals(self._names.feeds)
@@ -226,10 +248,8 @@ class FeedStates:
         strikes = await self.together.run(_STRIKE, keys=[key], args=[int(LONGEST_WAIT)])
         pause = host_pause(retry_after, int(strikes))
         until = now.timestamp() + pause
-        pipe = self._redis.pipeline()
-        pipe.hset(key, "blocked", until)
-        pipe.expire(key, int(max(pause, LONGEST_WAIT)) + 1)
-        await pipe.execute()
+        life = int(max(pause, LONGEST_WAIT)) + 1
+        await at_once(self._redis, ("HSET", key, "blocked", until), ("EXPIRE", key, life))
         return datetime.fromtimestamp(until, UTC)
 
     async def load(self, feed_id: str) -> FeedState:
@@ -237,14 +257,20 @@ class FeedStates:
         return _from_hash(await self._redis.hgetall(self._names.feed(feed_id)))
 
     async def save(
-        self, feed_id: str, state: FeedState, before: FeedState = FeedState(), *, host: str = ""
+        self,
+        feed_id: str,
+        state: FeedState,
+        before: FeedState = FeedState(),
+        *,
+        host: str = "",
+        polled: bool = True,
     ) -> None:
-        """Keep what differs from `before`, and make the feed due at its `next_poll` unless it was removed meanwhile.
+        """Keep what differs from `before`; a feed that was polled is due at its `next_poll`, unless it was removed.
 
         Two who change different things of a feed at the same time do not undo each other's. `host` has answered.
         """
         written, gone = _differences(state, before)
-        due = state.next_poll.timestamp() if state.next_poll else ""
+        due = state.next_poll.timestamp() if polled and state.next_poll else ""
         flat = [part for pair in written.items() for part in pair]
         await self.together.run(
             _SAVE,

@@ -6,7 +6,8 @@ import structlog
 
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import Diagnosis, FeedState
-from shared.bus import Bus, Marked
+from shared.bus import Bus
+from shared.entries import Marked
 from shared.events import FeedHealthData, Source, feed_health_changed, feed_health_fields
 
 log = structlog.get_logger()

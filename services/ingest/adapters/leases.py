@@ -10,9 +10,9 @@ from datetime import datetime
 
 from redis.exceptions import RedisError
 
-from services.ingest.adapters.together import Together, script
 from services.ingest.core.feed import Feed
 from shared.names import Names
+from shared.together import Together, script
 
 LEASE_SECONDS = 30.0
 # Shorter, for others wait at the door; a request that takes longer than this is rare.
@@ -61,7 +61,8 @@ class Leases:
         """Return the ids of up to `limit` due feeds that are now ours."""
         now = self._clock().timestamp()
         ids = await self._together.run(_CLAIM, [self._names.feeds_due], [now, now + self._seconds, limit])
-        return [feed_id.decode() for feed_id in ids]
+        # What somebody makes due while we poll it is ours already; the poll's end says when it is due again.
+        return [feed_id for feed_id in (raw.decode() for raw in ids) if feed_id not in self._held]
 
     @contextmanager
     def holding(self, feed: Feed) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 
 from services.ingest.adapters.articles import Articles
 from services.ingest.adapters.feed_list import FeedFileError, read_feed_list
@@ -34,15 +35,20 @@ async def read_reports(target: str, settings: IngestSettings, now: datetime) -> 
 @asynccontextmanager
 async def fetching(settings: IngestSettings) -> AsyncIterator[tuple[Fetcher, Parser]]:
     """A fetcher and a parser, as ingest has them."""
-    fetcher = Fetcher(
+    async with fetcher_of(settings) as fetcher, Parser(workers=1) as parser:
+        yield fetcher, parser
+
+
+def fetcher_of(settings: IngestSettings, files_root: Path = Path()) -> Fetcher:
+    """Return a fetcher; files of a feed list are relative to `files_root`."""
+    return Fetcher(
         AddressGuard(settings.allow_hosts),
         HostSlots(),
         settings.contact,
+        files_root=files_root,
         timeout=settings.fetch_timeout,
         max_bytes=settings.max_feed_bytes,
     )
-    async with fetcher, Parser(workers=1) as parser:
-        yield fetcher, parser
 
 
 def _listed(target: str, settings: IngestSettings) -> Feed | None:

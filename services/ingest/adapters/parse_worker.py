@@ -28,6 +28,10 @@ class Refusal(NamedTuple):
     is_page: bool = False
 
 
+# Made beforehand: where it is needed there is no memory to make it.
+_TOO_LARGE = Refusal("reading it takes more memory than a feed may")
+
+
 class Limits(NamedTuple):
     """Processor time for a document, and memory that the process may write to."""
 
@@ -92,7 +96,7 @@ def _read_within_limits(task: Task, cpu_seconds: float) -> Any:
     except UnreadableDocument as e:
         return Refusal(str(e), e.announced, e.is_page)
     except MemoryError:
-        return Refusal("reading it takes more memory than a feed may")
+        return _TOO_LARGE
     except Exception as e:
         # feedparser fails in many ways on garbage. Whatever it is, it is the fault of this document.
         return Refusal(f"reading it broke the parser ({type(e).__name__}: {str(e)[:200]})")

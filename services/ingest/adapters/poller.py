@@ -130,7 +130,7 @@ class Poller:
 
     async def _fetch(self, poll: _Poll) -> Fetched:
         if poll.before.last_poll is None:
-            handed = await take_over(self._bus.redis, self._bus.names, poll.feed.id)
+            handed = await take_over(self._states.together, self._bus.names, poll.feed.id)
             if handed:
                 return handed
         return await self._fetcher.fetch(poll.feed, poll.validators, poll.before.where.address)
@@ -145,7 +145,7 @@ class Poller:
         reading = await self._parser.read(body, content_type, feed.url, feed, now)
         told = await self._publisher.publish(feed, reading.drafts, now, self._horizon(feed, state, now))
         after = replace(state, last_push=now, last_new=now if told.new else state.last_new)
-        await self._states.save(feed.id, after, state)
+        await self._states.save(feed.id, after, state, polled=False)
         self._counters.add("websub_pushed")
         if told.new or told.changed:
             log.info("published", feed=feed.name, new=told.new, changed=told.changed, pushed=True)

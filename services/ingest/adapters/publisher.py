@@ -20,7 +20,9 @@ from services.ingest.core.change import (
 )
 from services.ingest.core.draft import Draft
 from services.ingest.core.feed import Feed
-from shared.bus import Bus, Marked
+from shared import tracing
+from shared.bus import Bus
+from shared.entries import Marked
 from shared.events import Report
 from shared.feeds import PUBLISHED
 
@@ -125,7 +127,12 @@ class Publisher:
             expected=change.seen,
             mark=str(change.mark),
             stream=names.published,
-            fields={"type": PUBLISHED, "id": f"{draft.id}.{change.mark.revision}", "event": draft.event},
+            fields={
+                "type": PUBLISHED,
+                "id": f"{draft.id}.{change.mark.revision}",
+                "event": draft.event,
+                **tracing.carried(),
+            },
         )
 
 

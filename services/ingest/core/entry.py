@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 MAX_ENTRIES = 500
 MAX_AUTHORS = 20
@@ -19,24 +20,21 @@ class UnreadableDocument(ValueError):
         self.is_page = is_page
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """A text of the feed; `html` says whether tags in it are markup or are meant literally."""
 
     value: str
     html: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Date:
+class Date(NamedTuple):
     """A date as written, and the moment it means; None if it could not be understood."""
 
     written: str
     moment: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An item as the feed gives it. `key` is its identity within the feed."""
 
     key: str = ""

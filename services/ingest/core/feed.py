@@ -3,6 +3,7 @@
 import base64
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -22,6 +23,8 @@ from pydantic import (
 from services.ingest.core.draft import Origin
 from services.ingest.core.sources.reliefweb import api_address
 from shared.feeds import feed_id
+
+LONGEST_INTERVAL = 366 * 86_400
 
 
 class FeedListError(Exception):
@@ -107,7 +110,7 @@ class Feed(BaseModel):
 
     url: Annotated[str, AfterValidator(_is_fetchable)]
     title: str | None = None
-    interval: float | None = Field(default=None, gt=0)
+    interval: float | None = Field(default=None, gt=0, le=LONGEST_INTERVAL)
     enabled: bool = True
     sample: bool = Field(default=False, description="Made-up reports: their dates are moved to today.")
     kind: Literal["feed", "page", "sitemap", "reliefweb"] = "feed"
@@ -225,7 +228,5 @@ def _explain(error: ValidationError) -> Iterator[str]:
 
 
 def _duplicates(feeds: list[Feed]) -> list[str]:
-    urls = [feed.url for feed in feeds]
-    return [
-        f"{url} is in the list {urls.count(url)} times" for url in dict.fromkeys(urls) if urls.count(url) > 1
-    ]
+    counts = Counter(feed.url for feed in feeds)
+    return [f"{url} is in the list {count} times" for url, count in counts.items() if count > 1]

@@ -4,14 +4,12 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from urllib.parse import urlsplit
 
 from services.ingest.core.entry import Entry
 from services.ingest.core.meaning import same_page
 
-# A page of its own: "/2026/08/04/talks", "/flood-in-velin", "/story?id=7"; not "/", "/alerts.html".
-_OWN_PAGE = re.compile(r"\d|[^/-]-[^/-]+-|=")
+# A page of its own, behind the host: "/2026/08/04/talks", "/flood-in-velin", "/story?id=7"; not "/", "/alerts.html".
+_OWN_PAGE = re.compile(r"[^/?#]*[/?][^#]*?(?:\d|[^/-]-[^/-]+-|=)")
 
 
 def with_keys(entries: Sequence[Entry]) -> tuple[Entry, ...]:
@@ -30,17 +28,13 @@ def with_keys(entries: Sequence[Entry]) -> tuple[Entry, ...]:
         ]
     firsts: dict[str, Entry] = {}
     for key, entry in zip(keys, entries, strict=True):
-        firsts.setdefault(key, replace(entry, key=key))
+        firsts.setdefault(key, entry._replace(key=key))
     return tuple(firsts.values())
 
 
 def is_own_page(url: str) -> bool:
     """Return whether an address looks like that of one report, rather than of a site or a list."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return bool(_OWN_PAGE.search(f"{parts.path}?{parts.query}"))
+    return bool(_OWN_PAGE.match(same_page(url)))
 
 
 def _link(entry: Entry) -> str:

@@ -54,7 +54,7 @@ def _folded(text: str) -> str:
     if "\t" in text or "\r" in text:
         return " ".join(text.lower().split())
     # Nearly every text, and as our own plain text has spaces and newlines only: several times faster.
-    text = text.lower().replace("\n", " ")
+    text = " ".join(line for line in text.lower().split("\n") if line)
     while "  " in text:
         text = text.replace("  ", " ")
     return text.strip()

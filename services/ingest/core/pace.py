@@ -133,6 +133,6 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 def _moment(written: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(written)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -31,29 +31,26 @@ _PAGE_LIMIT = 1_000_000
 
 
 def parse_source(body: bytes, content_type: str | None, url: str, feed: Origin) -> ParsedFeed:
-    """Return what a source of any kind says, each entry with its key; raise UnreadableDocument."""
-    if feed.kind == "page" and feed.select:
-        parsed = read_page(body, url, feed.select)
-    elif feed.kind == "sitemap":
-        parsed = read_sitemap(body)
-    elif feed.kind == "reliefweb":
-        parsed = read_reliefweb(body)
-    else:
-        return parse_document(body, content_type, url)
-    return replace(parsed, entries=with_keys(parsed.entries))
-
-
-def parse_document(body: bytes, content_type: str | None, url: str) -> ParsedFeed:
-    """Return what a feed document says, each entry with its key; raise UnreadableDocument.
+    """Return what a source of any kind says, each entry with its key; raise UnreadableDocument.
 
     `content_type` is the header as received; `url` is where the document came from in the end, and what
     relative links are relative to.
     """
-    parsed = _read(body, content_type, url)
+    parsed = _read_source(body, content_type, url, feed)
     return replace(parsed, entries=with_keys(parsed.entries))
 
 
-def _read(body: bytes, content_type: str | None, url: str) -> ParsedFeed:
+def _read_source(body: bytes, content_type: str | None, url: str, feed: Origin) -> ParsedFeed:
+    if feed.kind == "page" and feed.select:
+        return read_page(body, url, feed.select)
+    if feed.kind == "sitemap":
+        return read_sitemap(body)
+    if feed.kind == "reliefweb":
+        return read_reliefweb(body)
+    return _read_feed(body, content_type, url)
+
+
+def _read_feed(body: bytes, content_type: str | None, url: str) -> ParsedFeed:
     start = body[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     if not body.strip():
         raise UnreadableDocument("the document is empty")
@@ -65,9 +62,8 @@ def _read(body: bytes, content_type: str | None, url: str) -> ParsedFeed:
 
 
 def _read_tolerantly(body: bytes, content_type: str | None, url: str) -> ParsedFeed:
-    from services.ingest.core.formats.tolerant import (
-        read_tolerantly,
-    )  # here, for most documents never need it
+    # Here, for most documents never need it.
+    from services.ingest.core.formats.tolerant import read_tolerantly
 
     return read_tolerantly(body, content_type, url)
 

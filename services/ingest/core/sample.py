@@ -21,8 +21,8 @@ def as_of_today(parsed: ParsedFeed, now: datetime) -> ParsedFeed:
 
 def _moved(entry: Entry, shift: timedelta, now: datetime) -> Entry:
     key = f"{entry.key} {now:%Y-%m-%d}"
-    return replace(
-        entry, key=key, published=_move(entry.published, shift), updated=_move(entry.updated, shift)
+    return entry._replace(
+        key=key, published=_move(entry.published, shift), updated=_move(entry.updated, shift)
     )
 
 

@@ -22,8 +22,15 @@ AGAIN_AFTER: Final[dict[PushState, timedelta]] = {
 
 def pick_hub(hubs: Iterable[str]) -> str | None:
     """Return the hub to subscribe at: the first by https, else the first by http."""
-    web = [hub for hub in hubs if urlsplit(hub).scheme in ("http", "https")]
+    web = [hub for hub in hubs if _is_web_address(hub)]
     return min(web, key=lambda hub: not hub.startswith("https"), default=None)
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
 
 
 def should_ask(push: Push | None, hub: str, topic: str, now: datetime) -> bool:

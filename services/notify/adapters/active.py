@@ -8,7 +8,8 @@ import structlog
 from redis.exceptions import RedisError
 
 from services.notify.core.wanted import Wanted
-from shared.bus import BLOCK_MS, Bus
+from shared.bus import Bus
+from shared.entries import BLOCK_MS
 from shared.subscription_store import SubscriptionStore
 
 log = structlog.get_logger()

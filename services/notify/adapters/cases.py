@@ -1,15 +1,17 @@
 """Looks up what deliveries need: themselves, their subscriptions, their reports. What is known is not read again."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from services.notify.core.message import common_part, matched_part
+from services.notify.core.letter import Letter
+from services.notify.core.message import matched_part
+from shared import tracing
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
@@ -20,6 +22,7 @@ from shared.subscriptions import CompiledFilter, Matched, Subscription, find_mat
 
 REPORTS_KEPT = 512
 MATCHES_KEPT = 200
+LETTERS_KEPT = 20
 SUBSCRIPTIONS_KEPT = 10_000
 FRESH_SECONDS = 0.2
 
@@ -50,7 +53,8 @@ class Recent(Generic[Key, Value]):
 
 @dataclass(slots=True)
 class Wanting:
-    """A subscription with its filter made ready. `wish` is the same for all who want the same."""
+    """A subscription with its filter made ready. `wish` is the same for all who want the same, `part` what all its
+    webhooks say."""
 
     subscription: Subscription
     compiled: CompiledFilter
@@ -58,19 +62,16 @@ class Wanting:
     part: bytes | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Telling:
-    """A report with its words made ready."""
+    """A report with its words made ready. `part` is what every subscriber's webhook says of it."""
 
     tagged: TaggedReport
     text: Text
-
+    part: bytes | None = None
     matches: "Recent[str, tuple[Matched, bytes]]" = field(default_factory=lambda: Recent(MATCHES_KEPT))
-
-    @cached_property
-    def common(self) -> bytes:
-        """What every subscriber's webhook says of it."""
-        return common_part(self.tagged)
+    letters: "Recent[tuple[object, ...], Letter]" = field(default_factory=lambda: Recent(LETTERS_KEPT))
+    traceparent: str | None = None
 
     def match(self, wanting: Wanting) -> tuple[Matched, bytes]:
         """Return why the report is wanted, and the same as a part of a webhook; by nothing, if a revision since
@@ -82,8 +83,7 @@ class Telling:
         return known
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """A delivery and all that is needed to perform it, as it was at `at`; None for what is gone."""
 
     delivery: Delivery
@@ -103,10 +103,12 @@ class Cases:
         self._wishes: Recent[bytes, Wanting] = Recent(SUBSCRIPTIONS_KEPT)
         self._changed: Recent[str, float] = Recent(SUBSCRIPTIONS_KEPT)
         self._current: Recent[str, tuple[float, Wanting | None]] = Recent(SUBSCRIPTIONS_KEPT)
+        self._asked: set[str] = set()
+        self._looking: asyncio.Task[dict[str, Wanting | None]] | None = None
 
     def remember(self, tagged: TaggedReport, text: Text) -> None:
         """Keep a report that was just matched: its deliveries come next."""
-        self._reports.put(tagged.report.id, Telling(tagged, text))
+        self._reports.put(tagged.report.id, Telling(tagged, text, traceparent=tracing.here()))
 
     async def find(self, ids: Sequence[str], at: float) -> list[Case | None]:
         """Return the case of each delivery that is still pending. Two round trips, however many they are."""
@@ -120,12 +122,12 @@ class Cases:
         pipe = self._bus.redis.pipeline(transaction=False)
         pipe.hmget(self._names.subscriptions, wishes)
         for report in unknown:
-            pipe.hget(self._names.report(report), "event")
+            pipe.hmget(self._names.report(report), "event", tracing.FIELD)
         raw_wishes, *raw_reports = await pipe.execute()
         wanting = {each: self._wanting(raw) for each, raw in zip(wishes, raw_wishes, strict=True)}
         for each, wish in wanting.items():
             self._current.put(each, (at, wish))
-        telling = {each: self._telling(raw) for each, raw in zip(unknown, raw_reports, strict=True)}
+        telling = {each: self._telling(*raw) for each, raw in zip(unknown, raw_reports, strict=True)}
         return [
             Case(
                 each,
@@ -151,10 +153,23 @@ class Cases:
         """Return a subscription as it is, or was a moment ago."""
         known = self._current.get(subscription_id)
         changed = self._changed.get(subscription_id) or 0.0
-        if known is None or at - known[0] > FRESH_SECONDS or changed >= known[0]:
-            raw = await self._bus.redis.hget(self._names.subscriptions, subscription_id)
-            known = self._current.put(subscription_id, (at, self._wanting(raw)))
-        return known[1]
+        if known and at - known[0] <= FRESH_SECONDS and changed < known[0]:
+            return known[1]
+        # Hundreds may ask at once: they are looked up together.
+        self._asked.add(subscription_id)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        return (await asyncio.shield(self._looking))[subscription_id]
+
+    async def _look(self) -> dict[str, Wanting | None]:
+        asked, at = list(self._asked), time.monotonic()
+        self._asked.clear()
+        self._looking = None
+        rows = await self._bus.redis.hmget(self._names.subscriptions, asked)
+        found = {each: self._wanting(raw) for each, raw in zip(asked, rows, strict=True)}
+        for each, wanting in found.items():
+            self._current.put(each, (at, wanting))
+        return found
 
     def _wanting(self, raw: bytes | None) -> Wanting | None:
         known = self._wishes.get(raw) if raw else None
@@ -170,6 +185,9 @@ class Cases:
             raw, Wanting(subscription, CompiledFilter.of(wanted), wanted.model_dump_json())
         )
 
-    def _telling(self, raw: bytes | None) -> Telling | None:
+    def _telling(self, raw: bytes | None, trace: bytes | None) -> Telling | None:
         tagged = read_stored(raw)
-        return self._reports.put(tagged.report.id, Telling(tagged, text_of(tagged))) if tagged else None
+        if tagged is None:
+            return None
+        telling = Telling(tagged, text_of(tagged), traceparent=trace.decode() if trace else None)
+        return self._reports.put(tagged.report.id, telling)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from redis.exceptions import RedisError
@@ -28,10 +29,14 @@ from services.notify.core.outcome import (
     has_failed_long_enough,
     is_for_fallback,
 )
-from shared.bus import Bus, Command, Consumer, Entry, Outcome, Rejected
+from shared import tracing
+from shared.bus import Bus
+from shared.consumer import Consumer
 from shared.decision import silent_until
 from shared.deliveries import DeliveryLog, after_attempt, hold, hold_for_digest, put_off
 from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery, owed_message
+from shared.entries import Entry, Outcome, Rejected
+from shared.redis_client import Command
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import ChatEndpoint, EmailEndpoint, Subscription, WebhookEndpoint, as_fallback
 
@@ -49,12 +54,13 @@ class Cancelled(Exception):
     """Nobody wants this delivery any more; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A delivery in this process's hands."""
 
     entry: Entry
     case: Case
+    wanting: Wanting
+    """The subscription as it is addressed."""
     consumer: Consumer
 
 
@@ -106,7 +112,6 @@ class Deliverer:
         if case is None or _is_early(case.delivery):
             consumer.finish(entry, Outcome())
             return
-        job = Job(entry, case, consumer)
         try:
             wanting = _as_addressed(case.delivery, _still_wanted(case.delivery, case.wanting))
         except Cancelled as e:
@@ -115,17 +120,29 @@ class Deliverer:
         if until := _silent_until(case.delivery, wanting, _now()):
             consumer.finish(entry, self._put_off(case.delivery, until))
             return
+        job = Job(entry, case, wanting, consumer)
         held = self.lanes.put(self.endpoints.lane(wanting.subscription.channel), job, time.monotonic())
         if held:
             self._hold(held)
 
     def _start_what_may(self) -> None:
-        for turn in self.lanes.take(time.monotonic()):
-            if isinstance(turn, Held):
-                self._hold(turn)
-            else:
-                lane, job = turn
-                job.consumer.handle(job.entry, self._perform(lane, job))
+        while turn := self._next_turn():
+            turn[1].consumer.run(self._work(turn))
+
+    def _next_turn(self) -> tuple[Lane[Job], Job] | None:
+        while isinstance(turn := self.lanes.next_turn(time.monotonic()), Held):
+            self._hold(turn)
+        return turn
+
+    async def _work(self, turn: tuple[Lane[Job], Job] | None) -> None:
+        """Perform a delivery, and the next that may start when it has ended: most need no task of their own."""
+        while turn:
+            lane, job = turn
+            await job.consumer.perform(job.entry, self._perform(lane, job))
+            if job.consumer.stopping:
+                return
+            turn = self._next_turn()
+            self._start_what_may()
 
     def _hold(self, held: Held[Job]) -> None:
         until = time.time() + max(0.0, held.until - time.monotonic()) + LOOK_SECONDS
@@ -134,12 +151,12 @@ class Deliverer:
             job.consumer.finish(job.entry, Outcome(commands))
 
     async def _perform(self, lane: Lane[Job], job: Job) -> Outcome:
-        started, case = time.monotonic(), job.case
+        started, case, wanting = time.monotonic(), job.case, job.wanting
         try:
-            wanting = _still_wanted(case.delivery, await self._now_wanting(case, started))
-            wanting = _as_addressed(case.delivery, wanting)
-            if until := _silent_until(case.delivery, wanting, _now()):
-                return self._put_off(case.delivery, until)
+            if not self.cases.is_current(case, started):
+                wanting = await self._wanting_now(case, started)
+                if until := _silent_until(case.delivery, wanting, _now()):
+                    return self._put_off(case.delivery, until)
             if until := await self._over_budget(wanting):
                 return self._put_off(case.delivery, until)
             sent = await self._send(case, wanting)
@@ -155,7 +172,6 @@ class Deliverer:
         finally:
             self.lanes.done(lane)
             if not job.consumer.stopping:
-                self._start_what_may()
                 self._refill(lane)
         return await self._succeeded(lane, case, wanting.subscription, sent, _milliseconds(started))
 
@@ -170,20 +186,22 @@ class Deliverer:
             seconds = await self.mail_budget.take(channel.address)
         return _now() + timedelta(seconds=seconds) if seconds else None
 
-    async def _now_wanting(self, case: Case, now: float) -> Wanting | None:
+    async def _wanting_now(self, case: Case, now: float) -> Wanting:
         """The subscription as it is now: it may have been removed while the delivery waited."""
-        if self.cases.is_current(case, now):
-            return case.wanting
-        async with self._asking:
-            return await self.cases.wanting(case.delivery.subscription, now)
+        wanting = await self.cases.wanting(case.delivery.subscription, now)
+        return _as_addressed(case.delivery, _still_wanted(case.delivery, wanting))
 
     async def _send(self, case: Case, wanting: Wanting) -> Sent:
-        channel = wanting.subscription.channel
-        if isinstance(channel, WebhookEndpoint):
-            return await self.webhooks.send(await self.renderer.webhook(case, wanting), channel)
-        if isinstance(channel, ChatEndpoint):
-            return await self.chats.send(await self.renderer.chat(case, wanting), channel)
-        return await self.mails.send(await self.renderer.mail(case, wanting), channel)
+        channel, delivery = wanting.subscription.channel, case.delivery
+        parent = case.telling.traceparent if case.telling else None
+        with tracing.follow(
+            "deliver", parent, delivery=delivery.id, channel=channel.type, attempt=delivery.attempts + 1
+        ):
+            if isinstance(channel, WebhookEndpoint):
+                return await self.webhooks.send(await self.renderer.webhook(case, wanting), channel)
+            if isinstance(channel, ChatEndpoint):
+                return await self.chats.send(await self.renderer.chat(case, wanting), channel)
+            return await self.mails.send(await self.renderer.mail(case, wanting), channel)
 
     async def _succeeded(
         self, lane: Lane[Job], case: Case, subscription: Subscription, sent: Sent, duration_ms: int

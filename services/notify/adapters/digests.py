@@ -1,8 +1,10 @@
 """Digests in Redis: built from what was held when the first attempt is made, kept until it is delivered."""
 
+import time
 from collections.abc import Sequence
+from hashlib import sha256
 
-from services.notify.adapters.cases import Wanting
+from services.notify.adapters.cases import Recent, Wanting
 from services.notify.core.digest import Held, build_digest
 from shared.bus import Bus
 from shared.deliveries import DIGEST_SECONDS, DeliveryLog
@@ -11,39 +13,62 @@ from shared.digest import Digest
 from shared.report_store import read_stored
 from shared.subscriptions import Matched, find_match, text_of
 
+CONTENTS_KEPT = 16
+# A report may be revised; who asks later is told of it as it is then.
+SHARED_SECONDS = 60.0
+CONTENT_SECONDS = DIGEST_SECONDS + 3600
+
 
 class Digests:
-    """Finds the content of a digest. Whoever asks first builds it; everybody after gets the same."""
+    """Finds the content of a digest. Whoever asks first builds it; everybody after gets the same.
+
+    Thousands may be owed the same at one moment: it is built and kept once, under the hash of what it says.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._names = bus.names
+        self._built: Recent[tuple[object, ...], tuple[float, str]] = Recent(CONTENTS_KEPT)
+        self._contents: Recent[str, Digest] = Recent(CONTENTS_KEPT)
 
-    async def find(self, delivery: Delivery, wanting: Wanting) -> Digest | None:
-        """Return the digest of a delivery; None if nothing of it is kept any more."""
+    async def find(self, delivery: Delivery, wanting: Wanting) -> tuple[str, Digest] | None:
+        """Return the digest of a delivery and the name of its content; None if nothing of it is kept any more."""
         key = self._names.digest_content(delivery.id)
-        kept = await self._bus.redis.get(key)
+        asked = self._bus.redis.pipeline(transaction=False).get(key)
+        kept, ids = await asked.lrange(self._names.digest(delivery.id), 0, -1).execute()
         if kept is None:
-            built = await self._build(delivery, wanting)
+            built = await self._build([raw.decode() for raw in ids], delivery, wanting)
             if built is None:
                 return None
-            await self._bus.redis.set(key, built.model_dump_json(), nx=True, ex=DIGEST_SECONDS)
-            kept = await self._bus.redis.get(key)
-        return Digest.model_validate_json(kept)
+            first = self._bus.redis.pipeline(transaction=False).set(key, built, nx=True, ex=DIGEST_SECONDS)
+            _, kept = await first.get(key).execute()
+        content = await self._content(kept.decode())
+        return (kept.decode(), content.model_copy(update={"id": delivery.id})) if content else None
 
-    async def _build(self, delivery: Delivery, wanting: Wanting) -> Digest | None:
-        ids = await self._bus.redis.lrange(self._names.digest(delivery.id), 0, -1)
-        waited = [each for each in await self._deliveries([raw.decode() for raw in ids]) if each]
+    async def _content(self, name: str) -> Digest | None:
+        known = self._contents.get(name)
+        if known is None and (raw := await self._bus.redis.get(self._names.digest_content(name))):
+            known = self._contents.put(name, Digest.model_validate_json(raw))
+        return known
+
+    async def _build(self, ids: Sequence[str], delivery: Delivery, wanting: Wanting) -> str | None:
+        """The name of the content, which is kept when this returns."""
+        waited = [each for each in await DeliveryLog(self._bus).many(ids) if each]
+        due = next((each.next_attempt_at for each in waited if each.next_attempt_at), delivery.created_at)
+        told = (wanting.wish, due, frozenset((each.report, each.refers_to) for each in waited))
+        built = self._built.get(told)
+        if built and time.monotonic() - built[0] < SHARED_SECONDS:
+            return built[1]
         held = await self._held(waited, wanting)
         if not held:
             return None
         stories = list(dict.fromkeys(item.tagged.story.id for item in held))
-        due = next((each.next_attempt_at for each in waited if each.next_attempt_at), delivery.created_at)
         wanted = wanting.subscription.filter
-        return build_digest(delivery, due, held, wanted, await self._sources(stories))
-
-    async def _deliveries(self, ids: Sequence[str]) -> list[Delivery | None]:
-        return await DeliveryLog(self._bus).many(ids)
+        digest = build_digest(due, held, wanted, await self._sources(stories))
+        content = digest.model_dump_json()
+        name = sha256(content.encode()).hexdigest()[:24]
+        await self._bus.redis.set(self._names.digest_content(name), content, ex=CONTENT_SECONDS)
+        return self._built.put(told, (time.monotonic(), name))[1]
 
     async def _held(self, waited: Sequence[Delivery], wanting: Wanting) -> list[Held]:
         pipe = self._bus.redis.pipeline(transaction=False)

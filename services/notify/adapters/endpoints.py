@@ -5,8 +5,9 @@ from typing import Any
 
 from services.notify.adapters.cases import Recent
 from services.notify.core.lanes import Lane
-from shared.bus import Bus, Command
+from shared.bus import Bus
 from shared.deliveries import endpoint_id
+from shared.redis_client import Command, at_once
 from shared.subscriptions import ChatEndpoint, EmailEndpoint, Endpoint
 
 ENDPOINTS_KEPT = 100_000
@@ -49,9 +50,7 @@ class Endpoints:
             return lane.failing_since
         lane.said_well_at, lane.said_failing_at = -SAID_AGAIN_SECONDS, now
         key = self._bus.names.failing(lane.name)
-        pipe = self._bus.redis.pipeline(transaction=True)
-        pipe.set(key, round(now, 1), nx=True)
-        pipe.expire(key, ROW_SECONDS)
-        pipe.get(key)
-        lane.failing_since = float((await pipe.execute())[2])
+        first = ("SET", key, f"{now:.1f}", "NX")
+        *_, since = await at_once(self._bus.redis, first, ("EXPIRE", key, ROW_SECONDS), ("GET", key))
+        lane.failing_since = float(since)
         return lane.failing_since

@@ -3,6 +3,7 @@
 import hashlib
 
 from shared.bus import Bus
+from shared.redis_client import at_once
 
 HOUR = 3600
 
@@ -17,9 +18,6 @@ class MailBudget:
         """Count one mail; return 0, or the seconds to wait if the address has had its share of the hour."""
         who = hashlib.sha256(address.lower().encode()).hexdigest()[:24]
         key = self._bus.names.limit("mail-to", who)
-        pipe = self._bus.redis.pipeline(transaction=True)
-        pipe.set(key, 0, ex=HOUR, nx=True)
-        pipe.incr(key)
-        pipe.ttl(key)
-        _, count, left = await pipe.execute()
+        window = ("SET", key, 0, "EX", HOUR, "NX")
+        _, count, left = await at_once(self._bus.redis, window, ("INCR", key), ("TTL", key))
         return max(1, int(left)) if count > self._per_hour else 0

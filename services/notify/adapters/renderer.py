@@ -1,18 +1,21 @@
 """Turns a delivery into the message that its channel carries."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from jinja2 import Environment
 
-from services.notify.adapters.cases import Case, Telling, Wanting
+from services.notify.adapters.cases import LETTERS_KEPT, Case, Recent, Telling, Wanting
 from services.notify.adapters.digests import Digests
 from services.notify.core.channel import ChatMessage, MailMessage, WebhookMessage
 from services.notify.core.chat import plain_message, report_message
 from services.notify.core.digest import digest_body
-from services.notify.core.mail import MOVE_KINDS, MailError, build_mail
+from services.notify.core.letter import Letter
+from services.notify.core.mail import MOVE_KINDS, MailError, sender_of, write_letter, write_mail
 from services.notify.core.message import (
     Reference,
+    common_part,
     subscriber_part,
     webhook_body,
     webhook_notice_body,
@@ -21,8 +24,9 @@ from services.notify.core.message import (
 from shared.delivery import Delivery, delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
+from shared.links import Links
 from shared.report_store import ReportStore
-from shared.subscriptions import Links, Matched, find_match, signing_secrets, text_of
+from shared.subscriptions import Matched, find_match, signing_secrets, text_of
 
 EXAMPLES_LOOKED_AT = 1000
 LATE_AFTER = timedelta(minutes=10)
@@ -41,6 +45,7 @@ class Renderer:
     mail_from: str
     templates: Environment
     digests: Digests
+    _digest_letters: Recent[tuple[object, ...], Letter] = field(default_factory=lambda: Recent(LETTERS_KEPT))
 
     async def webhook(self, case: Case, wanting: Wanting) -> WebhookMessage:
         """Return the body to post; raise Unsendable."""
@@ -50,11 +55,14 @@ class Renderer:
         if case.delivery.kind == "notice":
             body = webhook_notice_body(subscription, self.links, now)
         elif case.delivery.kind == "digest":
-            body = digest_body(subscription, await self._digest(case, wanting), self.links, now)
+            body = digest_body(subscription, (await self._digest(case, wanting))[1], self.links, now)
         elif case.delivery.kind == "report":
             telling = _told(case)
             matched, part = telling.match(wanting)
-            ready = self._subscriber_part(wanting), telling.common, part
+            if wanting.part is None:
+                wanting.part = subscriber_part(subscription, self.links)
+            if telling.part is None:
+                telling.part = common_part(telling.tagged, self.links)
             reference = _reference(case.delivery)
             body = webhook_body(
                 subscription,
@@ -62,18 +70,13 @@ class Renderer:
                 matched,
                 self.links,
                 now,
-                ready,
+                (wanting.part, telling.part, part),
                 reference=reference,
                 late=_is_late(case.delivery, now),
             )
         else:
             body = webhook_test_body(subscription, *await self._example(wanting), self.links, now)
         return WebhookMessage(case.delivery.id, body, signing_secrets(subscription, now))
-
-    def _subscriber_part(self, wanting: Wanting) -> bytes:
-        if wanting.part is None:
-            wanting.part = subscriber_part(wanting.subscription, self.links)
-        return wanting.part
 
     async def chat(self, case: Case, wanting: Wanting) -> ChatMessage:
         """Return the message to a chat; raise Unsendable."""
@@ -82,7 +85,7 @@ class Renderer:
             matched, _ = _told(case).match(wanting)
             return report_message(delivery.id, subscription, _told(case).tagged, matched, self.links)
         if delivery.kind == "digest":
-            digest = await self._digest(case, wanting)
+            _, digest = await self._digest(case, wanting)
             titles = "\n".join(f"· {title}" for title in titles_of(digest))
             return plain_message(delivery.id, f"{digest.count} reports", subscription, self.links, titles)
         title, text = _PLAIN_WORDS[delivery.kind]
@@ -90,33 +93,47 @@ class Renderer:
 
     async def mail(self, case: Case, wanting: Wanting) -> MailMessage:
         """Return the mail; the same at every attempt. Raise Unsendable."""
-        delivery = case.delivery
-        digest = await self._digest(case, wanting) if delivery.kind == "digest" else None
-        if delivery.kind in MOVE_KINDS and wanting.subscription.move is None:
-            raise Unsendable("the change of address was called off, or is done")
-        shown: tuple[TaggedReport | None, Matched | None] = (None, None)
-        if delivery.kind == "report":
-            shown = _told(case).tagged, _told(case).match(wanting)[0]
-        elif delivery.kind in ("confirm", "test"):
-            shown = await self._example(wanting)
+        delivery, reference = case.delivery, _reference(case.delivery)
         try:
-            mail = build_mail(
+            content = write_mail(
+                await self._letter(case, wanting, reference),
                 delivery.kind,
                 wanting.subscription,
-                *shown,
-                digest=digest,
-                reference=_reference(delivery),
+                case.telling.tagged.story.id if case.telling else None,
+                reference,
                 links=self.links,
                 mail_from=self.mail_from,
                 message_id=delivery.id,
                 date=delivery.created_at,
-                templates=self.templates,
             )
+            return MailMessage(delivery.id, content, sender_of(self.mail_from).addr_spec)
         except MailError as e:
             raise Unsendable(str(e)) from e
-        return MailMessage(delivery.id, mail)
 
-    async def _digest(self, case: Case, wanting: Wanting) -> Digest:
+    async def _letter(self, case: Case, wanting: Wanting, reference: Reference | None) -> Letter:
+        """What the mail says; written once for all who are told the same."""
+        kind, subscription = case.delivery.kind, wanting.subscription
+        write = partial(
+            write_letter, kind, subscription, reference=reference, links=self.links, templates=self.templates
+        )
+        if kind in MOVE_KINDS and subscription.move is None:
+            raise Unsendable("the change of address was called off, or is done")
+        if kind == "digest":
+            content, digest = await self._digest(case, wanting)
+            zone = subscription.schedule.timezone
+            listed = (content, wanting.wish, bool(subscription.name), zone)
+            known = self._digest_letters.get(listed)
+            return known or self._digest_letters.put(listed, write(None, None, digest=digest))
+        if kind in ("confirm", "test"):
+            return write(*await self._example(wanting))
+        if kind != "report":
+            return write(None, None)
+        telling = _told(case)
+        told = (wanting.wish, bool(subscription.name), reference and (reference.report, reference.is_update))
+        known = telling.letters.get(told)
+        return known or telling.letters.put(told, write(telling.tagged, telling.match(wanting)[0]))
+
+    async def _digest(self, case: Case, wanting: Wanting) -> tuple[str, Digest]:
         digest = await self.digests.find(case.delivery, wanting)
         if digest is None:
             raise Unsendable("the reports of this digest are older than the retention")

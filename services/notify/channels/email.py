@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import ssl
-from email.utils import parseaddr
 from pathlib import Path
 
 import aiosmtplib
@@ -36,14 +35,21 @@ class SmtpChannel:
         Final is only what the relay says for good of this recipient or this mail. A sender or a password that
         it refuses is for the operator to mend, so the mail is tried again.
         """
-        sender = parseaddr(str(message.mail["From"]))[1]
         options = () if endpoint.address.isascii() else ("SMTPUTF8", "BODY=8BITMIME")
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._pool.send(message.mail.as_bytes(), sender, endpoint.address, options)
+                answer = await self._pool.send(message.content, message.sender, endpoint.address, options)
         except (aiosmtplib.SMTPException, OSError, ValueError) as e:
             raise _delivery_error(e, self._timeout) from e
         return Sent(ACCEPTED, one_line(answer))
+
+    async def greet(self) -> None:
+        """Connect to the relay and log in, as for a mail; raise DeliveryError if that fails."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._pool.greet()
+        except (aiosmtplib.SMTPException, OSError, ValueError) as e:
+            raise _delivery_error(e, self._timeout) from e
 
     async def close(self) -> None:
         """Close the kept connections."""
@@ -64,7 +70,7 @@ class OutboxChannel:
         """Return when the file is there, whole; raise DeliveryError if it cannot be written."""
         path = self.path_of(message.id)
         try:
-            await asyncio.to_thread(_write_whole, path, message.mail.as_bytes())
+            await asyncio.to_thread(_write_whole, path, message.content)
         except OSError as e:
             raise DeliveryError(f"cannot write {path}: {e.strerror}") from e
         return Sent(None, f"written to {path} instead of sent to {endpoint.address}")

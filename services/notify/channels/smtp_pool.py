@@ -80,6 +80,11 @@ class SmtpPool:
                 return await self._send(line, mail, sender, recipient, options)
         return await self._send(await self._connect(), mail, sender, recipient, options)
 
+    async def greet(self) -> None:
+        """Connect as for a mail, and part; raise what aiosmtplib does."""
+        self._keep(await self._connect())
+        await self.close()
+
     async def close(self) -> None:
         """Say goodbye on every connection."""
         while self._idle:

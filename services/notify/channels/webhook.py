@@ -71,7 +71,7 @@ class WebhookChannel(OpensHttp):
     def _judged(self, answer: Answer) -> Sent:
         if not answer.head.endswith((b"\n\r\n", b"\n\n")):
             raise DeliveryError("the answer broke off within its head")
-        words = one_line(answer.body[: 4 * ANSWER_LIMIT].decode("utf-8", "replace"))
+        words = one_line(answer.body.decode("utf-8", "replace")) if answer.body else ""
         wish = answer.headers.get("webhook-delivery", "") if b"ebhook-" in answer.head.lower() else ""
         if 200 <= answer.status < 300:
             return Sent(answer.status, words, enough=wish == "disable")

@@ -1,8 +1,7 @@
 """What a channel is given, what it gives back and how it fails. The callers never look at status codes."""
 
 from dataclasses import dataclass, field
-from email.message import EmailMessage
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from shared.subscriptions import ChatEndpoint, EmailEndpoint, WebhookEndpoint
 
@@ -21,10 +20,11 @@ class WebhookMessage:
 
 @dataclass(frozen=True, slots=True)
 class MailMessage:
-    """A mail that is ready to go. `id` is the delivery's."""
+    """A mail that is ready to go, and who sends it. `id` is the delivery's."""
 
     id: str
-    mail: EmailMessage
+    content: bytes
+    sender: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,7 @@ class ChatMessage:
     link: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """How a delivery went well: the receiver's status, a line for the log, and whether it wants no more."""
 
     status: int | None

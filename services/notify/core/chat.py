@@ -14,7 +14,8 @@ from services.notify.core.channel import ChatMessage, one_line
 from services.notify.core.mail import main_countries, main_topic, wish_in_words
 from shared.events import TaggedReport
 from shared.excerpts import excerpt
-from shared.subscriptions import ChatEndpoint, ChatService, Links, Matched, Subscription
+from shared.links import Links
+from shared.subscriptions import ChatEndpoint, ChatService, Matched, Subscription
 
 EXCERPT_WIDTH = 600
 # Characters of the whole text; the services count in several ways, and this is safely below each.

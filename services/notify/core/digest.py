@@ -17,7 +17,8 @@ from shared.digest import (
 )
 from shared.events import TaggedReport
 from shared.excerpts import excerpt
-from shared.subscriptions import Filter, Links, Matched, Subscription
+from shared.links import Links
+from shared.subscriptions import Filter, Matched, Subscription
 
 MOST_SHOWN = 30
 EXCERPT_WIDTH = 280
@@ -36,19 +37,20 @@ class Held(NamedTuple):
     matched: Matched
 
 
-def build_digest(
-    delivery: Delivery, due: datetime, held: Sequence[Held], wanted: Filter, sources: Mapping[str, int]
-) -> Digest:
-    """Return the digest that a delivery carries: the newest 30 reports, each once, by topic and story.
+def build_digest(due: datetime, held: Sequence[Held], wanted: Filter, sources: Mapping[str, int]) -> Digest:
+    """Return what a digest says, without its id: the newest 30 reports, each once, by topic and story.
 
     `sources` says how many sources have reported a story so far; a topic with more reports comes first.
     """
     each = list({item.tagged.report.id: item for item in held}.values())
-    newest = sorted(each, key=lambda item: item.tagged.report.published_at, reverse=True)
+    # The same whatever order they were held in: thousands are told the same.
+    newest = sorted(
+        each, key=lambda item: (item.tagged.report.published_at, item.tagged.report.id), reverse=True
+    )
     shown = newest[:MOST_SHOWN]
     topics = _grouped((topic_of(wanted, item.tagged), item) for item in shown)
     return Digest(
-        id=delivery.id,
+        id="",
         due=due,
         count=len(newest),
         shown=len(shown),

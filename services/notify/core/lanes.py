@@ -9,7 +9,6 @@ time share a part of the connections; the rest is always there for those that di
 """
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -123,8 +122,8 @@ class Lanes(Generic[Item]):
         waiting = self._waiting + (not lane.queue)
         return max(SMALL_SHARE, self.share // waiting) - len(lane.queue)
 
-    def take(self, now: float) -> Iterator[tuple[Lane[Item], Item] | Held[Item]]:
-        """Yield what is to be started now, and what is to be held because its lane was closed."""
+    def next_turn(self, now: float) -> tuple[Lane[Item], Item] | Held[Item] | None:
+        """Return what is to be started now, or to be held because its lane was closed; None if nothing may start."""
         while lane := self._next():
             lane.waits = False
             until = lane.opens_at(now)
@@ -133,8 +132,7 @@ class Lanes(Generic[Item]):
                 lane.queue.clear()
                 self._waiting -= 1
                 lane.held = True
-                yield held
-                continue
+                return held
             if not lane.has_room():
                 continue
             item = lane.queue.popleft()
@@ -145,7 +143,8 @@ class Lanes(Generic[Item]):
                 lane.unproven_under_way += 1
                 self._unproven_under_way += 1
             self._turn(lane)
-            yield lane, item
+            return lane, item
+        return None
 
     def done(self, lane: Lane[Item]) -> None:
         """Take note that an attempt has ended, after the lane was told how."""

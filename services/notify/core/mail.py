@@ -3,27 +3,29 @@
 The words are in the templates of the mail channel; here is what goes into them, and the headers.
 """
 
+import hmac
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.header import Header
 from email.headerregistry import Address
-from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
 from typing import Any, Literal
 
 from jinja2 import Environment
 
 from services.notify.core.digest import topic_of
+from services.notify.core.letter import Letter, gap, pieces, written
 from services.notify.core.message import Reference
 from shared.countries import country_names
 from shared.delivery import delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
+from shared.links import Links
 from shared.schedule import zone_of
-from shared.subscriptions import EmailEndpoint, Filter, Links, Matched, Subscription
+from shared.subscriptions import EmailEndpoint, Filter, Matched, Subscription
 
 MailKind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
 
@@ -38,31 +40,7 @@ class MailError(ValueError):
     """A mail that cannot be written, because an address is none."""
 
 
-class _Policy(EmailPolicy):
-    """SMTP, with two headers that the standard library spoils when it folds them.
-
-    It encodes a long URL as if it were a word, and loses spaces between words of different scripts.
-    """
-
-    def fold(self, name: str, value: Any) -> str:
-        if name.lower().startswith("list-"):
-            return f"{name}: {value}{self.linesep}"
-        if name.lower() == "subject":
-            charset = "us-ascii" if value.isascii() else "utf-8"
-            folded = Header(str(value), charset, header_name=name).encode(linesep=self.linesep)
-            return f"{name}: {folded}{self.linesep}"
-        return str(super().fold(name, value))
-
-    def fold_binary(self, name: str, value: Any) -> bytes:
-        if name.lower() == "subject" or name.lower().startswith("list-"):
-            return self.fold(name, value).encode("ascii")
-        return super().fold_binary(name, value)
-
-
-POLICY = _Policy(linesep="\r\n")
-
-
-def build_mail(
+def write_letter(
     kind: MailKind,
     subscription: Subscription,
     tagged: TaggedReport | None,
@@ -71,48 +49,98 @@ def build_mail(
     digest: Digest | None = None,
     reference: Reference | None = None,
     links: Links,
+    templates: Environment,
+) -> Letter:
+    """Return what a mail says. `templates` has `<kind>.txt` and `<kind>.html`.
+
+    A report's is the same for all who have the same filter, `reference`, and a name or none; one digest's for all
+    who have the same zone as well.
+    """
+    mark = _mark(links.server_key)
+    name = gap(mark, "name") if _name(kind, subscription) else ""
+    words = {
+        **_words(kind, subscription, tagged, matched, links),
+        "reference": reference,
+        "digest": digest,
+        "name": name,
+        "manage": gap(mark, "manage"),
+        "unsubscribe": gap(mark, "unsubscribe"),
+    }
+    text, html = (templates.get_template(f"{kind}.{ending}").render(words) for ending in ("txt", "html"))
+    unnamed = subscription.model_copy(update={"name": name})
+    subject = subject_of(kind, unnamed, tagged, digest, reference)
+    return Letter(subject, pieces(text, mark), pieces(html, mark))
+
+
+def write_mail(
+    letter: Letter,
+    kind: MailKind,
+    subscription: Subscription,
+    story: str | None = None,
+    reference: Reference | None = None,
+    *,
+    links: Links,
     mail_from: str,
     message_id: str,
     date: datetime,
-    templates: Environment,
-) -> EmailMessage:
+) -> bytes:
     """Return the mail, complete; raise MailError if the sender's or the subscriber's address is none.
 
     `message_id` is the delivery's id: with the sender's domain it makes the Message-ID, always the same.
-    `templates` has `<kind>.txt` and `<kind>.html`.
     """
-    sender, recipient = _sender(mail_from), _recipient(subscription)
-    mail = EmailMessage(policy=POLICY if recipient.addr_spec.isascii() else POLICY.clone(utf8=True))
-    mail["From"] = sender
-    mail["To"] = recipient
-    mail["Subject"] = subject_of(kind, subscription, tagged, digest, reference)
-    mail["Date"] = format_datetime(date.astimezone(UTC))
-    mail["Message-ID"] = f"<{message_id}@{sender.domain}>"
-    if kind == "report":
-        _thread(mail, subscription, tagged, reference, sender.domain)
-    _say_that_it_is_a_list(mail, subscription, links, sender.domain)
-    words = {**_words(kind, subscription, tagged, matched, links), "reference": reference, "digest": digest}
-    mail.set_content(templates.get_template(f"{kind}.txt").render(words), cte="quoted-printable")
-    html = templates.get_template(f"{kind}.html").render(words)
-    mail.add_alternative(html, subtype="html", cte="quoted-printable")
-    # "=_" cannot stand in quoted-printable text; and the same mail has the same bytes at every try.
-    mail.set_boundary(f"=_{message_id}")
-    return mail
+    sender, recipient, about = sender_of(mail_from), _recipient(subscription), subscription.id
+    is_second = subscription.channel == subscription.fallback
+    # Who reads at the second address may stop what comes there; the alert is the first one's, until that is given up.
+    with_token = is_second and kind != "notice"
+    unsubscribe = links.end_fallback(subscription) if is_second else links.unsubscribe(about)
+    headers = [
+        ("From", _encoded_sender(mail_from)),
+        ("To", str(recipient)),
+        ("Date", _date(date)),
+        ("Message-ID", f"<{message_id}@{sender.domain}>"),
+        *_thread(about, story, reference, sender.domain),
+        ("List-Id", f"<{about}.{sender.domain}>"),
+        ("List-Unsubscribe", f"<{unsubscribe}>"),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ("Auto-Submitted", "auto-generated"),
+        ("Precedence", "bulk"),
+    ]
+    values = {
+        "name": _name(kind, subscription),
+        "manage": links.manage_with_token(about) if with_token else links.manage(about),
+        "unsubscribe": unsubscribe,
+    }
+    opening = gap(_mark(links.server_key), "name")
+    subject = letter.subject
+    if opening in subject:
+        subject = header_text(subject.replace(opening, subscription.name))
+    return written(headers, subject, letter, values, message_id)
+
+
+@lru_cache(64)
+def _date(moment: datetime) -> str:
+    return format_datetime(moment.astimezone(UTC))
+
+
+def _name(kind: MailKind, subscription: Subscription) -> str:
+    # Without a word of the form's: nobody shall use us to write to strangers.
+    return "" if kind in ("confirm", "move_to") else subscription.name
+
+
+@lru_cache(4)
+def _mark(server_key: bytes) -> str:
+    return hmac.digest(server_key, b"gap in a letter", "sha256").hex()[:24]
 
 
 def _thread(
-    mail: EmailMessage,
-    subscription: Subscription,
-    tagged: TaggedReport | None,
-    reference: Reference | None,
-    domain: str,
-) -> None:
+    subscription_id: str, story: str | None, reference: Reference | None, domain: str
+) -> list[tuple[str, str]]:
     """Make mails of one story a thread: they refer to one root, which is never sent itself, and to what was told."""
-    told = [f"<{reference.delivery}@{domain}>"] if reference else []
-    root = [f"<{delivery_id(subscription.id, f'story:{tagged.story.id}')}@{domain}>"] if tagged else []
-    if told or root:
-        mail["References"] = " ".join(root + told)
-        mail["In-Reply-To"] = (told or root)[0]
+    if story is None:
+        return []
+    root = f"<{delivery_id(subscription_id, f'story:{story}')}@{domain}>"
+    told = f"<{reference.delivery}@{domain}>" if reference else ""
+    return [("References", f"{root} {told}".rstrip()), ("In-Reply-To", told or root)]
 
 
 def subject_of(
@@ -194,7 +222,9 @@ def _quoted(words: list[str]) -> str:
     return ", ".join(f"“{word}”" for word in each[:WORDS_SHOWN]) + more
 
 
-def _sender(mail_from: str) -> Address:
+@lru_cache(16)
+def sender_of(mail_from: str) -> Address:
+    """Return who a mail is from; raise MailError."""
     name, address = parseaddr(mail_from)
     try:
         if not mail_from.isprintable():
@@ -202,6 +232,12 @@ def _sender(mail_from: str) -> Address:
         return Address(display_name=header_text(name), addr_spec=_ascii(address))
     except (ValueError, IndexError) as e:
         raise MailError("TOCSIN_MAIL_FROM is not a mail address") from e
+
+
+@lru_cache(16)
+def _encoded_sender(mail_from: str) -> str:
+    folded = EmailPolicy(max_line_length=None).fold("From", str(sender_of(mail_from)))
+    return str(folded).removeprefix("From: ").strip()
 
 
 def _recipient(subscription: Subscription) -> Address:
@@ -232,14 +268,6 @@ def _ascii(address: str) -> str:
     return address
 
 
-def _say_that_it_is_a_list(mail: EmailMessage, subscription: Subscription, links: Links, domain: str) -> None:
-    mail["List-Id"] = f"<{subscription.id}.{domain}>"
-    mail["List-Unsubscribe"] = f"<{links.unsubscribe(subscription.id)}>"
-    mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["Precedence"] = "bulk"
-
-
 def _words(
     kind: MailKind,
     subscription: Subscription,
@@ -250,11 +278,8 @@ def _words(
     """What the templates may say."""
     to_fallback = subscription.channel == subscription.fallback
     return {
-        "name": "" if kind in ("confirm", "move_to") else subscription.name,
         "wish": wish_in_words(subscription.filter),
         "report": _report(tagged, matched or Matched((), ()), subscription, links) if tagged else None,
-        "manage": links.manage(subscription.id),
-        "unsubscribe": links.unsubscribe(subscription.id),
         "confirm": links.confirm_fallback(subscription) if to_fallback else links.confirm(subscription.id),
         "to_fallback": to_fallback,
         "reason": subscription.reason,

@@ -4,15 +4,18 @@ A long text is cut to excerpts around the evidence; offsets stay those of the or
 still too long then (thousands of names, notes or tags) has its lists and strings cut as well.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
+
+from pydantic_core import to_json
 
 from shared.events import TaggedReport
 from shared.excerpts import excerpt
-from shared.subscriptions import Links, Matched, Subscription
+from shared.links import Links
+from shared.subscriptions import Matched, Subscription
 
 REPORT_MATCHED = "report.matched"
 REPORT_UPDATED = "report.updated"
@@ -53,24 +56,26 @@ class Reference:
     is_update: bool
 
 
-def common_part(tagged: TaggedReport) -> bytes:
-    """Return what every subscriber is told of a report, whole: members of `data`, made once for all of them."""
+def common_part(tagged: TaggedReport, links: Links) -> bytes:
+    """Return what every subscriber is told of a report, whole: the link to it, which a subscriber's part leaves open,
+    and members of `data`; made once for all of them."""
     content = tagged.model_dump(mode="json", exclude={"rulebook"})
-    return _json({**content, "report": {**content["report"], "text_is_excerpt": False}})[1:-1]
+    members = to_json({**content, "report": {**content["report"], "text_is_excerpt": False}})
+    return to_json(links.report(tagged.report.id)) + b"}," + members[1:-1]
 
 
 def matched_part(matched: Matched) -> bytes:
     """Return why a report is wanted, as a member of `data`: made once for all who want the same."""
-    return _json({"matched": _reasons(matched)})[1:-1]
+    return to_json({"matched": _reasons(matched)})[1:-1]
 
 
 def subscriber_part(subscription: Subscription, links: Links) -> bytes:
-    """Return what is the same in all webhooks of a subscription: the beginning of `data`."""
+    """Return what is the same in all webhooks of a subscription: the beginning of `data`, up to the report's link."""
     about = {
         "subscription": {"id": subscription.id, "name": subscription.name},
         "links": {"manage": links.manage_with_token(subscription.id)},
     }
-    return _json(about)[1:-2]
+    return to_json(about)[1:-2] + b',"report":'
 
 
 def webhook_body(
@@ -95,25 +100,17 @@ def webhook_body(
     if reference:
         before["refers_to"] = {"id": reference.delivery, "report": reference.report}
     if ready and len(tagged.report.url or "") < ADDRESS_LIMIT:
-        body = _joined(kind, before, tagged, links, now, ready)
+        body = _joined(kind, before, now, ready)
         if len(body) < BODY_LIMIT:
             return body
     return _encoded(kind, _data(subscription, tagged, matched, links) | before, tagged, matched, now)
 
 
-def _joined(
-    kind: str,
-    before: Mapping[str, Any],
-    tagged: TaggedReport,
-    links: Links,
-    now: datetime,
-    ready: tuple[bytes, bytes, bytes],
-) -> bytes:
+def _joined(kind: str, before: Mapping[str, Any], now: datetime, ready: tuple[bytes, bytes, bytes]) -> bytes:
     subscriber, common, why = ready
     head = f'{{"type":"{kind}","timestamp":"{_rfc3339(now)}","data":{{'.encode()
-    link = _json(links.report(tagged.report.id))
-    last = b"," + _json(before)[1:-1] if before else b""
-    return b"".join((head, subscriber, b',"report":', link, b"},", common, b",", why, last, b"}}"))
+    last = b"," + to_json(before)[1:-1] if before else b""
+    return b"".join((head, subscriber, common, b",", why, last, b"}}"))
 
 
 def webhook_notice_body(subscription: Subscription, links: Links, now: datetime) -> bytes:
@@ -123,7 +120,7 @@ def webhook_notice_body(subscription: Subscription, links: Links, now: datetime)
         "subscription": {**about, "reason": subscription.reason},
         "links": {"manage": links.manage_with_token(subscription.id)},
     }
-    return _json({"type": SUBSCRIPTION_DISABLED, "timestamp": _rfc3339(now), "data": data})
+    return to_json({"type": SUBSCRIPTION_DISABLED, "timestamp": _rfc3339(now), "data": data})
 
 
 def webhook_test_body(
@@ -170,7 +167,7 @@ def _encoded(
 ) -> bytes:
     def cut_to(measure: _Measure) -> bytes:
         cut = {**_shortened(data, measure), "report": _report(tagged, matched, measure)}
-        return _json({"type": kind, "timestamp": _rfc3339(now), "data": cut})
+        return to_json({"type": kind, "timestamp": _rfc3339(now), "data": cut})
 
     bodies = (cut_to(measure) for measure in _MEASURES[:-1])
     return next((body for body in bodies if len(body) < BODY_LIMIT), None) or cut_to(_MEASURES[-1])
@@ -197,16 +194,14 @@ def _shortened(value: Any, measure: _Measure) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    too_long = isinstance(value, str) and len(_json(value)) > ADDRESS_LIMIT
+    too_long = isinstance(value, str) and len(to_json(value)) > ADDRESS_LIMIT
     return None if too_long else value
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def _json(value: Any) -> bytes:
-    return _encode(value).encode()
-
-
 def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return _second(int(moment.timestamp()))
+
+
+@lru_cache(8)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

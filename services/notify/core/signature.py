@@ -3,8 +3,8 @@
 Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
-import base64
 import hmac
+from binascii import b2a_base64
 
 from shared.webhook_keys import key_bytes, private_key, scheme_of
 
@@ -21,7 +21,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
         signature = private_key(secret).sign(signed)
     else:
         signature = hmac.digest(key_bytes(secret), signed, "sha256")
-    return f"{scheme_of(secret)},{base64.b64encode(signature).decode()}"
+    return f"{scheme_of(secret)},{b2a_base64(signature, newline=False).decode()}"
 
 
 def signed_headers(secrets: tuple[str, ...], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:

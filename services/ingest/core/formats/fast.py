@@ -8,129 +8,50 @@ What looks odd here is how feedparser does it: the last of several dates counts 
 guid is a link unless there is one, a second description is content.
 """
 
-import html
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from xml.etree.ElementTree import Element, ParseError, XMLParser
+from xml.etree.ElementTree import Element
 
 from services.ingest.core.dates import read_date
 from services.ingest.core.entry import MAX_AUTHORS, MAX_ENTRIES, Entry, Hints, ParsedFeed, Words
 from services.ingest.core.formats.hints import days, hours, minutes, period
 from services.ingest.core.formats.link import absolute_link
+from services.ingest.core.formats.texts import is_mended, markup, person
+from services.ingest.core.formats.vocabulary import (
+    DATES,
+    IGNORED,
+    NOT_ASKED,
+    Doubt,
+    Vocabulary,
+    check_prefixes,
+    could_count,
+)
+from services.ingest.core.formats.xml_tree import read_tree
 
-_BASE = re.compile(rb"[\s\"':]base\s*=", re.IGNORECASE)
 _UTF_8 = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']utf-?8[\"'][^>]*\?>", re.IGNORECASE)
 _ANY_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
-_PREFIXES = re.compile(rb"xmlns:([\w.-]{1,40})\s*=\s*[\"']([^\"']*)[\"']")
-_C1 = re.compile("[\x80-\x9f]")
-_MAIL = re.compile(r"[\w.+-]+@(?:[\w-]+\.)+[a-zA-Z]{2,4}\b", re.ASCII)
-
-_ATOM = "http://www.w3.org/2005/Atom"
-_NAMESPACES = {
-    "": "",
-    "http://purl.org/rss/1.0/": "",
-    "http://my.netscape.com/rdf/simple/0.9/": "",
-    _ATOM: "atom",
-    "http://www.w3.org/1999/02/22-rdf-syntax-ns#": "rdf",
-    "http://purl.org/rss/1.0/modules/content/": "content",
-    "http://purl.org/dc/elements/1.1/": "dc",
-    "http://purl.org/dc/terms/": "dcterms",
-    "http://purl.org/rss/1.0/modules/syndication/": "sy",
-    "http://search.yahoo.com/mrss/": "media",
-    "http://search.yahoo.com/mrss": "media",
-    "http://www.itunes.com/dtds/podcast-1.0.dtd": "itunes",
-    "http://www.itunes.com/DTDs/PodCast-1.0.dtd": "itunes",
-    "http://purl.org/rss/1.0/modules/slash/": "ignored",
-    "http://wellformedweb.org/CommentAPI/": "ignored",
-    "http://rssnamespace.org/feedburner/ext/1.0": "ignored",
-    "http://www.georss.org/georss": "ignored",
-    "http://www.w3.org/2003/01/geo/wgs84_pos#": "ignored",
-    "http://purl.org/syndication/thread/1.0": "ignored",
-    "http://www.google.com/schemas/sitemap-news/0.9": "ignored",
-    "http://schema.org/": "ignored",
-    "http://base.google.com/ns/1.0": "ignored",
-    "com-wordpress:feed-additions:1": "ignored",
-    "http://purl.org/rss/1.0/modules/company": "ignored",
-    "http://webns.net/mvcb/": "ignored",
-}
-"""Namespaces that are known, by the prefix that names in them get below."""
-
-# What feedparser reads by the prefix where it does not know the namespace.
-_CLAIMED = frozenset(
-    """
-    admin cc content convertlicense creativecommons dc dcterms email ev feedburner fm foaf georss geo
-    gml icbm image itunes l media pingback prism psc rdf rdfs ref reqv rss091 search slash soap ss str
-    sub sy szf taxo thr ti trackback wfw wiki xhtml xlink xml
-    """.split()  # noqa: SIM905
-)
-
-# Elements of an item or a channel that say nothing that we ask for.
-_IGNORED = frozenset(
-    """
-    category comments enclosure copyright rights generator webmaster docs cloud textinput rating
-    contributor logo icon source atom_category atom_rights atom_contributor atom_source atom_generator
-    atom_logo atom_icon atom_subtitle dc_subject dc_publisher dc_rights dc_format dc_identifier dc_type
-    dc_source dc_relation dc_coverage dc_contributor dcterms_created dcterms_valid dcterms_alternative
-    dcterms_references itunes_explicit itunes_duration itunes_image itunes_category itunes_keywords
-    itunes_block itunes_owner itunes_episode itunes_season itunes_episodetype itunes_order itunes_type
-    media_content media_thumbnail media_credit media_category media_keywords media_rating media_player
-    media_restriction media_license media_copyright media_text media_statistics media_community
-    """.split()  # noqa: SIM905
-)
-# Names of which feedparser makes something; an element of one of these inside of one that we skip is a doubt.
-_MEANT = frozenset(
-    """
-    title link description summary content body abstract info tagline subtitle author name email url uri
-    guid id pubdate published issued updated modified lastbuilddate created date language item entry
-    fullitem xhtml_body managingeditor image newlocation expirationdate tags keywords homepage width
-    height where point
-    """.split()  # noqa: SIM905
-)
-_DATES = {
-    "pubdate": "published",
-    "dcterms_issued": "published",
-    "atom_published": "published",
-    "dc_date": "updated",
-    "dcterms_modified": "updated",
-    "atom_updated": "updated",
-}
 _KINDS = {"text": "text/plain", "plain": "text/plain", "html": "text/html", "xhtml": "application/xhtml+xml"}
-
-
-# Of these namespaces every name that we do not know is a doubt.
-_READ_WHOLE = frozenset(("atom", "content", "dcterms", "itunes", "media", "rdf"))
-# What a channel says that we do not ask for.
-_NOT_ASKED = frozenset(
-    """
-    description managingeditor author dc_creator atom_author lastbuilddate sy_updatebase image textinput items
-    itunes_author itunes_summary itunes_subtitle itunes_name itunes_email
-    """.split()  # noqa: SIM905
-)
-
-
-class _Doubt(Exception):
-    """This document is for the tolerant reader."""
 
 
 def read_fast(body: bytes, content_type: str | None, url: str) -> ParsedFeed | None:
     """Return what the tolerant reader would say, or None if in doubt."""
-    if not _is_utf_8(body, content_type) or b"<!DOCTYPE" in body or _has_base(body):
+    if not _is_utf_8(body, content_type):
         return None
     try:
-        _check_prefixes(body)
-        parser = XMLParser()  # noqa: S314  # documents with entities are doubtful, and never come here
-        parser.feed(body)
-        return _Reader(url, b"lang" in body).document(parser.close())
-    except (_Doubt, ParseError, ValueError):
+        check_prefixes(body)
+        root = read_tree(body)
+        if _has_base(root):
+            return None
+        return _Reader(url, b"lang" in body).document(root)
+    except (Doubt, ValueError):
         return None
 
 
-def _has_base(body: bytes) -> bool:
+def _has_base(root: Element) -> bool:
     """Are links relative to something, perhaps?"""
-    # Looking for the word first is what makes this quick.
-    return (b"base" in body or b"BASE" in body or b"Base" in body) and bool(_BASE.search(body))
+    # Not `attrib`, which makes a dictionary for each of a million elements that have none.
+    return any(name.lower().endswith("base") for element in root.iter() for name in element.keys())  # noqa: SIM118
 
 
 def _is_utf_8(body: bytes, content_type: str | None) -> bool:
@@ -139,13 +60,6 @@ def _is_utf_8(body: bytes, content_type: str | None) -> bool:
         return False
     head = body[:300].removeprefix(b"\xef\xbb\xbf")
     return bool(_UTF_8.match(head)) or not _ANY_ENCODING.match(head)
-
-
-def _check_prefixes(body: bytes) -> None:
-    for prefix, uri in set(_PREFIXES.findall(body)):
-        name, known = prefix.decode(errors="replace").lower(), _NAMESPACES.get(uri.decode(errors="replace"))
-        if known is None and (name in _CLAIMED or b"userland" in uri.lower() or b"&" in uri):
-            raise _Doubt
 
 
 @dataclass(slots=True)
@@ -170,7 +84,7 @@ class _Reader:
     def __init__(self, url: str, has_languages: bool) -> None:
         self._url = url
         self._has_languages = has_languages
-        self._names: dict[str, str] = {}
+        self._name = Vocabulary().name
         self._atom = False
         self._has_other_title = False
 
@@ -183,19 +97,19 @@ class _Reader:
         if name == "atom_feed":
             self._atom = True
             return self._feed(root, root, "atom_entry", root)
-        raise _Doubt
+        raise Doubt
 
     def _rss(self, root: Element) -> ParsedFeed:
         [channel] = root if len(root) == 1 else [None]
         if channel is None or self._name(channel) != "channel" or "}" in channel.tag:
-            raise _Doubt
+            raise Doubt
         return self._feed(root, channel, "item", channel)
 
     def _rdf(self, root: Element) -> ParsedFeed:
         channels = [child for child in root if self._name(child) == "channel"]
         others = {self._name(child) for child in root} - {"channel", "item", "image", "textinput"}
         if len(channels) != 1 or others or root[0] is not channels[0] or channels[0].tag == "channel":
-            raise _Doubt
+            raise Doubt
         return self._feed(root, channels[0], "item", root)
 
     def _feed(self, root: Element, head: Element, kind: str, parent: Element) -> ParsedFeed:
@@ -222,9 +136,9 @@ class _Reader:
         for child in element:
             self.take(item, child, language)
         if self._has_other_title and not item.title:
-            raise _Doubt
+            raise Doubt
         if self._atom and not (item.guid or item.link):
-            raise _Doubt
+            raise Doubt
         languages = item.languages
         return Entry(
             id=item.guid or None,
@@ -239,10 +153,10 @@ class _Reader:
         )
 
     def take(self, item: _Item, child: Element, language: str | None) -> None:
-        """Take in a child of an item; raise _Doubt."""
+        """Take in a child of an item; raise Doubt."""
         name = self._name(child)
-        if name in _DATES:
-            item.dates[_DATES[name]] = self._text(child)
+        if name in DATES:
+            item.dates[DATES[name]] = self._text(child)
         elif name in ("title", "atom_title"):
             self._take_title(item, child, language)
         elif name in ("link", "atom_link"):
@@ -258,29 +172,29 @@ class _Reader:
         elif name == "atom_summary" and self._atom:
             self._take_summary(item, child, "text/plain", language)
         elif name in ("author", "dc_creator"):
-            item.authors.append(_person(self._text(child)))
+            item.authors.append(person(self._text(child)))
         elif name == "atom_author" and self._atom:
             item.authors.append(self._atom_author(child))
         else:
             self.skip(child, name)
 
     def skip(self, element: Element, name: str) -> None:
-        """Pass over an element; raise _Doubt if something in it could count."""
+        """Pass over an element; raise Doubt if something in it could count."""
         if name == "media_title":
             self._has_other_title = True
             self._text(element)
             return
-        if name in _IGNORED:
+        if name in IGNORED:
             if name.endswith(("source", "contributor")):
                 return
-        elif _could_count(name):
-            raise _Doubt
+        elif could_count(name):
+            raise Doubt
         for child in element:
             self.skip(child, self._name(child))
 
     def _take_title(self, item: _Item, child: Element, language: str | None) -> None:
         if len(child):
-            raise _Doubt  # markup written in another way would make it another entry
+            raise Doubt  # markup written in another way would make it another entry
         words = self._words(child, "text/plain")
         if words.value and not item.title:
             item.title = words
@@ -289,19 +203,19 @@ class _Reader:
     def _take_link(self, item: _Item, child: Element) -> None:
         attributes = {key.lower(): value for key, value in child.attrib.items()}
         if "url" in attributes or "uri" in attributes:
-            raise _Doubt
+            raise Doubt
         href = attributes.get("href")
         text = self._text(child)
         if not href:
             if self._name(child) == "atom_link" or "href" in attributes:
-                raise _Doubt
+                raise Doubt
             if ("&" in text and ";" in text) or ":///" in text:
-                raise _Doubt
+                raise Doubt
             item.link = text
         elif attributes.get("rel", "alternate").lower() == "alternate":
             kind = attributes.get("type", "text/html").lower()
-            if ":///" in href or _mended(href):
-                raise _Doubt
+            if ":///" in href or is_mended(href):
+                raise Doubt
             if _KINDS.get(kind, kind) in ("text/html", "application/xhtml+xml"):
                 item.link = href
 
@@ -309,19 +223,19 @@ class _Reader:
         text = self._text(child)
         attributes = {key.lower(): value for key, value in child.attrib.items()}
         if (item.guid and item.guid != text) or ":///" in text:
-            raise _Doubt
+            raise Doubt
         item.guid = text
         if attributes.get("ispermalink", "true") == "true" and item.link is None:
             item.link = text
 
     def _take_description(self, item: _Item, child: Element, language: str | None) -> None:
         if item.has_summary and not item.has_content:
-            raise _Doubt
+            raise Doubt
         self._take_summary(item, child, "text/html", language)
 
     def _take_summary(self, item: _Item, child: Element, kind: str, language: str | None) -> None:
         if item.summary or (item.has_summary and not item.has_content):
-            raise _Doubt
+            raise Doubt
         words = self._words(child, kind)
         item.has_summary = True
         if words.value:
@@ -331,7 +245,7 @@ class _Reader:
     def _take_content(self, item: _Item, child: Element, kind: str, language: str | None) -> None:
         item.has_content = True
         if child.get("src") or child.get("mode"):
-            raise _Doubt
+            raise Doubt
         words = self._words(child, kind)
         if words.value:
             item.contents.append(words)
@@ -339,14 +253,14 @@ class _Reader:
 
     def _atom_author(self, child: Element) -> str:
         if (child.text or "").strip():
-            raise _Doubt
+            raise Doubt
         name = ""
         for part in child:
             text = self._text(part)
             if self._name(part) == "atom_name":
                 name = text
             elif self._name(part) not in ("atom_uri", "atom_email"):
-                raise _Doubt
+                raise Doubt
         return name
 
     def _words(self, element: Element, kind: str) -> Words:
@@ -354,18 +268,18 @@ class _Reader:
         kind = element.get("type", kind).lower()
         kind = _KINDS.get(kind, kind)
         if kind == "application/xhtml+xml" and self._atom:
-            return Words(_markup(element).strip())
+            return Words(markup(element).strip())
         if kind not in ("text/plain", "text/html") or element.get("mode"):
-            raise _Doubt
+            raise Doubt
         return Words(self._text(element), html=not (self._atom and kind == "text/plain"))
 
     def _text(self, element: Element) -> str:
         """The text of an element that holds no other; what feedparser would mend in it is a doubt."""
         if len(element):
-            raise _Doubt
+            raise Doubt
         text = (element.text or "").strip()
-        if not text.isascii() and _mended(text):
-            raise _Doubt
+        if not text.isascii() and is_mended(text):
+            raise Doubt
         return text
 
     def _language(self, element: Element, inherited: str | None) -> str | None:
@@ -373,20 +287,6 @@ class _Reader:
             return None
         given = element.get("{http://www.w3.org/XML/1998/namespace}lang", element.get("lang"))
         return inherited if given is None else given or None
-
-    def _name(self, element: Element) -> str:
-        """The name in lower case with the prefix of its namespace; of unknown ones nothing is left."""
-        tag = element.tag
-        name = self._names.get(tag)
-        if name is None:
-            uri, _, local = tag[1:].rpartition("}") if tag.startswith("{") else ("", "", tag)
-            prefix = _NAMESPACES.get(uri)
-            local = local.lower()
-            name = local if prefix == "" else "" if prefix in (None, "ignored") else f"{prefix}_{local}"
-            if prefix is None and (not uri or local in ("svg", "math") or "userland" in uri.lower()):
-                raise _Doubt
-            self._names[tag] = name
-        return name
 
 
 class _About:
@@ -403,7 +303,7 @@ class _About:
         self._self: str | None = None
 
     def take(self, child: Element) -> None:
-        """Take in a child of the channel; raise _Doubt."""
+        """Take in a child of the channel; raise Doubt."""
         reader, name = self._reader, self._reader._name(child)
         if name in ("language", "dc_language"):
             self.language = reader._text(child)
@@ -416,9 +316,9 @@ class _About:
         elif name in ("title", "link", "guid", "atom_id", "atom_link", "atom_title"):
             self._note_place(child)
             if self.item.title and name in ("title", "atom_title"):
-                raise _Doubt
+                raise Doubt
             reader.take(self.item, child, None)
-        elif name not in _NOT_ASKED and name not in _DATES:
+        elif name not in NOT_ASKED and name not in DATES:
             reader.skip(child, name)
 
     def _note_place(self, child: Element) -> None:
@@ -438,51 +338,3 @@ class _About:
             hubs=tuple(self._hubs)[:5],
             self_url=self._self,
         )
-
-
-def _could_count(name: str) -> bool:
-    """Would feedparser perhaps make something of an element that we do not know?"""
-    prefix, _, local = name.partition("_")
-    return name in _MEANT or local in _MEANT or (prefix in _READ_WHOLE and name != "media_group")
-
-
-def _mended(text: str) -> bool:
-    """Does feedparser take this for text that was encoded twice, or for Windows characters?"""
-    if _C1.search(text):
-        return True
-    try:
-        text.encode("iso-8859-1").decode()
-    except (UnicodeEncodeError, UnicodeDecodeError):
-        return False
-    return not text.isascii()
-
-
-def _person(text: str) -> str:
-    """The name in "Name", "mail@host (Name)", "Name <mail@host>"."""
-    if "@" not in text:
-        return text
-    found = _MAIL.search(text)
-    if not found or text.count("@") > 1:
-        raise _Doubt
-    name = text.replace(found[0], "")
-    for empty in ("()", "<>", "&lt;&gt;"):
-        name = name.replace(empty, "")
-    name = name.strip()
-    return name.removeprefix("(").removesuffix(")").strip()
-
-
-def _markup(element: Element) -> str:
-    """The inside of an element as HTML, as far as it matters for its text."""
-    pieces: list[str] = [html.escape(element.text or "", quote=False)]
-    _write(element, pieces, 0)
-    return "".join(pieces)
-
-
-def _write(element: Iterable[Element], pieces: list[str], depth: int) -> None:
-    if depth > 100:
-        raise _Doubt
-    for child in element:
-        tag = child.tag.rpartition("}")[2]
-        pieces.append(f"<{tag}>{html.escape(child.text or '', quote=False)}")
-        _write(child, pieces, depth + 1)
-        pieces.append(f"</{tag}>{html.escape(child.tail or '', quote=False)}")
