@@ -155,15 +155,37 @@ def _quick(kind: Any) -> Any:
     return Connection
 
 
+def _of_cluster(kind: Any) -> Any:
+    """Let what another task has closed be a lost connection, which is tried again.
+
+    When a node is lost redis-py closes its connections, also those in use, and their users meet None.
+    """
+
+    class Connection(kind):  # type: ignore[misc]
+        async def send_packed_command(self, *args: Any, **named: Any) -> None:
+            try:
+                await super().send_packed_command(*args, **named)
+            except AttributeError as e:
+                raise RedisConnectionError("the connection was closed while it was written to") from e
+
+        async def read_response(self, *args: Any, **named: Any) -> Any:
+            try:
+                return await super().read_response(*args, **named)
+            except AttributeError as e:
+                raise RedisConnectionError("the connection was closed while it was read from") from e
+
+    return Connection
+
+
 class Cluster(RedisCluster):
     """A client of a Redis Cluster that fails and waits as one of a single server does."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        quick = _quick(self.connection_kwargs["connection_class"])
-        self.connection_kwargs["connection_class"] = quick
+        kind = _of_cluster(_quick(self.connection_kwargs["connection_class"]))
+        self.connection_kwargs["connection_class"] = kind
         for node in self.startup_nodes:
-            node.connection_class = quick
+            node.connection_class = kind
 
     async def initialize(self, *args: Any, **named: Any) -> "Cluster":
         """Learn who has which slots; after a failure wait a little first.
