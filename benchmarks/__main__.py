@@ -5,6 +5,7 @@ import structlog
 from benchmarks import (
     api,
     classify_stage,
+    digest_rate,
     fanout,
     isolation,
     latency,
@@ -30,6 +31,7 @@ def main() -> None:
         what, ours, yardstick = module.measure()
         print(f"{what}: {ours:,.0f}/s / {yardstick:,.0f}/s = {ours / yardstick:.2f}", flush=True)
     isolation.main()
+    digest_rate.main()
     waiting.main()
     p50, p99 = latency.measure()
     print(f"published -> received at {latency.A_SECOND} reports a second: p50 {p50:.0f} ms, p99 {p99:.0f} ms")

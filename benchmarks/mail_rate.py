@@ -2,7 +2,6 @@
 many kept connections."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 import aiosmtplib
 import uvloop
 
-from benchmarks.material import make_report
+from benchmarks.material import make_report, wait_for
 from services.notify.channels.email import SmtpChannel
 from services.notify.channels.mail_templates import load_templates
 from services.notify.core.channel import MailMessage
@@ -60,17 +59,11 @@ def mail_sink() -> Iterator[int]:
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.mail_rate", str(port)])
     try:
-        while not _listens(port):
-            time.sleep(0.05)
+        wait_for(port)
         yield port
     finally:
         process.terminate()
         process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def reader(number: int, now: datetime) -> Subscription:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 import subprocess
 import sys
 import time
@@ -122,13 +123,20 @@ def own_redis() -> Iterator[RedisServer]:
             server.stop()
 
 
+def wait_for(port: int) -> None:
+    """Wait until somebody listens there."""
+    with socket.socket() as probe:
+        while probe.connect_ex(("127.0.0.1", port)):
+            time.sleep(0.05)
+
+
 @contextmanager
 def sink() -> Iterator[str]:
     """The URL of a webhook receiver in a process of its own."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.sink", str(port)])
     try:
-        time.sleep(0.5)
+        wait_for(port)
         yield f"http://127.0.0.1:{port}/hook"
     finally:
         process.terminate()

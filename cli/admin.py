@@ -1,6 +1,7 @@
 """`tocsin admin`: how far each stage is, pause and go on, send again, erase a person."""
 
 import asyncio
+import sys
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -37,7 +38,8 @@ def show_status() -> None:
         table = Table("stream", "group", "processes", "not read", "in hand", "oldest waits")
         async for group in read_groups(bus.redis, bus.names):
             table.add_row(*_row(group))
-        Console().print(table)
+        # Into a file or a pipe it goes with room.
+        Console(width=None if sys.stdout.isatty() else 200).print(table)
         for stream, count in (await DeadLetters(bus.redis, bus.names).count()).items():
             print(f"{count} dead letters of {stream}: tocsin dead-letters list")
         async for each in SubscriptionStore(bus).each():

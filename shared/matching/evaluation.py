@@ -75,15 +75,14 @@ class Found:
         self._clauses: dict[tuple[str, str, str | None], Clause] = {}
 
     @cached_property
-    def _lines(self) -> dict[str, dict[FieldName, list[InLine]]]:
-        """By phrase and field, where in the line it begins and ends."""
-        lines: dict[str, dict[FieldName, list[InLine]]] = {}
+    def _lines(self) -> dict[FieldName, dict[str, list[InLine]]]:
+        """By field and phrase, where in the line it begins and ends."""
+        lines: dict[FieldName, dict[str, list[InLine]]] = {}
         for field, hits in self._places.items():
             places: dict[int, list[InLine]] = {number: [] for number in hits.numbers}
             for number, start, end in hits.places:
                 places[number].append((start, end))
-            for number, found in places.items():
-                lines.setdefault(self._automaton.forms[number], {})[field] = found
+            lines[field] = {self._automaton.forms[number]: found for number, found in places.items()}
         return lines
 
     def spans(self, phrase: Phrase) -> list[Span]:
@@ -93,16 +92,19 @@ class Found:
             length, text = words.count(" "), self.document.text
             self._spans[words] = [
                 Span(field, first, first + length)
-                for field, places in self._lines.get(words, {}).items()
-                for first in text.words(field).numbers_at(start for start, _ in places)
+                for field, lines in self._lines.items()
+                if words in lines
+                for first in text.words(field).numbers_at(start for start, _ in lines[words])
             ]
         spans = self._spans[words]
         return spans if phrase.field is None else [span for span in spans if span.field == phrase.field]
 
     def has(self, phrase: Phrase) -> bool:
         """Whether the phrase is anywhere; cheaper than to say where."""
-        fields = self._lines.get(phrase.words, {})
-        return phrase.field in fields if phrase.field else bool(fields)
+        words, lines = phrase.words, self._lines
+        if phrase.field:
+            return words in lines[phrase.field]
+        return words in lines["text"] or words in lines["title"]
 
     def clause(self, phrase: Phrase) -> Clause:
         """What a phrase found. Remembered: conditions by the hundred may hold by the same phrase."""
@@ -131,11 +133,8 @@ class Found:
 
     def _in_line(self, group: Group, field: FieldName) -> list[InLine]:
         """Where a group's phrases begin and end in the line of a field, by where they begin."""
-        found = [
-            self._lines.get(each.words, {}).get(field, [])
-            for each in members(group)
-            if each.field in (None, field)
-        ]
+        lines = self._lines[field]
+        found = [lines.get(each.words, []) for each in members(group) if each.field in (None, field)]
         return found[0] if len(found) == 1 else sorted(chain.from_iterable(found))
 
     def sentence_of(self, span: Span) -> Sentence:

@@ -1,7 +1,7 @@
 """A report's title and text as words, with the way back to what the original says."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from shared.events import Evidence
@@ -28,9 +28,6 @@ class Text:
 
     title: Words
     text: Words
-    _quoted: dict[tuple[FieldName, int, int], Evidence] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def of(cls, title: str, text: str) -> "Text":
@@ -55,11 +52,6 @@ class Text:
 
     def quote(self, field: FieldName, start: int, end: int) -> Evidence:
         """A run of words of a line, from the space before it to its end, as the original has it."""
-        place = field, start, end
-        # What speaks for a topic often speaks for its subtopics too.
-        if (known := self._quoted.get(place)) is None:
-            words = self.title if field == "title" else self.text
-            first, last = words.where(start, end)
-            known = Evidence(field=field, start=first, end=last, text=words.original[first:last])
-            self._quoted[place] = known
-        return known
+        words = self.title if field == "title" else self.text
+        first, last = words.where(start, end)
+        return Evidence(field=field, start=first, end=last, text=words.original[first:last])

@@ -20,7 +20,7 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from functools import cached_property
-from itertools import accumulate, pairwise, starmap
+from itertools import accumulate, pairwise
 
 from shared.matching.forms import HIDDEN, LONGEST_REMEMBERED, MARKS, MOST_REMEMBERED, form_of, form_of_letter
 from shared.matching.sentences import breaks, plain
@@ -96,7 +96,12 @@ class Words:
         """The numbers of the words that begin, with their spaces, at these places of the line, in order."""
         if len(self.line) >= _SHORT:
             return [bisect_left(self._positions, position) for position in positions]
-        return list(accumulate(starmap(self.steps, pairwise([0, *positions]))))
+        numbers, number, before = [], 0, 0
+        for position in positions:
+            number += self.steps(before, position)
+            before = position
+            numbers.append(number)
+        return numbers
 
     def steps(self, start: int, end: int) -> int:
         """How many words further the one is that begins at the second of two places of the line."""

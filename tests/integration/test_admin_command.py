@@ -158,7 +158,7 @@ async def test_every_command_of_the_runbook_runs(
     runbook = (Path(__file__).parent.parent.parent / "docs" / "runbook.md").read_text()
     lines = re.findall(r"^    tocsin (.+?)(?:\s+#.*)?$", runbook, re.MULTILINE)
     assert len(lines) >= 8
-    for line in lines:
+    for line in sorted(lines, key=lambda line: not line.startswith("backup")):
         words = re.sub(r"/safe/\S+ \S+|\bFILE\b", str(tmp_path / "file"), line).split()
         if words[0] == "restore" and "--verify" not in words:
             # What it is for: everything is gone.

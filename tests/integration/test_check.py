@@ -23,6 +23,7 @@ from tests.unit.test_rulebook import RULE
 
 SECRET = "hunter2"
 FEED = '[[feed]]\nurl = "feed.xml"\n'
+FAR = '[[feed]]\nurl = "http://127.0.0.1:1/"\n'
 
 WRONG_SETTINGS = {
     "a word for a number": ({"RETENTION_DAYS": f"{SECRET}"}, "TOCSIN_RETENTION_DAYS", "must be a valid number"),
@@ -74,6 +75,7 @@ WRONG_FILES = {
     "a feed list that is no TOML": ("feeds.toml", "[[feed]\n", {}, "TOCSIN_FEEDS_FILE", "not TOML"),
     "a feed with an unknown key": ("feeds.toml", FEED + "colour = 1\n", {}, "TOCSIN_FEEDS_FILE", "known are url"),
     "a rule that is wrong": ("topics/floods.yaml", "topic: [\n", {}, "TOCSIN_TOPICS_DIR", "floods.yaml"),
+    "no feed of the network answers": ("feeds.toml", FEED + FAR, {}, "feeds", "1 of 2 answer"),
     "feeds of which none answers": ("feeds.toml", FEED.replace("feed.xml", "gone.xml"), {}, "feeds", "0 of 1 answer"),
 }  # fmt: skip
 

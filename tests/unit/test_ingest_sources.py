@@ -60,7 +60,7 @@ def test_an_entry_may_be_the_link_itself() -> None:
 SITEMAP = b"""<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"
  xmlns:n="http://www.google.com/schemas/sitemap-news/0.9">
 <url><loc>https://valley.example/old</loc><n:news><n:publication><n:name>Valley</n:name><n:language>en</n:language>
-</n:publication><n:publication_date>2026-08-03</n:publication_date><n:title>Old</n:title></n:news></url>
+</n:publication><n:publication_date>2026-08-04T15:30:00+09:00</n:publication_date><n:title>Old</n:title></n:news></url>
 <url><loc>https://valley.example/about</loc></url>
 <url><loc>https://valley.example/new</loc><n:news><n:title>New &amp; true</n:title>
 <n:publication_date>2026-08-04T10:00:00+02:00</n:publication_date></n:news></url></urlset>"""

@@ -4,14 +4,19 @@ from email.message import EmailMessage
 
 import pytest
 
-from services.notify.core.mail import MailError, MailKind, header_text
+from services.notify.core.mail import MailError, MailKind, header_text, write_letter, write_mail
 from shared.events import Country
 from shared.subscriptions import EmailEndpoint, Filter
 from tests.message_builders import (
+    LINKS,
+    NOW,
+    SENDER,
+    TEMPLATES,
     TEXT,
     evidence_of,
     mail_bytes,
     mail_of,
+    make_matched,
     make_subscription,
     make_tagged,
     received,
@@ -211,6 +216,20 @@ def test_a_webhooks_subscription_gets_no_mail() -> None:
 
 def test_header_text_is_one_visible_line() -> None:
     assert header_text("a\u202e\tb\r\n c\x00") == "a b c"
+
+
+@pytest.mark.parametrize("kind", ["report", "test"])
+def test_a_letter_that_was_written_for_one_tells_another_nothing_of_them(kind: MailKind) -> None:
+    tagged = make_tagged()
+    one = make_subscription("one@example.org", id="sub_one", name="Alpha <desk>")
+    other = make_subscription("other@example.org", id="sub_other", name="Beta & Söhne")
+    letter = write_letter(kind, one, tagged, make_matched(tagged), links=LINKS, templates=TEMPLATES)
+    content = write_mail(letter, kind, other, links=LINKS, mail_from=SENDER, message_id="dlv_2", date=NOW)
+    text, html = (part(received(content), each) for each in ("plain", "html"))
+    assert not any(word in content.decode() + text + html for word in ("Alpha", "sub_one", "one@example.org"))
+    assert "Beta & Söhne" in text
+    assert "Beta &amp; Söhne" in html
+    assert LINKS.unsubscribe("sub_other") in text
 
 
 def test_the_second_address_may_end_what_comes_there_and_not_the_alert() -> None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from services.classify.core.evidence import Spot, evidence, in_order
+from services.classify.core.evidence import Quotes, Spot, evidence, in_order
 from services.classify.core.rulebook import Condition, Rule, Rulebook, Topic, compile_rulebook
 from services.classify.core.tag import find_tags, required, tag_report
 from shared.events import Report, Source, Tag
@@ -69,7 +69,7 @@ def test_evidence_leaves_out_what_is_inside_another_piece():
     report = Text.of("", "the river burst its banks")
     line = report.text.line
     spots = [Spot("text", line.index(b" " + words), line.index(words) + len(words)) for words in INSIDE]
-    found = evidence(in_order(spots), report)
+    found = evidence(in_order(spots), Quotes(report))
     assert [piece.text for piece in found] == ["river burst", "banks"]
 
 

@@ -33,18 +33,20 @@ class Replays:
         """
         if subscription.state != "active":
             raise Conflict(f"the subscription is {subscription.state}: nothing is sent")
-        end = until or datetime.now(UTC)
         failed = [
             each
             for each in await self._log.newest(subscription.id, -1)
-            if since <= each.created_at <= end and each.kind in ("report", "digest") and _has_failed(each)
+            if since <= each.created_at
+            and (until is None or each.created_at <= until)
+            and each.kind in ("report", "digest")
+            and _has_failed(each)
         ]
         await self._log.retry_now(failed)
         if what == "failed":
             return len(failed)
-        return len(failed) + await self._owe_missed(subscription, since, end)
+        return len(failed) + await self._owe_missed(subscription, since, until)
 
-    async def _owe_missed(self, subscription: Subscription, since: datetime, until: datetime) -> int:
+    async def _owe_missed(self, subscription: Subscription, since: datetime, until: datetime | None) -> int:
         now, owed = datetime.now(UTC), 0
         missed: list[Delivery] = []
         async for report in self._matching(subscription, since, until):
@@ -55,12 +57,12 @@ class Replays:
         return owed + await self._log.owe(missed)
 
     async def _matching(
-        self, subscription: Subscription, since: datetime, until: datetime
+        self, subscription: Subscription, since: datetime, until: datetime | None
     ) -> AsyncIterator[str]:
         """The ids of the reports that were tagged in that time and match, the newest first."""
         compiled = CompiledFilter.of(subscription.filter)
         topics = subscription.filter.topics
-        after, looked = _just_after(until), 0
+        after, looked = _just_after(until) if until else None, 0
         while looked < REPORTS_LOOKED_AT:
             page = await self._reports.page(topics[0] if len(topics) == 1 else None, after, limit=100)
             for stored in page:

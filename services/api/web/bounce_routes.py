@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from services.api.adapters.bounce_desk import BounceDesk
 from services.api.core.bounces import BounceError, Sender, read_bounces
 from services.api.core.problem import FieldError, Forbidden, Invalid
+from services.api.core.sns import SnsError, is_from_sns
 from services.api.web.parts import PartsOf
 
 log = structlog.get_logger()
@@ -41,8 +42,13 @@ async def take_bounce(
     given = credentials.credentials if credentials else token
     if expected is None or not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
         raise Forbidden("the token is not TOCSIN_BOUNCE_TOKEN")
+    if sender == "ses" and is_from_sns(message):
+        try:
+            await parts.sns.check(message)
+        except SnsError as e:
+            raise Forbidden(f"this is not from Amazon SNS: {e}") from e
     if sender == "ses" and isinstance(message, dict) and message.get("Type") == "SubscriptionConfirmation":
-        # Whoever set the topic up is looking at the log; we fetch nothing that somebody names.
+        # Whoever set the topic up is looking at the log; we confirm nothing for somebody else.
         log.warning(
             "confirm the SNS subscription by opening this address", url=str(message.get("SubscribeURL"))
         )

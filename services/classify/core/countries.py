@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from math import fsum, log2
 from typing import NamedTuple
 
-from services.classify.core.evidence import Spot, evidence, in_order
+from services.classify.core.evidence import Quotes, Spot, evidence, in_order
 from shared.events import Country, Evidence
 from shared.matching.evaluation import Places
 from shared.matching.forms import form_of
@@ -105,7 +105,7 @@ class Mention(NamedTuple):
 
 
 def find_countries(
-    found: Places, report: Text, meanings: Mapping[int, tuple[Meaning, ...]]
+    found: Places, report: Text, meanings: Mapping[int, tuple[Meaning, ...]], quotes: Quotes
 ) -> tuple[Country, ...]:
     """The countries of a report, most mentioned first; none is an answer too.
 
@@ -121,11 +121,11 @@ def find_countries(
     words = len(report.title) + len(report.text)
     least = max(needed(words), SMALLEST_SHARE * max(weights.values()))
     kept = sorted((-weight, code) for code, weight in weights.items() if weight >= least)
-    return tuple(Country(code=code, evidence=_evidence(mentions[code], report)) for _, code in kept)
+    return tuple(Country(code=code, evidence=_evidence(mentions[code], quotes)) for _, code in kept)
 
 
-def _evidence(mentions: Iterable[Mention], report: Text) -> tuple[Evidence, ...]:
-    return evidence(in_order(Spot(each.field, each.start, each.end) for each in mentions), report)
+def _evidence(mentions: Iterable[Mention], quotes: Quotes) -> tuple[Evidence, ...]:
+    return evidence(in_order(Spot(each.field, each.start, each.end) for each in mentions), quotes)
 
 
 def needed(words: int) -> float:

@@ -23,9 +23,21 @@ def in_order(spots: Iterable[Spot]) -> list[Spot]:
     return sorted(spots, key=lambda spot: (spot.field != "title", spot.start, -spot.end))
 
 
-def evidence(ordered: Iterable[Spot], report: Text) -> tuple[Evidence, ...]:
+class Quotes(dict[Spot, Evidence]):
+    """The words of a report's spots, each cut out once: what speaks for a topic often speaks for its subtopics too."""
+
+    def __init__(self, report: Text) -> None:
+        super().__init__()
+        self._report = report
+
+    def __missing__(self, spot: Spot) -> Evidence:
+        quoted = self[spot] = self._report.quote(*spot)
+        return quoted
+
+
+def evidence(ordered: Iterable[Spot], quotes: Quotes) -> tuple[Evidence, ...]:
     """The words of spots in order as the original has them: none inside another, at most 12."""
-    return tuple(report.quote(*spot) for spot in islice(_outermost(ordered), MOST_EVIDENCE))
+    return tuple(map(quotes.__getitem__, islice(_outermost(ordered), MOST_EVIDENCE)))
 
 
 def _outermost(ordered: Iterable[Spot]) -> Iterator[Spot]:

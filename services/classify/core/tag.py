@@ -17,7 +17,7 @@ from math import log2
 from operator import or_
 
 from services.classify.core.countries import find_countries
-from services.classify.core.evidence import Spot, evidence
+from services.classify.core.evidence import Quotes, Spot, evidence
 from services.classify.core.language import foreign_languages
 from services.classify.core.rulebook import Lexicon, Plan, Rule, Rulebook, Step, Topic
 from shared.events import Country, Report, RuleReference, Story, Tag, TaggedReport
@@ -93,9 +93,9 @@ def find_in(report: Text, language: str | None, rulebook: Rulebook) -> Findings:
     if not any(hits.places for hits in found.values()):
         return Findings((), ())
     lexicon = rulebook.lexicons[foreign_languages(report, language)]
-    return Findings(
-        tuple(_find_tags(found, report, lexicon, rulebook)), find_countries(found, report, lexicon.meanings)
-    )
+    quotes = Quotes(report)
+    tags = tuple(_find_tags(found, report, lexicon, rulebook, quotes))
+    return Findings(tags, find_countries(found, report, lexicon.meanings, quotes))
 
 
 def find_tags(title: str, text: str, language: str | None, rulebook: Rulebook) -> tuple[Tag, ...]:
@@ -123,7 +123,9 @@ def holds(rule: Rule, title: str, text: str, rulebook: Rulebook) -> bool:
     return find_match(rulebook.plans[rule.id], passages, report) is not None
 
 
-def _find_tags(found: Places, report: Text, lexicon: Lexicon, rulebook: Rulebook) -> Iterator[Tag]:
+def _find_tags(
+    found: Places, report: Text, lexicon: Lexicon, rulebook: Rulebook, quotes: Quotes
+) -> Iterator[Tag]:
     groups = lexicon.groups
     numbers = reduce(or_, (hits.numbers for hits in found.values())) & groups.keys()
     present = reduce(or_, map(groups.__getitem__, numbers), 0)
@@ -136,7 +138,7 @@ def _find_tags(found: Places, report: Text, lexicon: Lexicon, rulebook: Rulebook
         )
         for topic in rulebook.topics:
             if looked_at[topic.id]:
-                yield from _tags(topic, passages, report, rulebook)
+                yield from _tags(topic, passages, report, rulebook, quotes)
 
 
 def _looked_at(topic: Topic, present: int, rulebook: Rulebook) -> int:
@@ -233,17 +235,19 @@ def _weight(passage: Passage, rule: Rule) -> float:
     return LEAD_FACTOR if passage.number < LEAD_SENTENCES else 1.0
 
 
-def _tags(topic: Topic, passages: list[Passage], report: Text, rulebook: Rulebook) -> Iterator[Tag]:
+def _tags(
+    topic: Topic, passages: list[Passage], report: Text, rulebook: Rulebook, quotes: Quotes
+) -> Iterator[Tag]:
     match = _strongest(topic, passages, report, rulebook)
     if match is None:
         return
     rule = RuleReference(id=match.rule.id, version=match.rule.version)
-    yield Tag(topic=topic.id, score=match.score, rule=rule, evidence=evidence(match.spots(report), report))
+    yield Tag(topic=topic.id, score=match.score, rule=rule, evidence=evidence(match.spots(report), quotes))
     counted = {passage.number for passage, _ in match.counted if passage.field == "text"}
     for path, bit in rulebook.subtopics[topic.id].items():
         near = (passage for passage in passages if passage.groups & bit and _is_near(passage, counted))
         spots = (spot for passage in near for spot in passage.spots(bit, report))
-        if found := evidence(spots, report):
+        if found := evidence(spots, quotes):
             yield Tag(topic=path, score=match.score, rule=rule, evidence=found)
 
 

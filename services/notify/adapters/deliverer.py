@@ -19,6 +19,7 @@ from services.notify.adapters.cases import Case, Cases, Wanting
 from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer, Unsendable
+from services.notify.adapters.standing import Standing
 from services.notify.core.channel import ChatSender, DeliveryError, MailSender, Sent, WebhookSender
 from services.notify.core.lanes import Held, Lane, Lanes
 from services.notify.core.outcome import (
@@ -34,7 +35,7 @@ from shared.bus import Bus
 from shared.consumer import Consumer
 from shared.decision import silent_until
 from shared.deliveries import DeliveryLog, after_attempt, hold, hold_for_digest, put_off
-from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery, owed_message
+from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery
 from shared.entries import Entry, Outcome, Rejected
 from shared.redis_client import Command
 from shared.subscription_store import SubscriptionStore
@@ -85,6 +86,10 @@ class Deliverer:
     _asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ASKING_AT_ONCE))
     _refilling: set[str] = field(default_factory=set)
     _log: structlog.typing.FilteringBoundLogger = field(default_factory=lambda: log.bind())
+    standing: Standing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.standing = Standing(self.subscriptions, self.deliveries, self._asking)
 
     async def on_deliveries(self, consumer: Consumer, entries: list[Entry]) -> None:
         """Look up what was read, and start what may be started; the rest waits for its endpoint's turn."""
@@ -207,9 +212,11 @@ class Deliverer:
         self, lane: Lane[Job], case: Case, subscription: Subscription, sent: Sent, duration_ms: int
     ) -> Outcome:
         if case.delivery.kind == "confirm" and not isinstance(subscription.channel, EmailEndpoint):
-            await (self._confirm_fallback if case.delivery.to_fallback else self._activate)(subscription)
+            await (self.standing.confirm_fallback if case.delivery.to_fallback else self.standing.activate)(
+                subscription
+            )
         if sent.enough:
-            await self._disable(
+            await self.standing.disable(
                 subscription, "the endpoint asked for nothing more (webhook-delivery: disable)"
             )
         if case.telling and case.delivery.kind == "report" and not case.delivery.attempts:
@@ -226,15 +233,15 @@ class Deliverer:
         failed = after_failure(case.delivery, self.schedule, error, now, random.random(), duration_ms)
         more: list[Command] = []
         if error.gone and case.delivery.kind != "move_to":
-            await self._disable(subscription, f"the endpoint is gone: {error}")
+            await self.standing.disable(subscription, f"the endpoint is gone: {error}")
         elif case.delivery.kind == "confirm":
-            await self._explain_pending(subscription.id, str(error))
+            await self.standing.explain_pending(subscription.id, str(error))
         elif not isinstance(subscription.channel, EmailEndpoint) and not case.delivery.to_fallback:
             async with self._asking:
                 since = datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
             if has_failed_long_enough(since, now, timedelta(days=self.disable_after_days)):
                 reason = f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
-                await self._disable(subscription, reason)
+                await self.standing.disable(subscription, reason)
             if is_for_fallback(failed, subscription, since, now):
                 failed, more = self._told_late(failed, subscription, now)
         return self._written(failed, subscription.channel.type, more)
@@ -281,53 +288,6 @@ class Deliverer:
             async with self._asking:
                 lane.held = await self.deliveries.release(lane.name, room) == room
         self._refilling.discard(lane.name)
-
-    async def _activate(self, asked: Subscription) -> None:
-        def answered(subscription: Subscription) -> Subscription:
-            # Its owner may have named another endpoint meanwhile, which has not answered.
-            if subscription.state != "pending" or subscription.channel != asked.channel:
-                return subscription
-            now = _now()
-            return subscription.model_copy(
-                update={"state": "active", "reason": "", "changed_at": now, "since": now}
-            )
-
-        await self.subscriptions.update(asked.id, answered)
-
-    async def _disable(self, asked: Subscription, reason: str) -> None:
-        def given_up(subscription: Subscription) -> Subscription:
-            if subscription.state == "disabled" or subscription.channel != asked.channel:
-                return subscription
-            return subscription.model_copy(
-                update={"state": "disabled", "reason": reason, "changed_at": _now()}
-            )
-
-        async with self._asking:
-            changed = await self.subscriptions.update(asked.id, given_up)
-        if changed and changed.state == "disabled" and as_fallback(changed) and changed.fallback_confirmed:
-            unique = f"{changed.changed_at:%Y-%m-%dT%H:%M}"
-            note = f"{TO_FALLBACK}: {reason}"
-            await self.deliveries.owe([owed_message("notice", changed.id, unique, _now(), note)])
-
-    async def _confirm_fallback(self, asked: Subscription) -> None:
-        await self.subscriptions.update(
-            asked.id,
-            lambda subscription: (
-                subscription.model_copy(update={"fallback_confirmed": True, "changed_at": _now()})
-                if subscription.fallback == asked.channel
-                else subscription
-            ),
-        )
-
-    async def _explain_pending(self, subscription_id: str, reason: str) -> None:
-        await self.subscriptions.update(
-            subscription_id,
-            lambda subscription: (
-                subscription.model_copy(update={"reason": f"the last try to reach you failed: {reason}"})
-                if subscription.state == "pending"
-                else subscription
-            ),
-        )
 
 
 async def _not_ours() -> Outcome:

@@ -1,8 +1,9 @@
 """Entries from a news sitemap, as sites make them for Google News: titles, dates and links, no texts."""
 
+from datetime import datetime
 from xml.etree.ElementTree import Element
 
-from services.ingest.core.dates import read_date
+from services.ingest.core.dates import OLDEST, read_date
 from services.ingest.core.entry import MAX_ENTRIES, Entry, ParsedFeed, UnreadableDocument, Words
 from services.ingest.core.formats.xml_tree import read_tree
 
@@ -18,13 +19,17 @@ def read_sitemap(body: bytes) -> ParsedFeed:
     if _name(root) != "urlset":
         raise UnreadableDocument("this is no sitemap")
     found = [entry for child in root if (entry := _entry(child))]
-    found.sort(key=lambda entry: entry.published.written if entry.published else "", reverse=True)
+    found.sort(key=_moment, reverse=True)
     publications = root.iter("{http://www.google.com/schemas/sitemap-news/0.9}name")
     return ParsedFeed(
         title=next((_text(name) for name in publications), ""),
         entries=tuple(found[:MAX_ENTRIES]),
         left_out=max(0, len(found) - MAX_ENTRIES),
     )
+
+
+def _moment(entry: Entry) -> datetime:
+    return (entry.published and entry.published.moment) or OLDEST
 
 
 def _entry(element: Element) -> Entry | None:
