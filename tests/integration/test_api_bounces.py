@@ -18,9 +18,9 @@ def open_api(api, api_bus, tmp_path):
     return api
 
 
-async def mail_alert(api) -> str:
+async def mail_alert(api, **more: object) -> str:
     channel = {"type": "email", "address": "duty@example.org"}
-    wish = {"filter": {"topics": ["aid"]}, "channel": channel}
+    wish = {"filter": {"topics": ["aid"]}, "channel": channel, **more}
     made = await api.json_of("POST", "/v1/subscriptions", 201, json=wish)
     await api.stored_with(made["id"], state="active")
     return made["id"]
@@ -45,6 +45,15 @@ async def test_the_third_soft_bounce_of_a_week_pauses(open_api):
     assert (await open_api.stored(made)).state == "active"
     assert await bounced(open_api, "soft") == 1
     assert (await open_api.stored(made)).state == "paused"
+
+
+async def test_a_second_address_that_bounces_is_taken_off_and_the_alert_goes_on(open_api):
+    made = await mail_alert(open_api, fallback={"type": "email", "address": "night@example.org"})
+    await bounced(open_api, "soft", "night@example.org")
+    assert (await open_api.stored(made)).fallback is not None
+    await bounced(open_api, "hard", "night@example.org")
+    found = await open_api.stored(made)
+    assert (found.state, found.fallback) == ("active", None)
 
 
 async def test_an_address_that_nobody_has_changes_nothing(open_api):

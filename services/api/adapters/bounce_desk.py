@@ -10,7 +10,7 @@ from services.api.core.bounces import SOFT_DAYS, SOFT_LIMIT, Bounce
 from shared.bus import Bus
 from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, State, Subscription
+from shared.subscriptions import EmailEndpoint, Endpoint, State, Subscription
 
 log = structlog.get_logger()
 
@@ -50,22 +50,33 @@ class BounceDesk:
         return bool(count >= SOFT_LIMIT)
 
     async def _stop(self, bounce: Bounce) -> int:
-        state: State = "paused" if bounce.kind == "soft" else "disabled"
-        reason = _WORDS[bounce.kind] + (f": {bounce.reason}" if bounce.reason else "")
-
-        def stopped(subscription: Subscription) -> Subscription:
-            if subscription.state not in ("pending", "active", "paused") or subscription.state == state:
-                return subscription
-            changes = {"state": state, "reason": reason, "changed_at": datetime.now(UTC)}
-            return subscription.model_copy(update=changes)
-
-        hit = [each for each in await self._store.all() if _goes_to(each, bounce.address)]
+        hit = [each for each in await self._store.all() if _mails_to(each, bounce.address)]
         for subscription in hit:
-            await self._store.update(subscription.id, stopped)
+            await self._store.update(subscription.id, lambda each: _without(each, bounce))
         log.info("bounce", kind=bounce.kind, subscriptions=len(hit))
         return len(hit)
 
 
-def _goes_to(subscription: Subscription, address: str) -> bool:
-    channel = subscription.channel
+def _mails_to(subscription: Subscription, address: str) -> bool:
+    return _is(subscription.channel, address) or _is(subscription.fallback, address)
+
+
+def _is(channel: Endpoint | None, address: str) -> bool:
     return isinstance(channel, EmailEndpoint) and channel.address.lower() == address
+
+
+def _without(subscription: Subscription, bounce: Bounce) -> Subscription:
+    """A subscription that mails no more to the address: stopped or paused, or without its second channel."""
+    changes: dict[str, object] = {}
+    if _is(subscription.fallback, bounce.address) and bounce.kind != "soft":
+        changes = {"fallback": None, "fallback_confirmed": False}
+    state: State = "paused" if bounce.kind == "soft" else "disabled"
+    goes_on = subscription.state in ("pending", "active", "paused") and subscription.state != state
+    if _is(subscription.channel, bounce.address) and goes_on:
+        reason = _WORDS[bounce.kind] + (f": {bounce.reason}" if bounce.reason else "")
+        changes |= {"state": state, "reason": reason}
+    return (
+        subscription.model_copy(update=changes | {"changed_at": datetime.now(UTC)})
+        if changes
+        else subscription
+    )
