@@ -41,9 +41,12 @@ async def read_groups(redis: RedisClient, names: Names) -> AsyncIterator[GroupSt
 async def stream_groups(redis: RedisClient, stream: str) -> list[Any]:
     """Return what Redis says of each group of a stream; nothing if there is no such stream."""
     try:
-        return list(await redis.xinfo_groups(stream))
+        rows = list(await redis.xinfo_groups(stream))
+        last = (await redis.xinfo_stream(stream))["last-generated-id"]
     except ResponseError:
         return []
+    # Redis 6.2 has no lag, and 7.0 a wrong one after a restart from its log (`trim.lua` mends it).
+    return [row | {"lag": 0} if row["last-delivered-id"] == last else row for row in rows]
 
 
 async def _oldest(redis: RedisClient, stream: str, row: dict[str, Any]) -> float:

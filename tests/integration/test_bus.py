@@ -10,6 +10,7 @@ from shared import redis_server
 from shared.bus import Bus
 from shared.consumer import Consumer
 from shared.entries import Entry, Guard, Marked, Outcome, Rejected, xadd
+from shared.groups import stream_groups
 from shared.names import Names
 from shared.redis_server import find_binaries
 from shared.service import consumer_name
@@ -129,6 +130,22 @@ async def test_what_a_dead_consumer_held_is_taken_over(bus: Bus, names: Names) -
     await until(lambda: _reclaimed(consumer))
     assert await values(bus, names.tagged) == ["1", "2"]
     assert await pending(bus, names.published) == 0
+
+
+async def test_how_far_a_group_is_comes_right_after_a_restart_of_redis(bus: Bus, names: Names) -> None:
+    ids = await add(bus, names.published, *"123")
+    consumer = bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
+    await consumer.ensure_group()
+    if "lag" not in (await bus.redis.xinfo_groups(names.published))[0]:
+        await bus.redis.xgroup_setid(names.published, GROUP, ids[-1])
+        assert (await stream_groups(bus.redis, names.published))[0]["lag"] == 0, "known all the same"
+        return
+    await bus.redis.xgroup_setid(names.published, GROUP, ids[-1], entries_read=1)
+    assert (await bus.redis.xinfo_groups(names.published))[0]["lag"] == 2, "what Redis believes"
+    assert (await stream_groups(bus.redis, names.published))[0]["lag"] == 0
+    await bus.trim(names.published, (GROUP,))
+    await add(bus, names.published, "4")
+    assert (await stream_groups(bus.redis, names.published))[0]["lag"] == 1
 
 
 async def test_the_dead_are_not_waited_for_and_the_living_keep_what_they_hold(
