@@ -11,7 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.classify.core.countries import Gazetteer, Meaning
 from services.classify.core.language import FOREIGN
@@ -151,12 +151,13 @@ def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None
     phrases = _phrases(groups, bits)
     forms = {phrase: normal_form(phrase) for phrase in dict.fromkeys([*sorted(phrases), *names.names])}
     automaton = Automaton(forms.values())
+    same: dict[Any, Any] = {}
     numbers = {phrase: automaton.number_of(form) for phrase, form in forms.items()}
     return Rulebook(
         kept,
         _version(kept, names),
         automaton,
-        {foreign: _lexicon(foreign, numbers, phrases, names) for foreign in FOREIGN},
+        {foreign: _lexicon(foreign, numbers, phrases, names, same) for foreign in FOREIGN},
         {rule.id: _plan(rule, bits) for topic in kept for rule in topic.rules},
         {
             topic.id: {path: bits[path, SUBTOPIC] for path in map(topic.path, topic.subtopics)}
@@ -207,7 +208,9 @@ def _lexicon(
     numbers: Mapping[str, int],
     phrases: Mapping[str, list[tuple[int, frozenset[str]]]],
     gazetteer: Gazetteer,
+    same: dict[Any, Any],
 ) -> Lexicon:
+    """`same` has one of all that are equal: most lexicons say the same of a phrase, which would be megabytes."""
     groups: dict[int, int] = defaultdict(int)
     meanings: dict[int, tuple[Meaning, ...]] = defaultdict(tuple)
     for phrase, number in numbers.items():
@@ -216,8 +219,10 @@ def _lexicon(
                 groups[number] |= bit
         meanings[number] += gazetteer.meanings(phrase, foreign)
     # Spellings of one name with one form mean it once.
+    distinct = ((number, tuple(dict.fromkeys(each))) for number, each in meanings.items() if each)
     return Lexicon(
-        dict(groups), {number: tuple(dict.fromkeys(each)) for number, each in meanings.items() if each}
+        {number: same.setdefault(bits, bits) for number, bits in groups.items()},
+        {number: same.setdefault(each, each) for number, each in distinct},
     )
 
 
