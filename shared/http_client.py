@@ -261,7 +261,8 @@ class _Handle:
         self._client.leave(self)
 
     def clear(self) -> None:
-        """Forget the answer."""
+        """Forget the request and its answer, which may be megabytes."""
+        del self.exchange
         self._size = self._encodings = self._sockets = 0
         self._refusal = None
         if self._named:

@@ -65,7 +65,7 @@ def _has_digit(text: str) -> bool:
     return any(digit in text for digit in "0123456789") if text.isascii() else bool(_HAS_DIGIT.search(text))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def same_page(url: str) -> str:
     """Return what is equal for all spellings of a page's address: no scheme, `www.`, port, tracking, final slash."""
     if "://" not in url:
