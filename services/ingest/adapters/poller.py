@@ -14,12 +14,13 @@ from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Valid
 from services.ingest.adapters.handover import take_over
 from services.ingest.adapters.health_news import tell_health
 from services.ingest.adapters.leases import HOST_LEASE_SECONDS
-from services.ingest.adapters.parser import ParseError, Parser
+from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.publisher import Completer, Published, Publisher
 from services.ingest.adapters.websub import Hubs
 from services.ingest.core import moving, trust
 from services.ingest.core.change import KEPT_DAYS, Horizon, day_of
 from services.ingest.core.draft import Draft
+from services.ingest.core.entry import UnreadableDocument
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import (
     FeedState,
@@ -124,7 +125,7 @@ class Poller:
             self._counters.add("fetch_errors", kind=e.kind)
             not_before = await self._heed(feed, e)
             return await self._fail(poll, e.reason, e.fault, e.status, e.kind, not_before)
-        except ParseError as e:
+        except UnreadableDocument as e:
             self._counters.add("parse_errors")
             return await self._fail(poll, e.reason, "document", None, "soft", announced=e.announced)
 
@@ -136,7 +137,7 @@ class Poller:
         return await self._fetcher.fetch(poll.feed, poll.validators, poll.before.where.address)
 
     async def take_pushed(self, feed: Feed, body: bytes, content_type: str | None) -> Published:
-        """Return what was published of a document that a hub has sent; raise ParseError.
+        """Return what was published of a document that a hub has sent; raise UnreadableDocument.
 
         It may hold the new entries only, so what it says of the feed as a whole is not kept.
         """
