@@ -89,8 +89,8 @@ async def test_the_state_is_read_as_it_was_written(bench: Bench) -> None:
 async def test_a_mark_is_renewed_only_if_nobody_changed_it(bench: Bench) -> None:
     key = bench.bus.names.seen("f")
     await bench.bus.redis.hset(key, mapping={"a": "1 x 5", "b": "2 y 5"})
-    await bench.states.renew("f", {"a": (b"1 x 5", "1 x 6"), "b": (b"1 y 4", "1 y 6")})
-    assert await bench.states.all_marks("f") == {"a": b"1 x 6", "b": b"2 y 5"}
+    await bench.marks.renew("f", {"a": (b"1 x 5", "1 x 6"), "b": (b"1 y 4", "1 y 6")})
+    assert await bench.marks.all_of("f") == {"a": b"1 x 6", "b": b"2 y 5"}
 
 
 async def test_a_feed_that_is_made_due_while_it_is_polled_is_not_polled_twice_at_once(bench: Bench) -> None:

@@ -186,7 +186,7 @@ async def test_entries_long_gone_are_forgotten_and_present_ones_kept(bench: Benc
             f"<item><guid>{guid}</guid><title>{guid}</title></item>",
         )
         await bench.poll()
-    marks = await bench.states.all_marks(bench.feed.id)
+    marks = await bench.marks.all_of(bench.feed.id)
     titles = {report.id: report.title for report in await bench.published()}
     assert {titles[report] for report in marks} == {"Two", "3", "4", "5"}
 

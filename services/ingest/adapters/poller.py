@@ -14,6 +14,7 @@ from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Valid
 from services.ingest.adapters.handover import take_over
 from services.ingest.adapters.health_news import tell_health
 from services.ingest.adapters.leases import HOST_LEASE_SECONDS
+from services.ingest.adapters.marks import Marks
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.publisher import Completer, Published, Publisher
 from services.ingest.adapters.websub import Hubs
@@ -81,7 +82,7 @@ class Poller:
         self._fetcher = fetcher
         self._parser = parser
         self._states = states
-        self._publisher = Publisher(states, bus, articles)
+        self._publisher = Publisher(Marks(states.together, bus.names), bus, articles)
         self._bus = bus
         self._counters = bus.counters
         self._limits = limits
