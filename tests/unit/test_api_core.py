@@ -14,7 +14,7 @@ from services.api.core.change import Change
 from services.api.core.cursor import CursorError, read_cursor, write_cursor
 from services.api.core.form import AlertForm, errors_by_field, wish_fields
 from services.api.core.problem import Conflict, FieldError, Invalid, TooMany, as_json, field_errors
-from services.api.core.report_view import by_story, number_topics, view_of, web_link
+from services.api.core.report_view import TopicTitle, by_story, view_of, web_link
 from services.api.core.search import Search, find_hit
 from shared.countries import country_names, find_country
 from shared.delivery import Attempt, owed_report
@@ -33,7 +33,7 @@ from shared.subscriptions import (
 from tests.builders import NOW, make_report, make_tagged
 
 ROOT = Path(__file__).parent.parent.parent
-TITLES = number_topics({"displacement": "Displacement", "aid": "Aid"})
+TITLES = {"displacement": TopicTitle("Displacement", 0), "aid": TopicTitle("Aid", 1)}
 
 
 def make_subscription(state="active", channel=None, **more) -> Subscription:
@@ -91,7 +91,7 @@ def test_a_topic_that_the_rulebook_has_lost_is_shown_by_its_id():
 
 
 def test_the_parts_of_a_topic_stand_on_its_chip():
-    titles = number_topics({"aid": "Aid", "aid/military": "Aid: military", "displacement": "Displacement"})
+    titles = TITLES | {"aid/military": TopicTitle("Aid: military", 1)}
     tagged = make_tagged(displacement=("fled",), **{"aid": ("families",), "aid/military": ("families",)})
     chips = {chip.topic: (chip.title, chip.parts) for chip in view_of(tagged, titles).chips}
     assert chips == {"displacement": ("Displacement", ()), "aid": ("Aid", ("military",))}

@@ -16,7 +16,7 @@ from services.api.adapters.replays import Replays, What
 from services.api.adapters.wish_checks import WishChecks
 from services.api.core.allowance import Limit
 from services.api.core.change import Change
-from services.api.core.problem import Closed, Conflict, NotFound
+from services.api.core.problem import Conflict, Forbidden, NotFound
 from services.api.core.signup import (
     agreed_to_move,
     asked_to_move,
@@ -54,6 +54,11 @@ LIMITS = {
     "previews": Limit(90, 60, "at most {} previews a minute"),
     "feeds": Limit(120, HOUR, "at most {} times an hour the feed of an alert is worked out anew"),
 }
+
+CLOSED = (
+    "this installation takes no sign-ups from everybody: ask whoever runs it; with the admin token, send "
+    "`Authorization: Bearer <TOCSIN_ADMIN_TOKEN>`"
+)
 
 # Other keys begin with those of deliveries.
 _DELIVERY_ID = re.compile(r"dlv_[0-9a-f]{1,64}")
@@ -103,12 +108,12 @@ class SubscriptionDesk:
     async def sign_up(self, wish: Wish, host: str, *, token: str = "") -> SignedUp:
         """Return the pending subscription of a wish; its confirmation is owed. `host` is who asks.
 
-        Raise Closed if sign-up is closed and the token is not the operator's.
+        Raise Forbidden if sign-up is closed and the token is not the operator's.
         """
         if self._sign_up_token is not None and not compare_digest(
             token.encode(), self._sign_up_token.encode()
         ):
-            raise Closed
+            raise Forbidden(CLOSED)
         wish = await self.checks.checked(wish)
         await self._limits.take("signups", source_of(host), self._sign_ups)
         for endpoint in (wish.channel, wish.fallback):

@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from services.api.core.problem import FieldError
 from shared.countries import country_names, find_country
 from shared.subscriptions import Subscription
 
 
-@dataclass(frozen=True, slots=True)
-class AlertForm:
+class AlertForm(BaseModel):
     """What was typed, kept as it is: a form that comes back with errors holds it again."""
+
+    model_config = ConfigDict(frozen=True)
 
     topics: tuple[str, ...] = ()
     query: str = ""
@@ -33,6 +35,10 @@ class AlertForm:
     timezone: str = ""
     quiet_from: str = ""
     quiet_to: str = ""
+    do: str = ""
+    """The button, if it is not the one that sends the form."""
+    key: str = ""
+    """What opens the subscription that is changed."""
 
 
 def form_of(subscription: Subscription) -> AlertForm:

@@ -10,13 +10,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from pydantic import ValidationError
 
 from services.api.adapters.feed_list import read_titles
 from services.api.adapters.replays import What
 from services.api.core.change import Change
 from services.api.core.form import AlertForm, change_fields, errors_by_field, form_of
-from services.api.core.problem import Conflict, FieldError, Invalid, NotFound, TooMany, field_errors
+from services.api.core.problem import FieldError, NotFound, Problem, validated
 from services.api.core.signup import shown_key
 from services.api.core.wording import (
     KINDS,
@@ -203,21 +202,18 @@ async def open_with_token(
 
 
 @router.post("/manage/{subscription_id}/change")
-async def change(subscription_id: str, parts: PartsOf, form: Typed, key: Key = "") -> Response:
+async def change(subscription_id: str, parts: PartsOf, form: Typed) -> Response:
     """Change what the form says, or show it again with what is wrong."""
-    await parts.check_key("manage", subscription_id, key)
+    await parts.check_key("manage", subscription_id, form.key)
     subscription = await _found(parts, subscription_id)
     try:
-        wanted = Change.model_validate(change_fields(form, subscription))
+        wanted = validated(Change, change_fields(form, subscription))
         await parts.desk.change(subscription, wanted)
-    except ValidationError as e:
-        errors = field_errors([dict(error) for error in e.errors(include_url=False)])
-    except (Conflict, TooMany, Invalid) as e:
-        errors = list(e.errors) or [FieldError("form", e.detail)]
-    else:
-        moves = wanted.channel is not None and wanted.channel != subscription.channel
-        return _to_manage(subscription_id, key, "asked" if moves else "changed")
-    return await _manage_page(parts, subscription, key, form=form, errors=errors_by_field(errors))
+    except Problem as e:
+        errors = errors_by_field(e.errors or [FieldError("form", e.detail)])
+        return await _manage_page(parts, subscription, form.key, form=form, errors=errors)
+    moves = wanted.channel is not None and wanted.channel != subscription.channel
+    return _to_manage(subscription_id, form.key, "asked" if moves else "changed")
 
 
 @router.post("/manage/{subscription_id}/export")

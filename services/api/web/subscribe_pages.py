@@ -2,14 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
-from pydantic import ValidationError
 
 from services.api.adapters.subscription_desk import SignedUp
 from services.api.core.form import AlertForm, errors_by_field, wish_fields
 from services.api.core.preview import Preview
-from services.api.core.problem import Closed, FieldError, Invalid, NotReady, Problem, TooMany, field_errors
+from services.api.core.problem import FieldError, Problem, validated
 from services.api.core.signup import shown_key
 from services.api.core.wording import CHAT_SERVICES, endpoint_in_words, filter_in_words, schedule_in_words
 from services.api.web.parts import HostOf, Parts, PartsOf
@@ -29,27 +28,15 @@ async def show_form(
 
 
 @router.post("/subscribe")
-async def subscribe(
-    parts: PartsOf,
-    host: HostOf,
-    form: Typed,
-    do: Annotated[str, Form()] = "",
-) -> HTMLResponse:
+async def subscribe(parts: PartsOf, host: HostOf, form: Typed) -> HTMLResponse:
     """Make the subscription, or show the form again with what is wrong beside each field, or with its preview."""
     try:
-        if do == "preview":
+        if form.do == "preview":
             return await _form_page(parts, form, preview=await form_preview(parts, form, host))
-        made = await parts.desk.sign_up(_wish(form), host)
-    except (Invalid, TooMany, NotReady, Closed) as e:
+        made = await parts.desk.sign_up(validated(Wish, wish_fields(form)), host)
+    except Problem as e:
         return await _form_page(parts, form, e)
     return await _what_happens_next(parts, made)
-
-
-def _wish(form: AlertForm) -> Wish:
-    try:
-        return Wish.model_validate(wish_fields(form))
-    except ValidationError as e:
-        raise Invalid(field_errors([dict(error) for error in e.errors(include_url=False)])) from e
 
 
 async def _form_page(

@@ -9,8 +9,8 @@ from services.api.adapters.replays import What
 from services.api.core.change import Change
 from services.api.core.signup import shown_key
 from services.api.web.owner_feed_routes import feed_address
-from services.api.web.owners import Credentials, Owned
 from services.api.web.parts import HostOf, PartsOf
+from services.api.web.tokens import Owned, Shown
 from shared.delivery import Delivery
 from shared.events import Moment
 from shared.subscriptions import Wish, public_view
@@ -101,14 +101,14 @@ async def subscribe(
     wish: Annotated[Wish, Body(openapi_examples=WISHES)],
     parts: PartsOf,
     host: HostOf,
-    admin: Credentials,
+    admin: Shown,
     response: Response,
 ) -> Created:
     """Make a subscription. It is pending until the mail is confirmed, or the webhook answers a signed test with 2xx.
 
     Where sign-up is closed (TOCSIN_SIGNUP=token) it takes the admin token.
     """
-    made = await parts.desk.sign_up(wish, host, token=admin.credentials if admin else "")
+    made = await parts.desk.sign_up(wish, host, token=admin)
     response.headers["Location"] = f"/v1/subscriptions/{made.subscription.id}"
     return Created(
         id=made.subscription.id,
