@@ -10,11 +10,11 @@ from services.api.core.form import AlertForm, errors_by_field, wish_fields
 from services.api.core.preview import Preview
 from services.api.core.problem import FieldError, Problem, validated
 from services.api.core.signup import shown_key
-from services.api.core.wording import CHAT_SERVICES, endpoint_in_words, filter_in_words, schedule_in_words
+from services.api.core.wording import CHAT_SERVICES
 from services.api.web.parts import HostOf, Parts, PartsOf
 from services.api.web.preview_routes import Typed, form_preview
-from shared.catalogue import followable
-from shared.subscriptions import FALLBACK_MINUTES, EmailEndpoint, Wish
+from services.api.web.shown import described
+from shared.subscriptions import FALLBACK_MINUTES, Wish
 
 router = APIRouter(include_in_schema=False)
 
@@ -63,21 +63,18 @@ async def _form_page(
 async def _what_happens_next(parts: Parts, made: SignedUp) -> HTMLResponse:
     """Only the maker of a webhook gets the keys here: a mail address has to show first that it is theirs."""
     subscription = made.subscription
-    is_mail = isinstance(subscription.channel, EmailEndpoint)
-    titles = followable(await parts.topics())
+    values = await described(parts, subscription)
     key = await parts.link_key("manage", subscription.id)
     return parts.pages.render(
         "subscribed.html",
         status=201,
         private=True,
-        is_mail=is_mail,
-        endpoint=endpoint_in_words(subscription.channel),
-        wanted=filter_in_words(subscription.filter, titles, {}),
-        schedule=schedule_in_words(subscription.schedule),
         outbox=parts.settings.outbox,
         mail_from=parts.settings.mail_from,
         secret=next(iter(shown_key(subscription.secret).values()), None),
-        fallback=endpoint_in_words(subscription.fallback) if subscription.fallback else None,
-        token=None if is_mail else made.manage_token,
-        manage=None if is_mail else f"{parts.settings.public_url}/manage/{subscription.id}?key={key}",
+        token=None if values["is_mail"] else made.manage_token,
+        manage=None
+        if values["is_mail"]
+        else f"{parts.settings.public_url}/manage/{subscription.id}?key={key}",
+        **values,
     )

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from services.api.adapters.replays import What
 from services.api.core.change import Change
+from services.api.core.life import feed_moved, paused, resumed
 from services.api.core.signup import shown_key
 from services.api.web.owner_feed_routes import feed_address
 from services.api.web.parts import HostOf, PartsOf
@@ -150,13 +151,13 @@ async def remove(subscription: Owned, parts: PartsOf) -> None:
 @router.post("/{subscription_id}/pause")
 async def pause(subscription: Owned, parts: PartsOf) -> dict[str, Any]:
     """Send nothing until it is resumed."""
-    return dict(public_view(await parts.desk.pause(subscription)))
+    return dict(public_view(await parts.desk.apply(subscription, paused)))
 
 
 @router.post("/{subscription_id}/resume")
 async def resume(subscription: Owned, parts: PartsOf) -> dict[str, Any]:
     """Send again. Only what was paused can be resumed."""
-    return dict(public_view(await parts.desk.resume(subscription)))
+    return dict(public_view(await parts.desk.apply(subscription, resumed)))
 
 
 @router.post("/{subscription_id}/test", status_code=202)
@@ -174,7 +175,7 @@ async def rotate_secret(subscription: Owned, parts: PartsOf) -> Secret:
 @router.post("/{subscription_id}/rotate-feed")
 async def rotate_feed(subscription: Owned, parts: PartsOf) -> Feed:
     """Return a new address of the feed of what it matches; the old one opens nothing any more."""
-    moved = await parts.desk.move_feed(subscription)
+    moved = await parts.desk.apply(subscription, feed_moved)
     return Feed(
         atom=await feed_address(parts, moved, "atom"), json_feed=await feed_address(parts, moved, "json")
     )
