@@ -12,7 +12,7 @@ from services.api.core import checks, feed_health, life, signup, wording
 from services.api.core.asked import Asked
 from services.api.core.change import Change
 from services.api.core.cursor import CursorError, read_cursor, write_cursor
-from services.api.core.form import AlertForm, errors_by_field, wish_fields
+from services.api.core.form import AlertForm, change_fields, errors_by_field, form_of, wish_fields
 from services.api.core.problem import Conflict, FieldError, Invalid, TooMany, as_json, field_errors
 from services.api.core.report_view import TopicTitle, by_story, view_of, web_link
 from services.api.core.search import Search, find_hit
@@ -380,6 +380,32 @@ def test_the_form_is_the_wish_that_the_api_takes():
     )
     wish = Wish.model_validate(wish_fields(form))
     assert (wish.filter.query, wish.channel.url) == (None, "https://example.org/hook")
+
+
+HOOK = {**WEBHOOK, "headers": {"Authorization": "Bearer t", "X-Desk": "1"}}
+CHAT = {"type": "chat", "service": "telegram", "token": "t", "room": "1"}
+
+
+@pytest.mark.parametrize(
+    ("channel", "typed", "becomes"),
+    [
+        (HOOK, {}, None),
+        (HOOK, {"headers": "Authorization: …"}, {"headers": {"Authorization": "Bearer t"}}),
+        (HOOK, {"headers": "X-Desk: 2"}, {"headers": {"X-Desk": "2"}}),
+        (HOOK, {"channel": "email", "address": "duty@example.org"}, {"type": "email"}),
+        (CHAT, {"room": "2"}, {"room": "2", "token": "t", "url": "https://api.telegram.org"}),
+        (CHAT, {"token": "u"}, {"room": "1", "token": "u"}),
+    ],
+)
+def test_a_form_that_comes_back_changes_what_was_typed_and_keeps_what_is_not_shown(channel, typed, becomes):
+    subscription = make_subscription(channel=channel)
+    form = form_of(subscription)
+    assert "Bearer" not in str(form)
+    assert form.token == ""
+    fields = change_fields(form.model_copy(update=typed), subscription)
+    assert fields.get("channel", {}).items() >= (becomes or {}).items()
+    assert ("channel" in fields) == (becomes is not None)
+    Change.model_validate(fields)
 
 
 def test_errors_stand_beside_their_fields_and_the_rest_on_top():

@@ -142,7 +142,7 @@ class SubscriptionDesk:
         changed = await self.apply(subscription, lambda current, _: current.model_copy(update=values))
         if moves:
             await self._owe("confirm", changed)
-        if moves_fallback:
+        if moves_fallback and changed.fallback:
             await self._owe("confirm", changed, TO_FALLBACK)
         return Changed(changed, changed.secret if changed.secret != subscription.secret else None)
 
@@ -181,11 +181,10 @@ class SubscriptionDesk:
         )
         return await self._owe("confirm", pending)
 
-    async def rotate_secret(self, subscription: Subscription) -> str:
-        """Return the new secret of a webhook; the old one signs beside it for a day."""
+    async def rotate_secret(self, subscription: Subscription) -> Subscription:
+        """Return it with a new secret for its webhooks; the old one signs beside it for a day."""
         fresh = secrets.token_bytes(32)
-        changed = await self.apply(subscription, lambda current, now: rotated(current, fresh, now))
-        return str(changed.secret)
+        return await self.apply(subscription, lambda current, now: rotated(current, fresh, now))
 
     async def retry(self, subscription: Subscription, delivery_id: str) -> Delivery:
         """Queue one of its deliveries again, whatever became of it."""

@@ -34,7 +34,9 @@ DONE = {
     "tested": "A test message is on its way.",
     "retried": "It is being sent again.",
     "changed": "Changed.",
-    "asked": "Changed. Both mail addresses were written to: the messages move when both have agreed.",
+    "asked": "Changed. The mail addresses were written to: the messages move when they have agreed.",
+    "moved": "Changed. The new address is sent a test: the alert is active again once that is answered.",
+    "second": "Changed. The second address is used once it has answered the message that it is sent.",
     "snoozed": "Snoozed: nothing is sent for a while, and what comes meanwhile is not told later.",
     "woken": "Awake again.",
     "feed": "The feed has a new address; the old one opens nothing any more.",
@@ -78,13 +80,24 @@ async def change(subscription_id: str, parts: PartsOf, form: Typed) -> Response:
     await parts.check_key("manage", subscription_id, form.key)
     subscription = await found(parts, subscription_id)
     try:
-        wanted = validated(Change, change_fields(form, subscription))
-        await parts.desk.change(subscription, wanted)
+        changed = await parts.desk.change(subscription, validated(Change, change_fields(form, subscription)))
     except Problem as e:
         errors = errors_by_field(e.errors or [FieldError("form", e.detail)])
         return await _manage_page(parts, subscription, form.key, form=form, errors=errors)
-    moves = wanted.channel is not None and wanted.channel != subscription.channel
-    return _to_manage(subscription_id, form.key, "asked" if moves else "changed")
+    done = _done(subscription, changed.subscription)
+    if changed.secret:
+        return await _manage_page(
+            parts, changed.subscription, form.key, notice=DONE[done], secret=changed.secret
+        )
+    return _to_manage(subscription_id, form.key, done)
+
+
+def _done(before: Subscription, after: Subscription) -> str:
+    if after.move != before.move:
+        return "asked"
+    if after.channel != before.channel:
+        return "moved"
+    return "second" if after.fallback and after.fallback != before.fallback else "changed"
 
 
 @router.post("/{subscription_id}/export")
@@ -115,8 +128,8 @@ async def act(
             await parts.desk.retry(subscription, delivery)
             return _to_manage(subscription_id, key, "retried")
         case "rotate-secret":
-            shown = shown_key(await parts.desk.rotate_secret(subscription))
-            return await _manage_page(parts, subscription, key, secret=next(iter(shown.values())))
+            changed = await parts.desk.rotate_secret(subscription)
+            return await _manage_page(parts, changed, key, secret=changed.secret)
         case "replay-failed" | "replay-missed":
             what: What = "failed" if action == "replay-failed" else "missed"
             since = datetime.now(UTC) - timedelta(days=REPLAY_DAYS)
@@ -159,7 +172,7 @@ async def _manage_page(
         snoozed=(subscription.schedule.snooze_until or now) > now,
         key=key,
         notice=notice,
-        secret=secret,
+        secret=next(iter(shown_key(secret).values()), None),
         deliveries=deliveries,
         kinds=KINDS,
         feeds=[

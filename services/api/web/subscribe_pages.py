@@ -10,11 +10,10 @@ from services.api.core.form import AlertForm, errors_by_field, wish_fields
 from services.api.core.preview import Preview
 from services.api.core.problem import FieldError, Problem, validated
 from services.api.core.signup import shown_key
-from services.api.core.wording import CHAT_SERVICES
 from services.api.web.parts import HostOf, Parts, PartsOf
 from services.api.web.preview_routes import Typed, form_preview
 from services.api.web.shown import described
-from shared.subscriptions import FALLBACK_MINUTES, Wish
+from shared.subscriptions import Wish
 
 router = APIRouter(include_in_schema=False)
 
@@ -53,8 +52,6 @@ async def _form_page(
         errors=errors_by_field(errors),
         preview=preview,
         closed=parts.desk.is_closed,
-        chat_services=CHAT_SERVICES,
-        fallback_minutes=FALLBACK_MINUTES,
     )
     page.headers.update(problem.headers if problem else {})
     return page

@@ -169,7 +169,7 @@ async def test(subscription: Owned, parts: PartsOf) -> Delivery:
 @router.post("/{subscription_id}/rotate-secret", response_model_exclude_none=True)
 async def rotate_secret(subscription: Owned, parts: PartsOf) -> Secret:
     """Return a new secret, or public key; for a day the old one signs as well."""
-    return Secret(**shown_key(await parts.desk.rotate_secret(subscription)))
+    return Secret(**shown_key((await parts.desk.rotate_secret(subscription)).secret))
 
 
 @router.post("/{subscription_id}/rotate-feed")
