@@ -55,6 +55,9 @@ class Preview(BaseModel):
     a_day: float = Field(description="How many would have been told a day.")
     per_day: tuple[PreviewDay, ...]
     newest: tuple[PreviewReport, ...] = ()
+    since: Moment | None = Field(
+        default=None, description="When the first of them came, if fewer days are kept than are looked at."
+    )
     warning: str | None = None
 
 
@@ -117,8 +120,8 @@ def summed_up(
     zone: str,
 ) -> Preview:
     """Return the figures. `since` is when the oldest report came: there may be fewer days than asked for."""
-    told = imagined.told
-    covered = max(1.0, (now - max(since, now - timedelta(days=days))) / timedelta(days=1))
+    told, is_young = imagined.told, since > now - timedelta(days=days)
+    covered = max(1.0, (now - since) / timedelta(days=1)) if is_young else days
     a_day = round(len(told) / covered, 1)
     return Preview(
         days=days,
@@ -129,6 +132,7 @@ def summed_up(
         a_day=a_day,
         per_day=_per_day(matches, told, days, now, zone),
         warning=_warning(a_day),
+        since=since if is_young else None,
     )
 
 
