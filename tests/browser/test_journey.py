@@ -80,7 +80,7 @@ async def set_an_alert(page: Page, running: Installation, address: str, javascri
     preview = page.locator("#preview")
     for words, told in (
         ("harvest", re.compile("None of the [0-9]+ reports")),
-        ("convoy", re.compile("[12] reports? so far")),
+        ("convoy", re.compile("[12] reports? of the newest")),
     ):
         await page.get_by_label("Words").fill("")
         await page.get_by_label("Words").press_sequentially(words)
