@@ -235,6 +235,8 @@ class Matched:
 
     clauses: tuple[str, ...]
     evidence: tuple[Evidence, ...]
+    words: tuple[Evidence, ...] = ()
+    """Of the evidence, what the query found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,11 +282,15 @@ def document_of(tagged: TaggedReport, text: Text | None = None) -> Document:
     )
 
 
-def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text) -> Matched | None:
-    """Return why the report is wanted, or None. Cheap fields are looked at before words."""
+def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text | None = None) -> Matched | None:
+    """Return why the report is wanted, or None. Cheap fields are looked at before words.
+
+    `text` are the words of the report, if they are cut already.
+    """
     wanted = compiled.filter
     clauses: list[str] = []
     evidence: list[Evidence] = []
+    words: tuple[Evidence, ...] = ()
     if wanted.sources:
         if tagged.report.source.id not in wanted.sources:
             return None
@@ -310,8 +316,8 @@ def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text) -> Ma
         if held is None:
             return None
         clauses += [f"words: {clause.text}" for clause in held]
-        evidence += [piece for clause in held for piece in clause.evidence]
-    return Matched(tuple(clauses), tuple(dict.fromkeys(evidence)))
+        words = tuple(piece for clause in held for piece in clause.evidence)
+    return Matched(tuple(clauses), tuple(dict.fromkeys([*evidence, *words])), words)
 
 
 def _primary(language: str | None) -> str:

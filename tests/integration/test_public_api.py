@@ -8,7 +8,7 @@ import pytest
 
 from services.api.core.problem import KINDS, Problem
 from services.api.web.event_routes import StreamState
-from services.api.web.openapi import EXAMPLES, REPORT
+from services.api.web.openapi import ANSWERS, REPORT
 from services.api.web.report_routes import ReportPage, Topics
 from services.api.web.server import open_port
 from shared.events import TaggedReport
@@ -100,10 +100,10 @@ async def test_errors_of_the_framework_have_codes_too(api, path, status):
 async def test_the_examples_of_openapi_are_what_the_routes_answer(api):
     TaggedReport.model_validate(REPORT)
     for path, model in (("/v1/reports", ReportPage), ("/v1/topics", Topics), ("/v1/stream", StreamState)):
-        model.model_validate(EXAMPLES[path])
+        model.model_validate(ANSWERS[path])
     await store_reports(api.bus, [make_tagged(displacement=("fled",))])
     for path in ("/v1/reports", "/v1/topics", "/v1/stream"):
-        assert set(json.loads(await api.text(path))) == set(EXAMPLES[path])
+        assert set(json.loads(await api.text(path))) == set(ANSWERS[path])
 
 
 async def test_openapi_has_no_reference_that_leads_nowhere(api):

@@ -9,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 from services.api.core import checks, feed_health, life, signup, wording
-from services.api.core.asked import Asked
 from services.api.core.change import Change
 from services.api.core.cursor import CursorError, read_cursor, write_cursor
 from services.api.core.form import AlertForm, change_fields, errors_by_field, form_of, wish_fields
@@ -18,7 +17,6 @@ from services.api.core.report_view import TopicTitle, by_story, view_of, web_lin
 from services.api.core.search import Search, find_hit
 from shared.countries import country_names, find_country
 from shared.delivery import Attempt, owed_report
-from shared.matching.query import parse_query
 from shared.report_store import Place
 from shared.subscriptions import (
     EmailEndpoint,
@@ -120,17 +118,17 @@ def test_only_web_links_are_followed(url):
 
 
 def test_a_search_returns_the_words_it_found():
-    hit = find_hit(Search(Asked(query=parse_query("famil*"))), make_tagged())
+    hit = find_hit(Search.of(Filter(query="famil*")), make_tagged())
     assert {piece.text for piece in hit.evidence} == {"Families", "families"}
 
 
 @pytest.mark.parametrize(
     "search",
     [
-        Search(Asked(topics=("aid",))),
-        Search(Asked(countries=("SD",))),
-        Search(Asked(query=parse_query("helicopter"))),
-        Search(Asked(topics=("displacement",), query=parse_query("helicopter"))),
+        Search.of(Filter(topics=("aid",))),
+        Search.of(Filter(countries=("SD",))),
+        Search.of(Filter(query="helicopter")),
+        Search.of(Filter(topics=("displacement",), query="helicopter")),
     ],
 )
 def test_everything_that_is_searched_must_hold(search):
@@ -487,7 +485,7 @@ def test_a_bad_value_in_a_feeds_state_is_as_none():
     feed = feed_health.read_feed(
         FEED, {"last_success": "yesterday", "entries": "many", "next_poll": "2026-03-14"}
     )
-    assert (feed.last_success, feed.entries, feed.next_poll.tzinfo is not None) == (None, 0, True)
+    assert (feed.last_success, feed.entries, feed.next_poll) == (None, 0, None)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from shared.matching.snapshot import Snapshot
 from shared.matching.text import Text
 from shared.matching.words import Words
 from shared.report_store import ReportStore
-from shared.subscriptions import CompiledFilter, document_of, find_match, text_of
+from shared.subscriptions import CompiledFilter, document_of, find_match
 
 log = structlog.get_logger()
 
@@ -142,7 +142,7 @@ class RecentReports:
 
     async def _shown(self, news: News, compiled: CompiledFilter, store: ReportStore) -> PreviewReport | None:
         tagged = await store.get(news.report)
-        matched = find_match(compiled, tagged, text_of(tagged)) if tagged else None
+        matched = find_match(compiled, tagged) if tagged else None
         if tagged is None or matched is None:
             return None
         report = tagged.report
@@ -157,15 +157,13 @@ class RecentReports:
 
     async def load(self) -> None:
         """Read what is stored; previews can be had afterwards."""
-        started, store, after = time.monotonic(), ReportStore(self._bus.redis, self._bus.names), None
+        started, store = time.monotonic(), ReportStore(self._bus.redis, self._bus.names)
         floor = int((datetime.now(UTC) - timedelta(days=self._days)).timestamp() * 1_000_000)
-        while page := await store.page(after=after, limit=PAGE):
-            for stored in page:
-                if stored.tagged and stored.place.moment >= floor:
-                    self._order.appendleft(self._take(stored.tagged))
-            after = page[-1].place
-            if after.moment < floor or len(self._order) >= self._most:
+        async for stored in store.newest(at_most=self._most):
+            if stored.place.moment < floor:
                 break
+            if stored.tagged:
+                self._order.appendleft(self._take(stored.tagged))
         seconds = round(time.monotonic() - started, 1)
         self._ready = True
         log.info("reports read for previews", reports=len(self._reports), seconds=seconds)

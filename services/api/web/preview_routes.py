@@ -1,9 +1,9 @@
 """What a wish would have brought: for programs as JSON, for the form as a piece of its page."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Form
+from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse
 
 from services.api.core.form import AlertForm, what_and_when
@@ -14,21 +14,9 @@ from services.api.web.parts import HostOf, Parts, PartsOf
 
 router = APIRouter()
 
-TRIES: dict[str, Any] = {
-    "words": {
-        "summary": "Words in one country, as a daily digest",
-        "value": {
-            "filter": {"query": '"humanitarian corridor" OR evacuat*', "countries": ["SD"]},
-            "schedule": {"mode": "daily", "at": "08:00", "timezone": "Africa/Khartoum"},
-        },
-    }
-}
-
 
 @router.post("/v1/preview", tags=["subscriptions"])
-async def preview(
-    wish: Annotated[PreviewWish, Body(openapi_examples=TRIES)], parts: PartsOf, host: HostOf
-) -> Preview:
+async def preview(wish: PreviewWish, parts: PartsOf, host: HostOf) -> Preview:
     """Return what a filter would have matched in the last days, how many a day, and the newest with the reasons."""
     await parts.desk.checks.check_filter(wish.filter)
     return await _previewed(parts, wish, host)

@@ -38,7 +38,7 @@ class Topics(BaseModel):
 async def list_reports(parts: PartsOf, asked: AskedOf, after: After = None, limit: Limit = 50) -> ReportPage:
     """Return reports, newest first; `topic`, `country` and `q` must all hold if they are given."""
     try:
-        page = await search_reports(parts.reports, Search(asked), after, limit)
+        page = await search_reports(parts.reports, Search.of(asked.filter), after, limit)
     except CursorError as e:
         raise Problem(f"after: {e}", errors=[FieldError("after", str(e))]) from e
     return ReportPage(reports=[hit.tagged for hit in page.hits], next=page.next)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from services.api.adapters.replays import What
@@ -17,37 +17,6 @@ from shared.events import Moment
 from shared.subscriptions import Wish, public_view
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
-
-WISHES: dict[str, Any] = {
-    "webhook": {
-        "summary": "Two topics to a webhook",
-        "value": {
-            "name": "Duty desk",
-            "filter": {"topics": ["displacement", "aid"]},
-            "channel": {"type": "webhook", "url": "https://example.org/tocsin"},
-        },
-    },
-    "digest": {
-        "summary": "A daily digest on one country, never at night",
-        "value": {
-            "filter": {"topics": ["displacement"], "countries": ["SD"]},
-            "channel": {"type": "email", "address": "duty@example.org"},
-            "schedule": {
-                "mode": "daily",
-                "at": "07:30",
-                "timezone": "Africa/Khartoum",
-                "quiet_hours": {"from": "22:00", "to": "07:00"},
-            },
-        },
-    },
-    "email": {
-        "summary": "Words to a mail address",
-        "value": {
-            "filter": {"query": '"humanitarian corridor" OR evacuat*'},
-            "channel": {"type": "email", "address": "duty@example.org"},
-        },
-    },
-}
 
 
 class Created(BaseModel):
@@ -99,7 +68,7 @@ class Deliveries(BaseModel):
 
 @router.post("", status_code=201, response_model=Created, response_model_exclude_none=True)
 async def subscribe(
-    wish: Annotated[Wish, Body(openapi_examples=WISHES)],
+    wish: Wish,
     parts: PartsOf,
     host: HostOf,
     admin: Shown,
