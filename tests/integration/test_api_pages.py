@@ -612,9 +612,28 @@ async def test_what_is_wrong_in_a_change_stands_beside_its_field(api):
 
 async def test_another_mail_address_is_asked_for_on_the_page(api):
     made = await subscribed(api, state="active")
-    page = await pressed(api, made, "change", topics="aid", address="other@example.org")
-    assert "Both mail addresses were written to" in page
+    page = await pressed(api, made, "change", topics="aid", channel="email", address="other@example.org")
+    assert "The mail addresses were written to" in page
     assert "waits for the consent of the old address and the new address" in page
+
+
+async def test_a_second_channel_is_set_and_taken_away_by_the_form(api):
+    made = await subscribed(api, state="active")
+    page = await pressed(api, made, "change", topics="aid", second="https://example.org/second")
+    assert "used once it has answered" in page
+    assert 'value="https://example.org/second"' in page
+    await pressed(api, made, "change", topics="aid", second="https://example.org/second", name="Still there")
+    assert (await api.stored(made)).fallback is not None
+    await pressed(api, made, "change", topics="aid")
+    assert (await api.stored(made)).fallback is None
+
+
+async def test_a_change_from_a_mail_address_to_a_webhook_shows_its_secret_and_asks_it(api):
+    made = await subscribed(api, state="active")
+    page = await pressed(api, made, "change", topics="aid", channel="webhook", url="https://example.org/hook")
+    assert "whsec_" in page
+    assert "sent a test" in page
+    assert (await api.stored(made)).state == "pending"
 
 
 async def test_a_snooze_begins_and_ends_by_a_button(api):

@@ -614,7 +614,7 @@ async def test_changes_at_the_same_time_all_hold(api):
 
 
 async def test_an_unknown_route_and_a_wrong_method_are_problems(api):
-    assert (await api.json_of("GET", "/v1/nothing", 404))["title"] == "Not Found"
+    assert (await api.json_of("GET", "/v1/nothing", 404))["code"] == "not-found"
     async with api.put("/v1/subscriptions") as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")
         assert (await response.json(content_type=None))["status"] == 405

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from services.api.core.problem import Problem, every_problem
+from services.api.core.problem import KINDS, Problem
 from services.api.web.event_routes import StreamState
 from services.api.web.openapi import EXAMPLES, REPORT
 from services.api.web.report_routes import ReportPage, Topics
@@ -82,12 +82,9 @@ async def test_every_error_has_a_code_that_is_explained(api):
     def kinds(kind):
         return [kind, *(each for sub in kind.__subclasses__() for each in kinds(sub))]
 
-    explained = {problem.code: problem.status for problem in every_problem()}
     page = await api.text("/problems")
     for kind in kinds(Problem):
-        problem = kind.__new__(kind)
-        assert explained[problem.code] == problem.status
-        assert f'id="{problem.code}"' in page
+        assert f'id="{KINDS[kind.status].code}"' in page
 
 
 @pytest.mark.parametrize(
@@ -96,8 +93,7 @@ async def test_every_error_has_a_code_that_is_explained(api):
 async def test_errors_of_the_framework_have_codes_too(api, path, status):
     method = "DELETE" if status == 405 else "GET"
     problem = await api.json_of(method, path, status)
-    known = {each.code: each.status for each in every_problem()}
-    assert known[problem["code"]] == status
+    assert problem["code"] == KINDS[status].code
     assert problem["type"] == f"/problems#{problem['code']}"
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from services.api.core.checks import check_topics
 from services.api.core.problem import FieldError, Problem
-from services.api.core.signup import check_topics
 from services.api.core.wording import listed
 from shared.matching.query import Query, QueryError, parse_query
 from shared.subscriptions import LIST_LIMIT, Filter

@@ -34,10 +34,6 @@ HEADERS = {
 }
 
 
-class _Late(Problem):
-    status, title = 408, "Request timeout"
-
-
 class Envelope:
     """Wraps the app."""
 
@@ -56,7 +52,8 @@ class Envelope:
             async with asyncio.timeout(BODY_PATIENCE):
                 body = await _read_body(scope, receive)
         except (TooLarge, TimeoutError) as e:
-            problem = e if isinstance(e, TooLarge) else _Late(f"the body took over {BODY_PATIENCE:.0f} s")
+            late = Problem(f"the body took over {BODY_PATIENCE:.0f} s", status=408)
+            problem = e if isinstance(e, TooLarge) else late
             await answer(problem)(scope, receive, with_headers)
             return
         if body is not None:

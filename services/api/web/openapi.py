@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.api.core.problem import every_problem
+from services.api.core.problem import KINDS
 
 Document = dict[str, Any]
 
@@ -15,7 +15,7 @@ PROBLEM: Document = {
     "properties": {
         "type": {"type": "string", "format": "uri-reference"},
         "title": _TEXT,
-        "code": {"type": "string", "enum": [problem.code for problem in every_problem()]},
+        "code": {"type": "string", "enum": [kind.code for kind in KINDS.values()]},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "For people."},
         "errors": {

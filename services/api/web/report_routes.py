@@ -12,8 +12,8 @@ from services.api.core.cursor import CursorError
 from services.api.core.explaining import ReportExplained
 from services.api.core.problem import FieldError, NotFound, Problem
 from services.api.core.search import Search
-from services.api.web.owners import AskedAbout
 from services.api.web.parts import AskedOf, PartsOf
+from services.api.web.tokens import AskedAbout
 from shared.catalogue import TopicSummary
 from shared.events import TaggedReport
 
