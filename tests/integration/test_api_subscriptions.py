@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from services.api.adapters.recent_reports import RecentReports
+from services.api.core.preview import PreviewWish
 from services.api.settings import ApiSettings
 from services.notify.adapters.fan_out import FanOut
 from shared.decision import news_of, terms_of
@@ -14,9 +16,10 @@ from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, owed_report
 from shared.events import Story
 from shared.links import Links
+from shared.report_store import ReportStore
 from shared.server_key import server_key
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import document_of
+from shared.subscriptions import Filter, document_of
 from tests.api_server import NO_ENV
 from tests.builders import make_report, make_tagged, store_reports, store_topics
 from tests.processes import until
@@ -483,6 +486,20 @@ async def test_a_preview_warns_of_a_flood(api):
     await store_reports(api.bus, many, moment=datetime.now(UTC), apart=0)
     assert "21 reports a day" in (await preview_of(api, filter={"topics": ["aid"]}))["warning"]
     assert (await preview_of(api, filter={"query": "nothing"}))["warning"] is None
+
+
+async def test_a_preview_that_takes_long_is_of_the_newest_reports_and_says_so(api):
+    now = datetime.now(UTC).replace(microsecond=0)
+    seen = [now - timedelta(hours=age) for age in (50, 30, 1)]
+    reports = [make_report(fetched_at=moment) for moment in seen]
+    await store_reports(api.bus, [make_tagged(report, aid=("fled",)) for report in reports], moment=now)
+    wish = PreviewWish(filter=Filter(topics=("aid",)))
+    for patience, told, since in ((1, 3, seen[0]), (-1, 1, seen[2])):
+        recent = RecentReports(api.bus, patience=patience)
+        await recent.load()
+        preview = await recent.preview(wish, ReportStore(api.bus.redis, api.bus.names), now)
+        assert (preview.reports, preview.told, preview.since) == (told, told, since)
+        assert sum(day.told for day in preview.per_day) == told
 
 
 async def test_the_form_shows_its_preview_by_a_button_and_while_it_is_typed(api):

@@ -71,6 +71,11 @@ class ReportView:
     rulebook: str
     found: tuple[str, ...]
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of all its topics."""
+        return tuple(part for chip in self.chips for part in chip.parts)
+
 
 def numbered(topics: Sequence[TopicSummary]) -> dict[str, TopicTitle]:
     """Return titles and colours by topic; there are eight colours. A subtopic has its topic's."""

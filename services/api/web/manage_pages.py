@@ -175,6 +175,7 @@ async def _manage_page(
         secret=next(iter(shown_key(secret).values()), None),
         deliveries=deliveries,
         kinds=KINDS,
+        replay_days=REPLAY_DAYS,
         feeds=[
             (title, await feed_address(parts, subscription, form))
             for title, form in (("Atom", "atom"), ("JSON Feed", "json"))
