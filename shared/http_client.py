@@ -72,7 +72,11 @@ class HttpClient:
         addresses: Iterable[str] = (),
     ) -> None:
         self._guard = guard
-        self._reading: dict[str, Any] = {"max_bytes": max_bytes, "head_is_enough": head_is_enough, "decompress": decompress}
+        self._reading: dict[str, Any] = {
+            "max_bytes": max_bytes,
+            "head_is_enough": head_is_enough,
+            "decompress": decompress,
+        }
         self._options: dict[int, Any] = {
             **_OPTIONS,
             pycurl.USERAGENT: user_agent,

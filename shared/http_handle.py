@@ -30,6 +30,7 @@ _KINDS: dict[int, tuple[Kind, str]] = {
     100: ("protocol", "the head of the answer is too large"),
 }
 
+
 class Handle:
     """Is used for one request after another. `opened` is told the number of each socket before it is used."""
 
