@@ -57,13 +57,9 @@ class Cases:
         for each, wish in wanting.items():
             self._current.put(each, (at, wish))
         telling = {each: self._telling(*raw) for each, raw in zip(unknown, raw_reports, strict=True)}
+        known = {each: telling.get(each) or self._reports.get(each) for each in reports}
         return [
-            Case(
-                each,
-                wanting.get(each.subscription),
-                (telling.get(each.report) or self._reports.get(each.report)) if each.report else None,
-                at,
-            )
+            Case(each, wanting[each.subscription], known.get(each.report or ""), at)
             if each and each.state == "pending"
             else None
             for each in deliveries
@@ -75,8 +71,10 @@ class Cases:
 
     def is_current(self, case: Case, now: float) -> bool:
         """Return whether the case's subscription is known to be as it was found."""
+        if now - case.at >= FRESH_SECONDS:
+            return False
         changed = self._changed.get(case.delivery.subscription)
-        return now - case.at < FRESH_SECONDS and (changed is None or changed < case.at)
+        return changed is None or changed < case.at
 
     async def wanting(self, subscription_id: str, at: float) -> Wanting | None:
         """Return a subscription as it is, or was a moment ago."""

@@ -116,7 +116,7 @@ class Ledger:
             attempt=delivery.attempts,
             detail=attempt.detail,
         )
-        return Outcome([*after_attempt(self.bus.names, delivery), *more])
+        return Outcome(after_attempt(self.bus.names, delivery, more))
 
 
 def _now() -> datetime:
