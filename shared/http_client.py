@@ -9,6 +9,7 @@ change its answer as it likes.
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,6 +38,7 @@ _OPTIONS: dict[int, Any] = {
 class Exchange(asyncio.Future[Answer]):
     """A request under way; await it or add a callback. Cancelling it ends the transfer."""
 
+    __slots__ = ("client", "handle")
     client: "HttpClient"
     handle: Handle
 
@@ -71,8 +73,9 @@ class HttpClient:
         keepalive: int = KEEPALIVE_SECONDS,
         addresses: Iterable[str] = (),
     ) -> None:
-        self._guard = guard
-        self._reading: dict[str, Any] = {"max_bytes": max_bytes, "head_is_enough": head_is_enough, "decompress": decompress}
+        self._handle = partial(
+            Handle, guard, max_bytes=max_bytes, head_is_enough=head_is_enough, decompress=decompress
+        )
         self._options: dict[int, Any] = {
             **_OPTIONS,
             pycurl.USERAGENT: user_agent,
@@ -126,7 +129,7 @@ class HttpClient:
         a kept connection closed is sent again over a new one: a POST should be such that twice is no harm.
         """
         lines = headers if isinstance(headers, list) else header_lines(headers or {})
-        handle = self._idle.pop() if self._idle else self._new_handle()
+        handle = self._idle.pop() if self._idle else self._handle(self._options, self._sockets.forget)
         handle.prepare(url, body, lines, int(timeout * 1000), verify, method)
         exchange = Exchange(loop=self._loop)
         exchange.client, exchange.handle = self, handle
@@ -141,9 +144,6 @@ class HttpClient:
         del self._running[handle.curl]
         handle.clear()
         self._idle.append(handle)
-
-    def _new_handle(self) -> Handle:
-        return Handle(self._guard, self._options, self._sockets.forget, **self._reading)
 
     def _act(self, *events: tuple[int, int]) -> None:
         """Let libcurl look at sockets, or at its clock, and pass on what has come to an end."""
