@@ -253,7 +253,9 @@ class Consumer:
         if isinstance(error, Rejected):
             reason = str(error)
         elif isinstance(error, RedisError):
-            log.warning("redis failed; the entry stays pending", stream=self.stream, id=entry.id, error=str(error))
+            log.warning(
+                "redis failed; the entry stays pending", stream=self.stream, id=entry.id, error=str(error)
+            )
         else:
             self.bus.counters.add("handler_errors", stream=self.stream, group=self.group)
             log.error(
