@@ -143,7 +143,7 @@ class Consumer:
 
     def handle(self, entry: Entry, work: Awaitable[Outcome]) -> None:
         """Handle an entry in a task of its own; what it comes to is settled together with others."""
-        self.run(self.perform(entry, work))
+        self.run(self.perform(entry, self._traced(entry, work)))
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something in a task that whoever stops the consumer waits for."""
@@ -153,11 +153,16 @@ class Consumer:
 
     async def perform(self, entry: Entry, work: Awaitable[Outcome]) -> None:
         """Handle an entry here; what it comes to is settled together with others."""
+        outcome: Outcome | None = None
         try:
-            self.finish(entry, await self._outcome(entry, work))
+            try:
+                outcome = await work
+            except Exception as e:
+                await self._after_error(entry, e)
         except BaseException:
             self.in_hand.discard(entry.id)
             raise
+        self.finish(entry, outcome)
 
     def finish(self, entry: Entry, outcome: Outcome | None) -> None:
         """Settle an entry together with all that is finished by then; None leaves it pending."""
@@ -190,7 +195,7 @@ class Consumer:
         try:
             outcomes = []
             for entry in entries:
-                outcome = await self._outcome(entry, self.handler(entry))
+                outcome = await self._outcome(entry)
                 if outcome is not None:
                     outcomes.append((entry.id, outcome))
             await self._settle(outcomes)
@@ -228,28 +233,38 @@ class Consumer:
         ages = (now - int(entry_id.partition("-")[0]) / 1000 for entry_id, _ in outcomes)
         self.bus.counters.observe("stage_seconds", ages, stream=self.stream, group=self.group)
 
-    async def _outcome(self, entry: Entry, work: Awaitable[Outcome]) -> Outcome | None:
-        """Return what the handler says, or None when the entry is a dead letter or stays pending."""
-        parent = entry.fields.get(TRACEPARENT)
+    async def _outcome(self, entry: Entry) -> Outcome | None:
         try:
-            if parent is None:
-                return await work
-            with tracing.follow(
-                f"{self.group} {self.stream}", parent.decode(errors="replace"), entry=entry.id
-            ):
-                return await work
-        except Rejected as e:
-            await self.bus.dead_letter(self.group, entry, str(e))
-        except RedisError as e:
-            log.warning(
-                "redis failed; the entry stays pending", stream=self.stream, id=entry.id, error=str(e)
-            )
+            return await self._traced(entry, self.handler(entry))
         except Exception as e:
+            await self._after_error(entry, e)
+            return None
+
+    async def _traced(self, entry: Entry, work: Awaitable[Outcome]) -> Outcome:
+        parent = entry.fields.get(TRACEPARENT)
+        if parent is None:
+            return await work
+        with tracing.follow(f"{self.group} {self.stream}", parent.decode(errors="replace"), entry=entry.id):
+            return await work
+
+    async def _after_error(self, entry: Entry, error: Exception) -> None:
+        """Make it a dead letter, or leave it pending."""
+        reason = ""
+        if isinstance(error, Rejected):
+            reason = str(error)
+        elif isinstance(error, RedisError):
+            log.warning(
+                "redis failed; the entry stays pending", stream=self.stream, id=entry.id, error=str(error)
+            )
+        else:
             self.bus.counters.add("handler_errors", stream=self.stream, group=self.group)
-            log.exception("handler failed", stream=self.stream, id=entry.id, deliveries=entry.deliveries)
+            log.error(
+                "handler failed", stream=self.stream, id=entry.id, deliveries=entry.deliveries, exc_info=error
+            )
             if entry.deliveries >= self.bus.max_deliveries:
-                await self.bus.dead_letter(self.group, entry, f"{type(e).__name__}: {e}")
-        return None
+                reason = f"{type(error).__name__}: {error}"
+        if reason:
+            await self.bus.dead_letter(self.group, entry, reason)
 
     async def _keep_in_hand(self) -> None:
         """Tell Redis now and then that what we hold is alive, without counting it as delivered again."""

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from services.api.adapters.explanations import explain_report
 from services.api.core.preview import PreviewWish, imagine, terms_of_wish
-from services.notify.adapters.cases import Wanting
 from services.notify.adapters.digests import Digests
 from services.notify.adapters.fan_out import FanOut
+from services.notify.core.case import Wanting
 from services.notify.core.wanted import Wanted
 from shared.bus import Bus
 from shared.decision import SENT, Decision, Earlier, Memory, News, decide, news_of, terms_of

@@ -213,7 +213,7 @@ async def test_an_answer_from_an_endpoint_that_was_replaced_meanwhile_activates_
     moved = WebhookEndpoint(type="webhook", url="https://other.example/")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
     deliverer = desk.consumer.batch_handler.__self__  # type: ignore[union-attr]
-    await deliverer.standing.activate(subscription)
+    await deliverer.ledger.standing.activate(subscription)
     found = await desk.store.get(subscription.id)
     assert found is not None
     assert found.state == "pending"

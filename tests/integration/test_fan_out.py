@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from services.notify.adapters.cases import Cases, Wanting
+from services.notify.adapters.cases import Cases
 from services.notify.adapters.digests import Digests
 from services.notify.adapters.fan_out import FanOut
+from services.notify.core.case import Wanting
 from services.notify.core.channel import Sent, WebhookMessage
 from shared.bus import Bus
 from shared.decision import news_of, terms_of

@@ -16,7 +16,8 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from services.notify.channels.webhook import ANSWER_LIMIT, WebhookChannel
+from services.notify.channels.webhook import WebhookChannel
+from services.notify.core.answer import ANSWER_LIMIT
 from services.notify.core.channel import DeliveryError, Sent, WebhookMessage
 from shared.address_guard import AddressGuard
 from shared.subscriptions import WebhookEndpoint

@@ -2,94 +2,23 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from services.notify.core.letter import Letter
-from services.notify.core.message import matched_part
+from services.notify.core.case import Case, Telling, Wanting
+from services.notify.core.recent import Recent
 from shared import tracing
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
-from shared.delivery import Delivery
 from shared.events import TaggedReport
 from shared.matching.text import Text
 from shared.report_store import read_stored
-from shared.subscriptions import CompiledFilter, Matched, Subscription, find_match, text_of
+from shared.subscriptions import CompiledFilter, Subscription, text_of
 
 REPORTS_KEPT = 512
-MATCHES_KEPT = 200
-LETTERS_KEPT = 20
 SUBSCRIPTIONS_KEPT = 10_000
 FRESH_SECONDS = 0.2
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-
-class Recent(Generic[Key, Value]):
-    """The last so many things that were asked for."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[Key, Value] = OrderedDict()
-
-    def get(self, key: Key) -> Value | None:
-        value = self._kept.get(key)
-        if value is not None:
-            self._kept.move_to_end(key)
-        return value
-
-    def put(self, key: Key, value: Value) -> Value:
-        self._kept[key] = value
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._size:
-            self._kept.popitem(last=False)
-        return value
-
-
-@dataclass(slots=True)
-class Wanting:
-    """A subscription with its filter made ready. `wish` is the same for all who want the same, `part` what all its
-    webhooks say."""
-
-    subscription: Subscription
-    compiled: CompiledFilter
-    wish: str
-    part: bytes | None = None
-
-
-@dataclass(slots=True)
-class Telling:
-    """A report with its words made ready. `part` is what every subscriber's webhook says of it."""
-
-    tagged: TaggedReport
-    text: Text
-    part: bytes | None = None
-    matches: "Recent[str, tuple[Matched, bytes]]" = field(default_factory=lambda: Recent(MATCHES_KEPT))
-    letters: "Recent[tuple[object, ...], Letter]" = field(default_factory=lambda: Recent(LETTERS_KEPT))
-    traceparent: str | None = None
-
-    def match(self, wanting: Wanting) -> tuple[Matched, bytes]:
-        """Return why the report is wanted, and the same as a part of a webhook; by nothing, if a revision since
-        then matches no more. Many want the same: it is worked out once."""
-        known = self.matches.get(wanting.wish)
-        if known is None:
-            matched = find_match(wanting.compiled, self.tagged, self.text) or Matched((), ())
-            known = self.matches.put(wanting.wish, (matched, matched_part(matched)))
-        return known
-
-
-class Case(NamedTuple):
-    """A delivery and all that is needed to perform it, as it was at `at`; None for what is gone."""
-
-    delivery: Delivery
-    wanting: Wanting | None
-    telling: Telling | None
-    at: float
 
 
 class Cases:
@@ -128,13 +57,9 @@ class Cases:
         for each, wish in wanting.items():
             self._current.put(each, (at, wish))
         telling = {each: self._telling(*raw) for each, raw in zip(unknown, raw_reports, strict=True)}
+        known = {each: telling.get(each) or self._reports.get(each) for each in reports}
         return [
-            Case(
-                each,
-                wanting.get(each.subscription),
-                (telling.get(each.report) or self._reports.get(each.report)) if each.report else None,
-                at,
-            )
+            Case(each, wanting[each.subscription], known.get(each.report or ""), at)
             if each and each.state == "pending"
             else None
             for each in deliveries
@@ -146,8 +71,10 @@ class Cases:
 
     def is_current(self, case: Case, now: float) -> bool:
         """Return whether the case's subscription is known to be as it was found."""
+        if now - case.at >= FRESH_SECONDS:
+            return False
         changed = self._changed.get(case.delivery.subscription)
-        return now - case.at < FRESH_SECONDS and (changed is None or changed < case.at)
+        return changed is None or changed < case.at
 
     async def wanting(self, subscription_id: str, at: float) -> Wanting | None:
         """Return a subscription as it is, or was a moment ago."""

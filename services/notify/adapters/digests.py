@@ -4,8 +4,9 @@ import time
 from collections.abc import Sequence
 from hashlib import sha256
 
-from services.notify.adapters.cases import Recent, Wanting
+from services.notify.core.case import Wanting
 from services.notify.core.digest import Held, build_digest
+from services.notify.core.recent import Recent
 from shared.bus import Bus
 from shared.deliveries import DIGEST_SECONDS, DeliveryLog
 from shared.delivery import Delivery

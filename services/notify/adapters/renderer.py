@@ -6,8 +6,8 @@ from functools import partial
 
 from jinja2 import Environment
 
-from services.notify.adapters.cases import LETTERS_KEPT, Case, Recent, Telling, Wanting
 from services.notify.adapters.digests import Digests
+from services.notify.core.case import LETTERS_KEPT, Case, Telling, Wanting
 from services.notify.core.channel import ChatMessage, MailMessage, WebhookMessage
 from services.notify.core.chat import plain_message, report_message
 from services.notify.core.digest import digest_body
@@ -21,6 +21,7 @@ from services.notify.core.message import (
     webhook_notice_body,
     webhook_test_body,
 )
+from services.notify.core.recent import Recent
 from shared.delivery import Delivery, delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
