@@ -16,9 +16,10 @@ from rich.table import Table
 
 from cli.session import fail, with_bus
 from shared.bus import Bus
+from shared.endpoints import address_of
 from shared.holdings import Holdings
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Subscription, public_view
+from shared.subscriptions import Subscription, public_view
 
 subscriptions = typer.Typer(no_args_is_help=True, help="Subscriptions, for operators.")
 
@@ -33,7 +34,7 @@ def list_subscriptions(to: To = None) -> None:
     async def show(bus: Bus) -> None:
         table = Table("id", "state", "channel", "sends", "name", "filter")
         for each in sorted(await SubscriptionStore(bus).all(), key=lambda each: each.created_at):
-            if to and to.lower() != address_of(each).lower():
+            if to and to.lower() != address_of(each.channel).lower():
                 continue
             filter_ = json.dumps(
                 each.filter.model_dump(exclude_defaults=True, mode="json"), ensure_ascii=False
@@ -42,12 +43,6 @@ def list_subscriptions(to: To = None) -> None:
         Console().print(table)
 
     with_bus(show)
-
-
-def address_of(subscription: Subscription) -> str:
-    """Return where it goes."""
-    channel = subscription.channel
-    return channel.address if isinstance(channel, EmailEndpoint) else channel.url
 
 
 @subscriptions.command("show")

@@ -16,11 +16,11 @@ from services.api.web.server import PortTaken, open_port
 from shared.catalogue import Quality, SubtopicSummary, write_catalogue, write_problem
 from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, owed_report
+from shared.endpoints import EmailEndpoint
 from shared.events import Country
 from shared.links import Links
 from shared.server_key import server_key
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint
 from tests.api_server import NO_ENV
 from tests.builders import make_report, make_tagged, make_topics, store_reports
 

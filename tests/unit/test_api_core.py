@@ -17,17 +17,9 @@ from services.api.core.report_view import TopicTitle, by_story, view_of, web_lin
 from services.api.core.search import Search, find_hit
 from shared.countries import country_names, find_country
 from shared.delivery import Attempt, owed_report
+from shared.endpoints import EmailEndpoint, WebhookEndpoint
 from shared.report_store import Place
-from shared.subscriptions import (
-    EmailEndpoint,
-    Filter,
-    Subscription,
-    WebhookEndpoint,
-    Wish,
-    owns,
-    public_view,
-    signing_secrets,
-)
+from shared.subscriptions import Filter, Subscription, Wish, owns, public_view, signing_secrets
 from tests.builders import NOW, make_report, make_tagged
 
 ROOT = Path(__file__).parent.parent.parent

@@ -11,10 +11,9 @@ from secrets import compare_digest
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from services.api.adapters.limits import Limits
+from services.api.adapters.limits import Limit, Limits
 from services.api.adapters.replays import Replays, What
 from services.api.adapters.wish_checks import WishChecks
-from services.api.core.allowance import Limit
 from services.api.core.change import Change
 from services.api.core.life import asked_to_move, moved, must_ask_again, rotated
 from services.api.core.problem import Conflict, Forbidden, NotFound
@@ -22,15 +21,11 @@ from services.api.core.signup import make_keys, new_subscription, secret_for, so
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import TO_FALLBACK, Delivery, Kind, owed_message
+from shared.endpoints import EmailEndpoint, Endpoint
 from shared.holdings import Holdings
 from shared.setting_shapes import Network
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import (
-    EmailEndpoint,
-    Endpoint,
-    Subscription,
-    Wish,
-)
+from shared.subscriptions import Subscription, Wish
 
 HOUR, DAY = 3600, 86400
 LIMITS = {

@@ -14,8 +14,9 @@ from services.api.core.problem import FieldError, Invalid, NotReady
 from shared.address_guard import ForbiddenURL, check_url
 from shared.bus import Bus
 from shared.catalogue import followable, read_catalogue
+from shared.endpoints import EmailEndpoint, Endpoint
 from shared.setting_shapes import Network
-from shared.subscriptions import EmailEndpoint, Endpoint, Filter, Wish
+from shared.subscriptions import Filter, Wish
 
 
 class WishChecks:

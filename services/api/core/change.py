@@ -2,8 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.endpoints import Endpoint
 from shared.schedule import Schedule
-from shared.subscriptions import NAME_LIMIT, Endpoint, Filter, Subscription, Wish
+from shared.subscriptions import NAME_LIMIT, Filter, Subscription, Wish
 
 
 class Change(BaseModel):

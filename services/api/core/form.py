@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from services.api.core.problem import FieldError
 from services.api.core.wording import endpoint_in_words
 from shared.countries import country_names, find_country
-from shared.subscriptions import ChatEndpoint, Endpoint, Subscription, WebhookEndpoint
+from shared.endpoints import ChatEndpoint, Endpoint, WebhookEndpoint
+from shared.subscriptions import Subscription
 
 KEPT = "…"
 """What stands in the form for a header that stays as it is."""

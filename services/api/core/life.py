@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from services.api.core.problem import Conflict
-from shared.subscriptions import EmailEndpoint, Move, State, Subscription, WebhookEndpoint
+from shared.endpoints import EmailEndpoint, WebhookEndpoint
+from shared.subscriptions import Move, State, Subscription
 from shared.webhook_keys import make_secret, scheme_of
 
 OVERLAP = timedelta(hours=24)

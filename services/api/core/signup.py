@@ -5,7 +5,8 @@ from datetime import datetime
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
-from shared.subscriptions import Subscription, WebhookEndpoint, Wish, hash_token
+from shared.endpoints import WebhookEndpoint
+from shared.subscriptions import Subscription, Wish, hash_token
 from shared.webhook_keys import make_secret, public_key, scheme_of
 
 

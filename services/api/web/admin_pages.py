@@ -12,10 +12,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.api.adapters.feed_desk import FeedDesk
 from services.api.adapters.feed_list import read_feeds
-from services.api.adapters.limits import Limits
+from services.api.adapters.limits import Limit, Limits
 from services.api.adapters.readiness import find_missing, running_services
 from services.api.core.admin_session import LIFE, is_session, make_session
-from services.api.core.allowance import Limit
 from services.api.core.feed_health import in_words
 from services.api.core.new_feed import NewFeed
 from services.api.core.problem import Forbidden, NotFound, Problem, validated
@@ -24,9 +23,10 @@ from services.api.web.parts import HostOf, Parts, PartsOf
 from services.api.web.tokens import admin_token, is_token
 from shared.catalogue import read_edit, read_problem
 from shared.dead_letters import DeadLetter, DeadLetters
+from shared.endpoints import address_of
 from shared.groups import read_groups
 from shared.maintenance import PAUSABLE, pause, read_paused, resume
-from shared.subscriptions import EmailEndpoint, Subscription
+from shared.subscriptions import Subscription
 
 router = APIRouter(prefix="/admin", include_in_schema=False)
 
@@ -200,6 +200,6 @@ def _letter(letter: DeadLetter) -> dict[str, Any]:
 def _endpoint(subscription: Subscription) -> dict[str, Any]:
     """What an operator may know: where it goes, not to whom."""
     channel = subscription.channel
-    address = channel.address if isinstance(channel, EmailEndpoint) else channel.url
-    host = address.rpartition("@")[2] if isinstance(channel, EmailEndpoint) else urlsplit(address).hostname
+    address = address_of(channel)
+    host = urlsplit(address).hostname or address.rpartition("@")[2]
     return {"subscription": subscription, "kind": channel.type, "host": host or "?"}

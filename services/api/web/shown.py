@@ -12,7 +12,8 @@ from services.api.core.wording import (
 )
 from services.api.web.parts import Parts
 from shared.catalogue import followable
-from shared.subscriptions import EmailEndpoint, Subscription
+from shared.endpoints import EmailEndpoint
+from shared.subscriptions import Subscription
 
 
 async def found(parts: Parts, subscription_id: str) -> Subscription:

@@ -8,8 +8,8 @@ from services.notify.core.lanes import Lane
 from services.notify.core.recent import Recent
 from shared.bus import Bus
 from shared.deliveries import endpoint_id
+from shared.endpoints import ChatEndpoint, EmailEndpoint, Endpoint
 from shared.redis_client import Command, at_once
-from shared.subscriptions import ChatEndpoint, EmailEndpoint, Endpoint
 
 ENDPOINTS_KEPT = 100_000
 # A row of failures ends when nothing was tried for so long: one failure now and one next week are no row.
