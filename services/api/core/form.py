@@ -168,31 +168,19 @@ def _countries(typed: str) -> list[str]:
     return [find_country(name) or name for name in names]
 
 
+_PLACES = {"fallback": "second", "quiet_hours": "quiet"} | dict.fromkeys(
+    ("channel", "service", "token", "room"), "url"
+)
+_SHOWN = {"filter", "topics", "query", "countries", "at", "timezone", "quiet"}
+_SHOWN |= {"address", "url", "headers", "second", "name"}
+
+
 def errors_by_field(errors: Sequence[FieldError]) -> Mapping[str, str]:
     """Return the errors for the places in the form that they belong to; `form` is for those with no place."""
-    places = {
-        "filter": "filter",
-        "filter.topics": "topics",
-        "filter.query": "query",
-        "filter.countries": "countries",
-        "schedule.at": "at",
-        "schedule.timezone": "timezone",
-        "schedule.quiet_hours": "quiet",
-        "channel.address": "address",
-        "channel.url": "url",
-        "channel.headers": "headers",
-        "channel": "url",
-        "fallback": "second",
-        "name": "name",
-    }
     found: dict[str, str] = {}
     for error in errors:
-        place = next((places[start] for start in _starts(error.field) if start in places), "form")
+        part, *within = error.field.split(".")
+        name = within[0] if within and part in ("filter", "schedule", "channel") else part
+        place = _PLACES.get(name, name if name in _SHOWN else "form")
         found[place] = f"{found[place]}; {error.detail}" if place in found else error.detail
     return found
-
-
-def _starts(field: str) -> list[str]:
-    """`filter.topics.3` is shown where `filter.topics` is."""
-    parts = field.split(".")
-    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
