@@ -56,16 +56,12 @@ async def problem_of(api, body, status=422):
 
 
 async def test_a_sign_up_is_pending_and_owes_a_confirmation(api):
-    path, made, _ = await sign_up(api)
-    assert made["state"] == "pending"
-    assert made["secret"].startswith("whsec_")
-    assert await kinds_owed(api, path.split("/")[-1]) == ["confirm"]
-
-
-async def test_the_answer_says_where_the_subscription_is(api):
     async with api.post("/v1/subscriptions", json=WISH) as response:
         made = await response.json()
         assert response.headers["Location"] == f"/v1/subscriptions/{made['id']}"
+    assert made["state"] == "pending"
+    assert made["secret"].startswith("whsec_")
+    assert await kinds_owed(api, made["id"]) == ["confirm"]
 
 
 async def test_a_mail_subscription_has_no_secret(api):
@@ -79,6 +75,7 @@ async def test_neither_token_nor_secret_is_read_back(api):
     assert view["filter"]["topics"] == ["aid"]
     assert made["secret"] not in str(view)
     assert "token_hash" not in view
+    assert made["manage_token"] not in (await api.stored(made["id"])).model_dump_json()
 
 
 async def test_an_unknown_topic_is_answered_with_the_known_ones(api):
@@ -150,15 +147,6 @@ async def test_a_network_that_is_opened_by_name_is_reached(api, tmp_path):
     api.configure(api.bus, tmp_path, allow_hosts="127.0.0.0/8")
     _, made, _ = await sign_up(api, channel={"type": "webhook", "url": "http://127.0.0.1:9000/hook"})
     assert made["state"] == "pending"
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["duty@example.org\nBcc: all@example.org", "Duty <duty@example.org>", "duty", "a@b.org,c@d.org"],
-)
-async def test_a_mail_address_that_is_not_one_plain_address_is_refused(api, address):
-    problem = await problem_of(api, WISH | {"channel": {"type": "email", "address": address}})
-    assert problem["errors"][0]["field"] == "channel.address"
 
 
 async def test_nothing_is_accepted_while_the_rulebook_is_not_loaded(api):
@@ -523,18 +511,18 @@ async def test_previews_are_not_had_without_end(api):
     await api.json_of("POST", "/v1/preview", 429, json=wish)
 
 
-async def test_pause_and_resume(api):
-    path, made, owner = await sign_up(api)
-    await set_state(api, made["id"], "active")
-    assert (await api.json_of("POST", f"{path}/pause", headers=owner))["state"] == "paused"
-    assert (await api.json_of("POST", f"{path}/resume", headers=owner))["state"] == "active"
-
-
 @pytest.mark.parametrize("action", ["pause", "resume"])
 async def test_a_pending_subscription_cannot_be_activated_by_its_token(api, action):
     path, made, owner = await sign_up(api)
     await api.json_of("POST", f"{path}/{action}", 409, headers=owner)
     assert (await api.stored(made["id"])).state == "pending"
+
+
+async def test_pause_and_resume(api):
+    path, made, owner = await sign_up(api)
+    await set_state(api, made["id"], "active")
+    assert (await api.json_of("POST", f"{path}/pause", headers=owner))["state"] == "paused"
+    assert (await api.json_of("POST", f"{path}/resume", headers=owner))["state"] == "active"
 
 
 async def test_a_test_of_an_active_subscription_is_a_test(api):
