@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from cli.session import fail, with_bus
+from cli.session import fail, print_table, with_bus
 from shared.bus import Bus
 from shared.dead_letters import DeadLetter, DeadLetters
 from shared.report_store import ReportStore
@@ -144,7 +143,7 @@ def list_topics(folder: Folder = None) -> None:
     for topic in rulebook.topics:
         for rule in topic.rules:
             table.add_row(topic.id, rule.id, str(rule.version), " ".join(topic.languages), rule.title)
-    Console().print(table)
+    print_table(table)
 
 
 Letter = Annotated[str | None, typer.Argument(help="The letter's id.")]
@@ -156,10 +155,10 @@ def list_letters() -> None:
     """Show what could not be handled, and why."""
 
     async def show(bus: Bus) -> None:
-        table = Table("id", "stream", "group", "tried", "reason")
+        table = Table(Column("id", no_wrap=True), "stream", "group", "tried", "reason")
         async for letter in DeadLetters(bus.redis, bus.names).list():
             table.add_row(letter.id, letter.stream, letter.group, str(letter.deliveries), letter.reason)
-        Console().print(table)
+        print_table(table)
 
     with_bus(show)
 
