@@ -14,7 +14,6 @@ from shared.subscriptions import (
     WebhookEndpoint,
     document_of,
     find_match,
-    text_of,
 )
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -86,7 +85,7 @@ def test_together_they_are_found_as_each_is_alone(listed: list[Filter], read: li
         alone = {
             f"s{number}"
             for number, each in enumerate(listed)
-            if find_match(CompiledFilter.of(each), tagged, text_of(tagged))
+            if find_match(CompiledFilter.of(each), tagged, document_of(tagged))
         }
         assert {terms.id for terms in wanted.find(document_of(tagged))} == alone
 

@@ -28,7 +28,7 @@ from shared.matching.snapshot import Snapshot
 from shared.matching.text import Text
 from shared.matching.words import Words
 from shared.report_store import ReportStore
-from shared.subscriptions import CompiledFilter, document_of, find_match, text_of
+from shared.subscriptions import CompiledFilter, document_of, find_match
 
 log = structlog.get_logger()
 
@@ -130,7 +130,7 @@ class RecentReports:
 
     async def _shown(self, news: News, compiled: CompiledFilter, store: ReportStore) -> PreviewReport | None:
         tagged = await store.get(news.report)
-        matched = find_match(compiled, tagged, text_of(tagged)) if tagged else None
+        matched = find_match(compiled, tagged, document_of(tagged)) if tagged else None
         if tagged is None or matched is None:
             return None
         report = tagged.report

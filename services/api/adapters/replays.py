@@ -9,7 +9,7 @@ from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery, owed_report
 from shared.report_store import Place, ReportStore
-from shared.subscriptions import CompiledFilter, Subscription, find_match, text_of
+from shared.subscriptions import CompiledFilter, Subscription, document_of, find_match
 
 What = Literal["failed", "missed"]
 
@@ -68,7 +68,7 @@ class Replays:
             for stored in page:
                 if stored.place.moment < since.timestamp() * 1_000_000:
                     return
-                if stored.tagged and find_match(compiled, stored.tagged, text_of(stored.tagged)):
+                if stored.tagged and find_match(compiled, stored.tagged, document_of(stored.tagged)):
                     yield stored.tagged.report.id
             if not page:
                 return

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from services.api.core.asked import Asked
 from shared.events import Evidence, TaggedReport
-from shared.subscriptions import CompiledFilter, Filter, document_of, find_match, text_of
+from shared.subscriptions import CompiledFilter, Filter, document_of, find_match
 
 ANYTHING = Asked()
 
@@ -50,7 +50,7 @@ def find_hit(search: Search, tagged: TaggedReport, moment: int = 0) -> Hit | Non
         return None
     if asked.countries and not {*asked.countries} & {country.code for country in tagged.countries}:
         return None
-    if search.wanted and not find_match(search.wanted, tagged, text_of(tagged)):
+    if search.wanted and not find_match(search.wanted, tagged, document_of(tagged)):
         return None
     if asked.query is None:
         return Hit(tagged, (), moment)

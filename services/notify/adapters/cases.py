@@ -12,9 +12,9 @@ from shared import tracing
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.events import TaggedReport
-from shared.matching.text import Text
+from shared.matching.document import Document
 from shared.report_store import read_stored
-from shared.subscriptions import CompiledFilter, Subscription, text_of
+from shared.subscriptions import CompiledFilter, Subscription, document_of
 
 REPORTS_KEPT = 512
 SUBSCRIPTIONS_KEPT = 10_000
@@ -35,9 +35,9 @@ class Cases:
         self._asked: set[str] = set()
         self._looking: asyncio.Task[dict[str, Wanting | None]] | None = None
 
-    def remember(self, tagged: TaggedReport, text: Text) -> None:
+    def remember(self, tagged: TaggedReport, document: Document) -> None:
         """Keep a report that was just matched: its deliveries come next."""
-        self._reports.put(tagged.report.id, Telling(tagged, text, traceparent=tracing.here()))
+        self._reports.put(tagged.report.id, Telling(tagged, document, traceparent=tracing.here()))
 
     async def find(self, ids: Sequence[str], at: float) -> list[Case | None]:
         """Return the case of each delivery that is still pending. Two round trips, however many they are."""
@@ -116,5 +116,5 @@ class Cases:
         tagged = read_stored(raw)
         if tagged is None:
             return None
-        telling = Telling(tagged, text_of(tagged), traceparent=trace.decode() if trace else None)
+        telling = Telling(tagged, document_of(tagged), traceparent=trace.decode() if trace else None)
         return self._reports.put(tagged.report.id, telling)
