@@ -96,7 +96,7 @@ class Deliverer:
             self._hold(held)
 
     def _start_what_may(self) -> None:
-        while turn := self._next_turn():
+        while not self.lanes.is_full and (turn := self._next_turn()):
             turn[1].consumer.run(self._work(turn))
 
     def _next_turn(self) -> tuple[Lane[Job], Job] | None:
