@@ -185,7 +185,10 @@ def _plan(rule: Rule, numbers: Numbers) -> Plan:
 def _step(rule: Rule, rank: int, condition: Condition, numbers: Numbers) -> Step:
     asked = (condition.together, condition.without, condition.context, condition.no_context)
     return Step(
-        rule.id, rank, condition.score, *(frozenset(numbers[rule.id, group] for group in groups) for groups in asked)
+        rule.id,
+        rank,
+        condition.score,
+        *(frozenset(numbers[rule.id, group] for group in groups) for groups in asked),
     )
 
 
