@@ -32,5 +32,5 @@ def read_line(model: type[Model], line: str, number: int) -> Model:
         return model.model_validate_json(line)
     except ValidationError as e:
         first = e.errors(include_input=False, include_url=False)[0]
-        where = "".join(f"{part}: " for part in first["loc"])
-        raise ValueError(f"line {number}: {where}{first['msg']}") from e
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(": ".join(filter(None, (f"line {number}", where, first["msg"])))) from e
