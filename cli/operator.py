@@ -120,7 +120,8 @@ def diff_topics(
     at_most: Annotated[int, typer.Option(help="How many stored reports to look at.")] = 5000,
 ) -> None:
     """Show which reports the rulebook tags that the one in --against does not (gained), and the reverse (lost)."""
-    from cli.topics_diff import Sample, read_lines, show_difference
+    from cli.lines import Sample
+    from cli.topics_diff import read_samples, show_difference
 
     ours, theirs = _rulebook(folder), _rulebook(against)
 
@@ -129,7 +130,7 @@ def diff_topics(
         return [Sample.model_validate(tagged.report.model_dump()) async for tagged in found]
 
     try:
-        samples = with_bus(stored) if reports is None else read_lines(reports)
+        samples = with_bus(stored) if reports is None else read_samples(reports)
     except (OSError, ValueError) as e:
         fail(f"{reports}: {e}")
     show_difference(samples, ours, theirs)

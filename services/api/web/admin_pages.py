@@ -157,7 +157,10 @@ async def _page(
     letters = DeadLetters(redis, names)
     feeds = await read_feeds(redis, names)
     added = {raw.decode() for raw in await redis.hkeys(names.feeds_added)}
-    troubled = [each for each in await parts.desk.store.all() if each.reason or each.state == "disabled"]
+    trouble = {
+        each.id: each async for each in parts.desk.store.each() if each.reason or each.state == "disabled"
+    }
+    troubled = list(trouble.values())
     running = await running_services(redis, names)
     newest = await parts.reports.page(limit=1)
     return parts.pages.render(
