@@ -42,8 +42,13 @@ async def _run(redis_url: str, sink_url: str, *, bad: bool) -> Seen:
     bus = Bus(redis_url, names, "bench")
     await bus.connect()
     root = sink_url.rpartition("/")[0]
+    # Who hangs is another host than who does not: connections are kept by host.
+    hosts = {"ok": "127.0.0.1", "hang": "127.0.0.2", "500": "127.0.0.3"}
     kinds = ["ok"] * GOOD + (["hang"] * HANGING + ["500"] * REFUSING) * bad
-    subscriptions = [subscription_to(f"{root}/{kind}/{n}", n, now) for n, kind in enumerate(kinds)]
+    subscriptions = [
+        subscription_to(f"{root.replace(hosts['ok'], hosts[kind])}/{kind}/{number}", number, now)
+        for number, kind in enumerate(kinds)
+    ]
     for subscription in subscriptions:
         await SubscriptionStore(bus).add(subscription)
     owed_at: dict[str, float] = {}

@@ -58,13 +58,15 @@ class Deliverer:
 
     async def on_deliveries(self, consumer: Consumer, entries: list[Entry]) -> None:
         """Look up what was read, and start what may be started; the rest waits for its endpoint's turn."""
-        readable = [(entry, entry.fields[b"id"].decode()) for entry in entries if b"id" in entry.fields]
-        for entry in entries:
-            if b"id" not in entry.fields:
-                consumer.handle(entry, _not_ours())
-        cases = await self.cases.find([delivery for _, delivery in readable], time.monotonic())
+        readable = [entry for entry in entries if b"id" in entry.fields]
+        if len(readable) < len(entries):
+            for entry in entries:
+                if b"id" not in entry.fields:
+                    consumer.handle(entry, _not_ours())
+        ids = [entry.fields[b"id"].decode() for entry in readable]
+        cases = await self.cases.find(ids, time.monotonic())
         now = datetime.now(UTC)
-        for (entry, _), case in zip(readable, cases, strict=True):
+        for entry, case in zip(readable, cases, strict=True):
             if case is None or is_early(case.delivery, now):
                 consumer.finish(entry, Outcome())
             else:
