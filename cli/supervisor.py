@@ -17,8 +17,10 @@ from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from setproctitle import setproctitle
+
 from shared import redis_server
-from shared.redis_server import RedisServer, end_with_parent, name_process
+from shared.redis_server import RedisServer, end_with_parent
 from shared.settings import ServiceSettings, SettingsError
 
 CANNOT_START = 2
@@ -161,7 +163,7 @@ def _run_as(name: str, work: Callable[[], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     end_with_parent()
-    name_process(f"tocsin {name}")
+    setproctitle(f"tocsin {name}")
     gc.enable()
     try:
         work()

@@ -178,14 +178,14 @@ class Bus:
             return 0
         keys = [stream]
         args: list[Argument] = [group]
-        for entry_id, outcome in outcomes:
-            guard = outcome.unless or _NO_GUARD
-            args += [entry_id, guard.key, guard.field, guard.value, len(outcome.commands)]
-            if guard.key:
-                keys.append(guard.key)
-            for command in outcome.commands:
+        for entry_id, (commands, unless) in outcomes:
+            args += (entry_id, *(unless or _NO_GUARD), len(commands))
+            if unless:
+                keys.append(unless.key)
+            for command in commands:
                 keys.append(str(command[1]))
-                args += [len(command), *command]
+                args.append(len(command))
+                args += command
         return int(await self.script("settle")(keys=list(dict.fromkeys(keys)), args=args))
 
     async def dead_letter(self, group: str, entry: Entry, reason: str) -> None:

@@ -110,9 +110,9 @@ def endpoint_id(address: str) -> str:
     return hashlib.sha256(address.encode()).hexdigest()[:16]
 
 
-def after_attempt(names: Names, delivery: Delivery) -> list[Command]:
-    """Return what is written with the acknowledgement of an attempt."""
-    commands = [_write(names, delivery)]
+def after_attempt(names: Names, delivery: Delivery, more: Sequence[Command] = ()) -> list[Command]:
+    """Return what is written with the acknowledgement of an attempt; `more` goes along."""
+    commands = [_write(names, delivery), *more]
     if delivery.kind == "digest" and delivery.state == "delivered":
         commands.append(("DEL", names.digest_content(delivery.id)))
     if delivery.next_attempt_at:

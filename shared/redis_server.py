@@ -195,10 +195,3 @@ def end_with_parent() -> None:
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-
-
-def name_process(name: str) -> None:
-    """Set what Linux shows for this process in `ps -o comm`, top and pstree: 15 letters; elsewhere do nothing."""
-    if sys.platform == "linux":
-        pr_set_name = 15
-        ctypes.CDLL(None).prctl(pr_set_name, name.encode(), 0, 0, 0)

@@ -23,7 +23,8 @@ from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from shared.subscriptions import Filter, Subscription, WebhookEndpoint
+from shared.endpoints import WebhookEndpoint
+from shared.subscriptions import Filter, Subscription
 from tests.chaos.world import NAMES, World, running_world
 from tests.processes import HttpServer, Item, until
 

@@ -8,9 +8,10 @@ import structlog
 
 from services.api.core.bounces import SOFT_DAYS, SOFT_LIMIT, Bounce
 from shared.bus import Bus
+from shared.endpoints import EmailEndpoint, Endpoint
 from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Endpoint, State, Subscription
+from shared.subscriptions import State, Subscription
 
 log = structlog.get_logger()
 

@@ -1,14 +1,15 @@
 """The lanes of the endpoints that this process sends to, and since when each has failed, which all processes share."""
 
+import asyncio
 import time
 from typing import Any
 
-from services.notify.adapters.cases import Recent
 from services.notify.core.lanes import Lane
+from services.notify.core.recent import Recent
 from shared.bus import Bus
 from shared.deliveries import endpoint_id
+from shared.endpoints import ChatEndpoint, EmailEndpoint, Endpoint
 from shared.redis_client import Command, at_once
-from shared.subscriptions import ChatEndpoint, EmailEndpoint, Endpoint
 
 ENDPOINTS_KEPT = 100_000
 # A row of failures ends when nothing was tried for so long: one failure now and one next week are no row.
@@ -19,21 +20,32 @@ SAID_AGAIN_SECONDS = 60.0
 class Endpoints:
     """Lanes by address. A process that dies forgets how fast an endpoint was, not how long it has failed."""
 
-    def __init__(self, bus: Bus, *, at_once: int, rate: float, mails_at_once: int, mail_rate: float) -> None:
-        self._bus = bus
+    def __init__(
+        self,
+        bus: Bus,
+        asking: asyncio.Semaphore,
+        *,
+        at_once: int,
+        rate: float,
+        mails_at_once: int,
+        mail_rate: float,
+    ) -> None:
+        self._bus, self._asking = bus, asking
         self._webhooks, self._mails = (at_once, rate), (mails_at_once, mail_rate)
         self._lanes: Recent[str, Lane[Any]] = Recent(ENDPOINTS_KEPT)
 
     def lane(self, channel: Endpoint) -> Lane[Any]:
         """Return the lane of an endpoint. All mails share one: that of the relay."""
-        is_mail = isinstance(channel, EmailEndpoint)
-        address = "mail" if isinstance(channel, EmailEndpoint) else channel.url
-        if isinstance(channel, ChatEndpoint):
+        if isinstance(channel, EmailEndpoint):
+            address = "mail"
+        elif isinstance(channel, ChatEndpoint):
             address = f"{channel.url} {channel.token} {channel.room}"
+        else:
+            address = channel.url
         known = self._lanes.get(address)
         if known is not None:
             return known
-        most, rate = self._mails if is_mail else self._webhooks
+        most, rate = self._mails if address == "mail" else self._webhooks
         return self._lanes.put(address, Lane(endpoint_id(address), most, rate))
 
     def after_success(self, lane: Lane[Any]) -> list[Command]:
@@ -51,6 +63,7 @@ class Endpoints:
         lane.said_well_at, lane.said_failing_at = -SAID_AGAIN_SECONDS, now
         key = self._bus.names.failing(lane.name)
         first = ("SET", key, f"{now:.1f}", "NX")
-        *_, since = await at_once(self._bus.redis, first, ("EXPIRE", key, ROW_SECONDS), ("GET", key))
+        async with self._asking:
+            *_, since = await at_once(self._bus.redis, first, ("EXPIRE", key, ROW_SECONDS), ("GET", key))
         lane.failing_since = float(since)
         return lane.failing_since
