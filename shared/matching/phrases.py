@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
@@ -21,13 +20,6 @@ SHORTEST_PREFIX = 3
 
 Place = tuple[int, int, int]
 """A phrase's number, and where it begins and ends in a line (UTF-8)."""
-
-
-class Hits(NamedTuple):
-    """What was found in a line: the phrases by their numbers, and each one's places, sentence by sentence."""
-
-    numbers: set[int]
-    places: list[Place]
 
 
 class PhraseError(ValueError):
@@ -105,27 +97,24 @@ class Automaton:
         number = self._others.get(form)
         return bisect_left(self.forms, form, hi=self._plain) if number is None else number
 
-    def find(self, words: Words) -> Hits:
-        """Every place of every phrase in the line of a field."""
+    def find(self, words: Words) -> list[Place]:
+        """Every place of every phrase in the line of a field, sentence by sentence."""
         places = self._find(words.line, overlapping=True) if words.line else []
-        numbers = set(map(_NUMBER, places))
-        if numbers.isdisjoint(self._chunked):
-            return Hits(numbers, places)
+        heads = [place for place in places if place[0] in self._chunked]
+        if not heads:
+            return places
         more = [
             (number, start, last)
-            for atom, start, end in places
-            if atom in self._chunked
+            for atom, start, end in heads
             for number, chunks in self._chunked[atom]
             if (last := _end(words.line, end, chunks))
         ]
-        if not numbers.isdisjoint(self._only_heads):
+        if any(atom in self._only_heads for atom, _, _ in heads):
             places = [place for place in places if place[0] not in self._only_heads]
-        if more:
-            places = sorted(places + more, key=_START)
-        return Hits(numbers.difference(self._only_heads).union(map(_NUMBER, more)), places)
+        return sorted(places + more, key=_START) if more else places
 
 
-_NUMBER, _START = itemgetter(0), itemgetter(1)
+_START = itemgetter(1)
 
 
 def _atom(form: str) -> str:

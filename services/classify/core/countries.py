@@ -152,7 +152,7 @@ def _plain_words(phrase: str) -> list[str]:
 def _as_written(found: Places, report: Text, meanings: Mapping[int, tuple[Meaning, ...]]) -> list[Mention]:
     mentions: list[Mention] = []
     for field_name, words in report.fields():
-        for number, start, end in [place for place in found[field_name].places if place[0] in meanings]:
+        for number, start, end in [place for place in found[field_name] if place[0] in meanings]:
             is_small = words.begins_small(start)
             for code, capitals, sense in meanings[number]:
                 if is_small and capitals[0]:
