@@ -15,7 +15,7 @@ from math import log2
 from typing import NamedTuple
 
 from services.classify.core.evidence import Spot
-from services.classify.core.rulebook import Plan, Rule, Rulebook, Step, bits_of
+from services.classify.core.rulebook import Plan, Rule, Rulebook, Step
 from shared.matching.evaluation import Places
 from shared.matching.phrases import Place
 from shared.matching.text import FieldName, Text
@@ -66,9 +66,12 @@ class Reading:
         filed, rare = rulebook.filed, rulebook.rare
         for sentence in self._sentences:
             groups = sentence[1]
-            for group in bits_of(groups & rare):
-                for step in filed[group]:
-                    if groups & step.together == step.together:
+            left = groups & rare
+            while left:
+                group = left & -left
+                left ^= group
+                for together, step in filed[group]:
+                    if groups & together == together:
                         met[step.rule].append((sentence, step))
         for rule, candidates in met.items():
             if match := self._match(rulebook.plans[rule], candidates):

@@ -117,8 +117,8 @@ class Plan:
     mask: int
 
 
-Filed = Mapping[int, tuple[Step, ...]]
-"""Conditions, each under the one of its groups that has the fewest phrases."""
+Filed = Mapping[int, tuple[tuple[int, Step], ...]]
+"""Conditions and the groups that stand together in them, each under the one of its groups that has the fewest phrases."""
 
 
 class Lexicon(NamedTuple):
@@ -191,20 +191,12 @@ def _step(rule: Rule, rank: int, condition: Condition, bits: Bits) -> Step:
     )
 
 
-def bits_of(groups: int) -> Iterator[int]:
-    """Each bit of a number, by itself."""
-    while groups:
-        bit = groups & -groups
-        yield bit
-        groups ^= bit
-
-
 def _filed(plans: Iterable[Plan], sizes: Mapping[int, int]) -> Filed:
-    filed: dict[int, list[Step]] = defaultdict(list)
-    for plan in plans:
-        for step in plan.steps:
-            filed[min(bits_of(step.together), key=sizes.__getitem__)].append(step)
-    return {group: tuple(steps) for group, steps in filed.items()}
+    filed: dict[int, tuple[tuple[int, Step], ...]] = defaultdict(tuple)
+    for step in (step for plan in plans for step in plan.steps):
+        rarest = min((bit for bit in sizes if bit & step.together), key=sizes.__getitem__)
+        filed[rarest] += ((step.together, step),)
+    return dict(filed)
 
 
 def _groups(topic: Topic) -> Iterator[tuple[str, str, Phrases]]:
