@@ -118,7 +118,7 @@ class Words:
     @cached_property
     def breaks(self) -> list[int]:
         """Where in the line each sentence ends, the last one too."""
-        return list(accumulate(len(sentence) + 1 for sentence in self.line.split(b"\n")))
+        return list(accumulate(map(len, self.line.splitlines(keepends=True))))
 
     @cached_property
     def starts(self) -> list[int]:
@@ -158,9 +158,13 @@ class Words:
         number = bisect_right(self.breaks, start)
         if number not in self._offsets:
             end = self._bounds[number + 1] if number + 1 < len(self._bounds) else len(self.original)
-            matches = _WORD.finditer(plain(self.original), self._bounds[number], end)
+            matches = _WORD.finditer(self._plain, self._bounds[number], end)
             self._offsets[number] = [(match.start(), match.end(1)) for match in matches]
         return self._offsets[number][self.line.count(b" ", self.breaks[number - 1] if number else 0, start)]
+
+    @cached_property
+    def _plain(self) -> str:
+        return plain(self.original)
 
     def written(self, start: int, end: int) -> str:
         """A run of words with its capitals; accents and what stands between the words may be missing."""
