@@ -5,6 +5,7 @@ All phrases are one Aho-Corasick automaton over the line of a field: the phrase 
 prefix, and the rest is compared where it was found.
 """
 
+import ctypes
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from ahocorasick_rs import BytesAhoCorasick, Implementation
 from shared.matching.words import Words, cut
 
 SHORTEST_PREFIX = 3
+LARGE = 5_000
+"""Phrases from which the memory is given back that was only needed to make their automaton: more than it keeps."""
 
 Place = tuple[int, int, int]
 """A phrase's number, and where it begins and ends in a line (UTF-8)."""
@@ -91,6 +94,8 @@ class Automaton:
         self._find = BytesAhoCorasick(
             (_atom(form).encode() for form in (*plain, *heads)), implementation=Implementation.ContiguousNFA
         ).find_matches_as_indexes
+        if len(self.forms) >= LARGE:
+            _GIVE_BACK(0)
 
     def number_of(self, form: str) -> int:
         """The number of a phrase that it was made with."""
@@ -115,6 +120,8 @@ class Automaton:
 
 
 _START = itemgetter(1)
+# The allocator of the GNU C library keeps what is freed unless it is told; others have no such call.
+_GIVE_BACK = getattr(ctypes.CDLL(None), "malloc_trim", bool)
 
 
 def _atom(form: str) -> str:
