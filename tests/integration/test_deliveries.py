@@ -19,8 +19,9 @@ from shared.bus import Bus
 from shared.consumer import Consumer
 from shared.deliveries import DeliveryLog, endpoint_id, put_off
 from shared.delivery import Delivery, owed_message, owed_report
+from shared.endpoints import EmailEndpoint, WebhookEndpoint
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Filter, State, Subscription, WebhookEndpoint
+from shared.subscriptions import Filter, State, Subscription
 from tests.builders import make_tagged, store_reports
 from tests.delivering import make_deliverer
 from tests.processes import until
@@ -213,7 +214,7 @@ async def test_an_answer_from_an_endpoint_that_was_replaced_meanwhile_activates_
     moved = WebhookEndpoint(type="webhook", url="https://other.example/")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
     deliverer = desk.consumer.batch_handler.__self__  # type: ignore[union-attr]
-    await deliverer.standing.activate(subscription)
+    await deliverer.ledger.standing.activate(subscription)
     found = await desk.store.get(subscription.id)
     assert found is not None
     assert found.state == "pending"

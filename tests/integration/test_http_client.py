@@ -87,9 +87,9 @@ async def until(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_an_answer_has_its_status_headers_body_and_address() -> None:
+async def test_an_answer_has_its_status_headers_and_body() -> None:
     answer = await get(page(b"news", 'ETag: "x"', "Cache-Control: a", "cache-control: b"))
-    assert (answer.status, answer.body, answer.ip) == (200, b"news", "127.0.0.1")
+    assert (answer.status, answer.body) == (200, b"news")
     assert (answer.headers["etag"], answer.headers["CACHE-CONTROL"]) == ('"x"', "a, b")
 
 
@@ -244,7 +244,7 @@ async def test_a_name_with_one_good_address_is_reached_there() -> None:
         names = [f"feeds.example:{port}:10.0.0.1,127.0.0.1"]
         async with client(addresses=names) as http:
             answer = await http.send(f"http://feeds.example:{port}/", timeout=5)
-    assert answer.ip == "127.0.0.1"
+    assert answer.status == 200
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "file:///etc/passwd"])

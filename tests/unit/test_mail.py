@@ -5,8 +5,9 @@ from email.message import EmailMessage
 import pytest
 
 from services.notify.core.mail import MailError, MailKind, header_text, write_letter, write_mail
+from shared.endpoints import EmailEndpoint
 from shared.events import Country
-from shared.subscriptions import EmailEndpoint, Filter
+from shared.subscriptions import Filter
 from tests.message_builders import (
     LINKS,
     NOW,

@@ -21,11 +21,12 @@ from services.notify.core.message import Reference
 from shared.countries import country_names
 from shared.delivery import delivery_id
 from shared.digest import Digest
+from shared.endpoints import EmailEndpoint
 from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
 from shared.links import Links
 from shared.schedule import zone_of
-from shared.subscriptions import EmailEndpoint, Filter, Matched, Subscription
+from shared.subscriptions import Filter, Matched, Subscription
 
 MailKind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
 
