@@ -10,8 +10,8 @@ from shared.names import Names
 
 
 async def read_feeds(redis: Redis, names: Names) -> list[FeedHealth]:
-    """Return every feed that ingest has listed, by title; none if it never ran on this Redis."""
-    rows: Any = await redis.hgetall(names.feeds)
+    """Return every feed, by title: those that ingest has listed, and those added that it has not looked at yet."""
+    rows: Any = await redis.hgetall(names.feeds_added) | await redis.hgetall(names.feeds)
     pipe = redis.pipeline(transaction=False)
     for feed_id in rows:
         pipe.hgetall(names.feed(feed_id.decode()))

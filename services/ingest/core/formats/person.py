@@ -3,11 +3,12 @@
 import re
 
 _MAIL = re.compile(r"(?:mailto:)?[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+\.[^\s<>()\[\],;:\"]+")
+_LONGEST = 1000
 
 
 def person(written: str) -> str:
     """Return "Me" for `me@agency.example (Me)`, `Me <me@agency.example>` and `Me`; nothing for an address alone."""
-    name, mails = _MAIL.subn("", written)
+    name, mails = _MAIL.subn("", written[:_LONGEST])
     if not mails:
         return written
     name = name.replace("()", "").replace("<>", "").replace("[]", "").strip(" ,;")
