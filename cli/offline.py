@@ -65,7 +65,7 @@ def tag_lines(lines: Iterable[str], out: IO[str]) -> int:
             continue
         found = find_all(report.title, report.text, report.language, rulebook)
         answer = {
-            "id": report.id,
+            "id": json.loads(line.removeprefix("\ufeff"))["id"],  # a number stays one
             "topics": list(found.topics),
             "tags": [tag.model_dump(mode="json") for tag in found.tags],
             "countries": [country.model_dump(mode="json") for country in found.countries],

@@ -1,10 +1,12 @@
 """`tocsin parse` and `tocsin tag`: what is printed, and where."""
 
+import io
+import json
 from pathlib import Path
 
 import pytest
 
-from cli.offline import parse_feed
+from cli.offline import parse_feed, tag_lines
 
 
 def test_parse_says_on_standard_error_what_of_a_feed_is_not_read(
@@ -37,3 +39,9 @@ def test_parse_refuses_an_address_without_printing_its_password(
 ) -> None:
     assert parse_feed(target) == 1
     assert capsys.readouterr().err.startswith(f"tocsin: {said}")
+
+
+def test_tag_gives_ids_back_as_they_came_also_behind_a_byte_order_mark() -> None:
+    out = io.StringIO()
+    assert tag_lines(['\ufeff{"id": 7, "title": "x"}\n', '{"id": "7", "title": "x"}\n'], out) == 0
+    assert [json.loads(line)["id"] for line in out.getvalue().splitlines()] == [7, "7"]
