@@ -10,6 +10,7 @@ from tempfile import NamedTemporaryFile
 
 from dotenv import dotenv_values
 
+from cli import port
 from cli.finding import Finding, readable
 from services.api.settings import ApiSettings
 from services.classify.settings import ClassifySettings
@@ -28,7 +29,7 @@ def check_everything(webhook: str | None = None) -> int:
     """Print a table of findings; return 0 if nothing is wrong. `webhook` is a URL to post a test to."""
     from cli import reach
 
-    found = [*findings_here(), *misspelt(), *_rulebook()]
+    found = [*findings_here(), *_port(), *misspelt(), *_rulebook()]
     wrong = {finding.subject for finding in found if finding.good is False}
     tried = asyncio.run(reach.try_everything(webhook))
     found += [finding for finding in tried if finding.subject not in wrong]
@@ -51,6 +52,14 @@ def show(findings: list[Finding]) -> int:
 def findings_here() -> list[Finding]:
     """Return what can be said without asking anybody: settings, folders, the feed list."""
     return [*_settings(), *_data_dir(), *_feed_list()]
+
+
+def _port() -> Iterator[Finding]:
+    settings = readable(ServiceSettings)
+    if port.is_taken(settings):
+        is_ours = port.is_alive(settings)
+        told = "a Tocsin answers there" if is_ours else "it is taken by another program"
+        yield Finding("TOCSIN_HTTP_PORT", is_ours, f"port {settings.http_port}: {told}")
 
 
 def _settings() -> Iterator[Finding]:

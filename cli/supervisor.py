@@ -5,7 +5,6 @@ memory once, and one that died is back at once.
 """
 
 import gc
-import http.client
 import multiprocessing
 import os
 import signal
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from setproctitle import setproctitle
 
+from cli import port
 from shared import redis_server
 from shared.redis_server import RedisServer, end_with_parent
 from shared.settings import ServiceSettings, SettingsError
@@ -91,10 +91,12 @@ class Supervisor:
 
     def run(self) -> None:
         """Return when stopped; raise StartError or RedisServerError if nothing can run."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._stop)
         folder = self.settings.data_dir
         with redis_server.exclusive(folder):
+            if port.is_taken(self.settings):
+                raise StartError(f"port {self.settings.http_port} is taken: set TOCSIN_HTTP_PORT")
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._stop)
             try:
                 self._find_redis(folder / "redis")
                 _import_once([*(f"services.{name}.app" for name in self.services), *IMPORTED_LATE])
@@ -125,12 +127,13 @@ class Supervisor:
             self.redis = redis_server.start(self.settings.data_dir / "redis", port=self.redis.port)
 
     def _announce(self) -> None:
-        host, port = self.settings.http_host, self.settings.http_port
         while not self.asked_to_stop:
             for child in self.children:
                 child.tend()
-            if _answers(host, port):
-                say(f"Pages: http://{host}:{port}   (Ctrl-C ends everything)")
+            if port.is_alive(self.settings):
+                say(
+                    f"Pages: http://{self.settings.http_host}:{self.settings.http_port}   (Ctrl-C ends everything)"
+                )
                 return
             time.sleep(0.2)
 
@@ -170,17 +173,6 @@ def _run_as(name: str, work: Callable[[], None]) -> None:
     except SettingsError as e:
         print(f"tocsin: {e}", file=sys.stderr)
         raise SystemExit(CANNOT_START) from e
-
-
-def _answers(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=1)
-    try:
-        connection.request("GET", "/livez")
-        return connection.getresponse().status == 200
-    except (http.client.HTTPException, OSError):
-        return False
-    finally:
-        connection.close()
 
 
 def _spell(status: int) -> str:

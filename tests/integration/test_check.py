@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -14,9 +15,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from redis import Redis
 
-from cli import check
+from cli import check, supervisor
 from cli.reach import try_everything
 from shared.redis_server import free_port
+from shared.settings import ServiceSettings, load
 from tests.feed_folder import item, rss
 from tests.unit.test_rulebook import RULE
 
@@ -124,7 +126,12 @@ def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> Pa
     (tmp_path / "feeds.toml").write_text(FEED)
     (tmp_path / "name").write_text("feeds.toml")
     monkeypatch.chdir(tmp_path)
-    for name, value in {"REDIS_URL": redis_url, "TOPICS_DIR": "topics", "KEY_PREFIX": "test-check:"}.items():
+    for name, value in {
+        "REDIS_URL": redis_url,
+        "TOPICS_DIR": "topics",
+        "KEY_PREFIX": "test-check:",
+        "HTTP_PORT": str(free_port()),
+    }.items():
         monkeypatch.setenv(f"TOCSIN_{name}", value)
     monkeypatch.setenv("COLUMNS", "300")
     return tmp_path
@@ -154,6 +161,19 @@ def reach(webhook: str | None = None) -> int:
 def test_a_sound_installation_has_nothing_wrong(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check.check_everything() == 0
     assert "WRONG" not in capsys.readouterr().out
+
+
+def test_a_port_that_is_taken_by_another_program_is_named_before_anything_starts(
+    sound: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("TOCSIN_HTTP_PORT", str(other.getsockname()[1]))
+        monkeypatch.setenv("TOCSIN_DATA_DIR", str(sound / "data"))
+        assert check.check_everything() == 1
+        assert_named(capsys.readouterr().out, "TOCSIN_HTTP_PORT", "taken by another program")
+        assert supervisor.run(load(ServiceSettings), {}) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("is taken: set TOCSIN_HTTP_PORT")) == ("", 1)
 
 
 WRONG = {name: ("", "", *row) for name, row in WRONG_SETTINGS.items()} | WRONG_FILES
