@@ -210,6 +210,17 @@ def test_a_sender_that_is_none_is_refused(sender: str) -> None:
         mail_of(None, "test", mail_from=sender)
 
 
+def test_a_sender_of_any_letters_goes_out_as_ascii() -> None:
+    sender = "Тривога Ä <alerts@example.net>"
+    subscription = make_subscription()
+    letter = write_letter("test", subscription, None, None, links=LINKS, templates=TEMPLATES)
+    content = write_mail(
+        letter, "test", subscription, links=LINKS, mail_from=sender, message_id="d", date=NOW
+    )
+    assert content.isascii()
+    assert received(content)["From"] == sender
+
+
 def test_a_webhooks_subscription_gets_no_mail() -> None:
     with pytest.raises(MailError, match="does not ask for mail"):
         mail_of(None, "test", make_subscription(channel={"type": "webhook", "url": "https://example.org/"}))

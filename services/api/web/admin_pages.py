@@ -100,7 +100,7 @@ async def sign_out() -> Response:
 async def mend(action: str, parts: PartsOf, letter: Annotated[str, Form()] = "") -> Response:
     """Replay or drop one dead letter, or all that are shown."""
     letters = DeadLetters(parts.bus.redis, parts.bus.names)
-    chosen = [each async for each in letters.list(LETTERS_SHOWN) if letter in ("all", each.id)]
+    chosen = [each async for each in letters.list(LETTERS_SHOWN) if letter in ("all", each.key)]
     if not chosen:
         raise NotFound("There is no such dead letter any more.")
     acts = {"replay": (letters.replay, "replayed"), "drop": (letters.drop, "dropped")}

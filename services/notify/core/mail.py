@@ -237,7 +237,9 @@ def sender_of(mail_from: str) -> Address:
 
 @lru_cache(16)
 def _encoded_sender(mail_from: str) -> str:
-    folded = EmailPolicy(max_line_length=None).fold("From", str(sender_of(mail_from)))
+    policy = EmailPolicy(max_line_length=None)
+    # A plain string would be left as it is; only a header knows that a name in other letters is to be encoded.
+    folded = policy.header_factory("From", str(sender_of(mail_from))).fold(policy=policy)
     return str(folded).removeprefix("From: ").strip()
 
 
