@@ -17,7 +17,7 @@ def parse_feed(target: str) -> int:
     """Print the reports of a feed; return 1 if it cannot be fetched or read."""
     from services.ingest.adapters.fetcher import FetchError
     from services.ingest.adapters.one_feed import read_reports
-    from services.ingest.adapters.parser import ParseError
+    from services.ingest.core.entry import UnreadableDocument
     from services.ingest.settings import IngestSettings
 
     try:
@@ -25,7 +25,7 @@ def parse_feed(target: str) -> int:
     except ValidationError as e:
         print(f"tocsin: {target!r}: {e.errors(include_input=False)[0]['msg']}", file=sys.stderr)
         return 1
-    except (FetchError, ParseError) as e:
+    except (FetchError, UnreadableDocument) as e:
         print(f"tocsin: {target}: {e.reason}", file=sys.stderr)
         return 1
     for report in reports:

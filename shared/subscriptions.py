@@ -169,15 +169,10 @@ class CompiledFilter:
         return AllOf(tuple(parts)) if len(parts) > 1 else parts[0]
 
 
-def text_of(tagged: TaggedReport) -> Text:
-    """Return the words of a report, to be normalised once and matched many times."""
-    return Text.of(tagged.report.title, tagged.report.text)
-
-
-def document_of(tagged: TaggedReport, text: Text | None = None) -> Document:
-    """Return a report as conditions see it; `text` if its words are there already."""
+def document_of(tagged: TaggedReport) -> Document:
+    """Return a report as conditions see it, to be made once and matched many times."""
     return Document.of(
-        text or text_of(tagged),
+        Text.of(tagged.report.title, tagged.report.text),
         topics={tag.topic: tag.evidence for tag in tagged.tags},
         countries={country.code: country.evidence for country in tagged.countries},
         language=tagged.report.language,
@@ -185,10 +180,12 @@ def document_of(tagged: TaggedReport, text: Text | None = None) -> Document:
     )
 
 
-def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text | None = None) -> Matched | None:
+def find_match(
+    compiled: CompiledFilter, tagged: TaggedReport, document: Document | None = None
+) -> Matched | None:
     """Return why the report is wanted, or None. Cheap fields are looked at before words.
 
-    `text` are the words of the report, if they are cut already.
+    `document` is what `document_of` says of the report, if it is there already.
     """
     wanted = compiled.filter
     clauses: list[str] = []
@@ -215,12 +212,15 @@ def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text | None
         clauses += [f"topic: {topic}" for topic in dict.fromkeys(tag.topic for tag in tags)]
         evidence += [piece for tag in tags for piece in tag.evidence]
     if compiled.query:
-        held = compiled.query.match(document_of(tagged, text))
+        held = compiled.query.match(document or document_of(tagged))
         if held is None:
             return None
         clauses += [f"words: {clause.text}" for clause in held]
         words = tuple(piece for clause in held for piece in clause.evidence)
-    return Matched(tuple(clauses), tuple(dict.fromkeys([*evidence, *words])), words)
+        evidence += words
+    if len(clauses) > 1:
+        evidence = list(dict.fromkeys(evidence))
+    return Matched(tuple(clauses), tuple(evidence), words)
 
 
 def _primary(language: str | None) -> str:

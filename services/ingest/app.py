@@ -20,9 +20,10 @@ from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.fetcher import Fetcher
 from services.ingest.adapters.host_slots import HostSlots
 from services.ingest.adapters.leases import Leases
-from services.ingest.adapters.parser import ParseError, Parser
+from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.poller import Poller
 from services.ingest.adapters.websub import Hubs
+from services.ingest.core.entry import UnreadableDocument
 from services.ingest.core.feed import Feed
 from services.ingest.core.pace import Limits
 from services.ingest.settings import IngestSettings
@@ -135,7 +136,7 @@ def make_app(settings: IngestSettings) -> App:
             try:
                 with tracing.root("push", feed=feed.id):
                     await poller.take_pushed(feed, entry.field("body"), content_type)
-            except ParseError as e:
+            except UnreadableDocument as e:
                 # The next poll says what there is to say of the feed.
                 app.bus.counters.add("parse_errors")
                 log.warning("pushed document not read", feed=feed.name, reason=e.reason)

@@ -51,7 +51,7 @@ log = structlog.get_logger()
 DIGEST_LOOK_SECONDS = 0.5
 # Hundreds of attempts may end at once: each would open a connection to Redis of its own.
 ASKING_AT_ONCE = 20
-GARBAGE_LOOK = 20_000
+GARBAGE_LOOK = 100_000
 
 
 def make_app(settings: NotifySettings) -> App:
@@ -83,7 +83,7 @@ def make_app(settings: NotifySettings) -> App:
         document = document_of(tagged)
         wanting = active.wanted.find(document)
         if wanting:
-            cases.remember(tagged, document.text)
+            cases.remember(tagged, document)
             await fan_out.tell(news_of(tagged, document), wanting)
         return Outcome()
 

@@ -13,7 +13,6 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from redis import Redis
-from rich.console import Console
 
 from cli import check
 from cli.reach import try_everything
@@ -125,7 +124,7 @@ def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> Pa
     monkeypatch.chdir(tmp_path)
     for name, value in {"REDIS_URL": redis_url, "TOPICS_DIR": "topics", "KEY_PREFIX": "test-check:"}.items():
         monkeypatch.setenv(f"TOCSIN_{name}", value)
-    monkeypatch.setattr(check, "Console", lambda **how: Console(width=300, **how))
+    monkeypatch.setenv("COLUMNS", "300")
     return tmp_path
 
 

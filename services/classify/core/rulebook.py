@@ -96,32 +96,38 @@ class Topic:
 
 
 class Step(NamedTuple):
-    """A condition with its groups as bits."""
+    """A condition of a rule, its groups by their numbers."""
 
-    together: int
-    without: int
-    needed: int
-    """Anywhere in the report, the groups that stand together among them."""
-    no_context: int
-    groups: int
-    """All that it asks about."""
+    rule: str
+    rank: int
+    """Of the rule's conditions the best is 0."""
     score: float
+    together: frozenset[int]
+    without: frozenset[int]
+    context: frozenset[int]
+    no_context: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A rule made ready: its conditions, the best first, over the bits of its groups, and the bit of its mask."""
+    """A rule made ready: its conditions, the best first, and the number of its mask."""
 
     rule: Rule
     steps: tuple[Step, ...]
     mask: int
 
 
+Groups = tuple[int, ...]
+"""Groups and subtopics of the whole rulebook, by their numbers."""
+Filed = Mapping[int, tuple[Step, ...]]
+"""Conditions, each under the one of its groups that has the fewest phrases."""
+
+
 class Lexicon(NamedTuple):
     """What the automaton's phrases stand for in a report of some language, by their numbers there."""
 
-    groups: Mapping[int, int]
-    """The groups and subtopics that a phrase belongs to: one bit for each of the whole rulebook."""
+    groups: Mapping[int, Groups]
+    """What a phrase belongs to."""
     meanings: Mapping[int, tuple[Meaning, ...]]
 
 
@@ -135,53 +141,63 @@ class Rulebook:
     lexicons: Mapping[frozenset[str], Lexicon] = field(repr=False, compare=False)
     """By the languages that a report is not written in."""
     plans: Mapping[str, Plan] = field(repr=False, compare=False)
+    filed: Filed = field(repr=False, compare=False)
     subtopics: Mapping[str, Mapping[str, int]] = field(repr=False, compare=False)
-    """By the id of a topic, the bit of each subtopic by its path."""
+    """By the id of a topic, the number of each subtopic by its path."""
 
 
-Bits = Mapping[tuple[str, str], int]
-"""By the id of a rule, or the path of a subtopic, and the name of a group."""
+Numbers = Mapping[tuple[str, str], int]
+"""Those of groups, by the id of a rule, or the path of a subtopic, and the name of a group."""
 
 
 def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None) -> Rulebook:
     """The rulebook of these topics and a gazetteer; raise PhraseError for a phrase that cannot be looked for."""
     kept, names = tuple(topics), gazetteer or Gazetteer()
     groups = [each for topic in kept for each in _groups(topic)]
-    bits = {(owner, group): 1 << number for number, (owner, group, _) in enumerate(groups)}
-    phrases = _phrases(groups, bits)
+    group_numbers = {(owner, group): number for number, (owner, group, _) in enumerate(groups)}
+    phrases = _phrases(groups, group_numbers)
     forms = {phrase: normal_form(phrase) for phrase in dict.fromkeys([*sorted(phrases), *names.names])}
     automaton = Automaton(forms.values())
     same: dict[Any, Any] = {}
     numbers = {phrase: automaton.number_of(form) for phrase, form in forms.items()}
+    plans = {rule.id: _plan(rule, group_numbers) for topic in kept for rule in topic.rules}
+    sizes = {number: sum(map(len, groups[number][2].values())) for number in range(len(groups))}
     return Rulebook(
         kept,
         _version(kept, names),
         automaton,
         {foreign: _lexicon(foreign, numbers, phrases, names, same) for foreign in FOREIGN},
-        {rule.id: _plan(rule, bits) for topic in kept for rule in topic.rules},
+        plans,
+        _filed(plans.values(), sizes),
         {
-            topic.id: {path: bits[path, SUBTOPIC] for path in map(topic.path, topic.subtopics)}
+            topic.id: {path: group_numbers[path, SUBTOPIC] for path in map(topic.path, topic.subtopics)}
             for topic in kept
         },
     )
 
 
-def _plan(rule: Rule, bits: Bits) -> Plan:
-    def union(groups: Iterable[str]) -> int:
-        return sum(bits[rule.id, group] for group in set(groups))
+def _plan(rule: Rule, numbers: Numbers) -> Plan:
+    best_first = sorted(rule.conditions, key=lambda condition: -condition.score)
+    steps = (_step(rule, rank, condition, numbers) for rank, condition in enumerate(best_first))
+    return Plan(rule, tuple(steps), numbers[rule.id, MASK])
 
-    steps = (
-        Step(
-            union(each.together),
-            union(each.without),
-            union({*each.together, *each.context}),
-            union(each.no_context),
-            union({*each.together, *each.context, *each.without, *each.no_context}),
-            each.score,
-        )
-        for each in rule.conditions
+
+def _step(rule: Rule, rank: int, condition: Condition, numbers: Numbers) -> Step:
+    asked = (condition.together, condition.without, condition.context, condition.no_context)
+    return Step(
+        rule.id,
+        rank,
+        condition.score,
+        *(frozenset(numbers[rule.id, group] for group in groups) for groups in asked),
     )
-    return Plan(rule, tuple(sorted(steps, key=lambda step: -step.score)), bits[rule.id, MASK])
+
+
+def _filed(plans: Iterable[Plan], sizes: Mapping[int, int]) -> Filed:
+    filed: dict[int, list[Step]] = defaultdict(list)
+    for plan in plans:
+        for step in plan.steps:
+            filed[min(step.together, key=sizes.__getitem__)].append(step)
+    return {group: tuple(steps) for group, steps in filed.items()}
 
 
 def _groups(topic: Topic) -> Iterator[tuple[str, str, Phrases]]:
@@ -193,13 +209,13 @@ def _groups(topic: Topic) -> Iterator[tuple[str, str, Phrases]]:
 
 
 def _phrases(
-    groups: Iterable[tuple[str, str, Phrases]], bits: Bits
+    groups: Iterable[tuple[str, str, Phrases]], numbers: Numbers
 ) -> dict[str, list[tuple[int, frozenset[str]]]]:
-    """For each phrase the bits of its groups, and the languages in which it is listed there."""
+    """For each phrase the numbers of its groups, and the languages in which it is listed there."""
     phrases: dict[str, list[tuple[int, frozenset[str]]]] = defaultdict(list)
     for owner, group, listed in groups:
         for phrase, languages in _languages(listed).items():
-            phrases[phrase].append((bits[owner, group], frozenset(languages)))
+            phrases[phrase].append((numbers[owner, group], frozenset(languages)))
     return phrases
 
 
@@ -211,17 +227,18 @@ def _lexicon(
     same: dict[Any, Any],
 ) -> Lexicon:
     """`same` has one of all that are equal: most lexicons say the same of a phrase, which would be megabytes."""
-    groups: dict[int, int] = defaultdict(int)
+    groups: dict[int, set[int]] = defaultdict(set)
     meanings: dict[int, tuple[Meaning, ...]] = defaultdict(tuple)
     for phrase, number in numbers.items():
-        for bit, languages in phrases.get(phrase, ()):
+        for group, languages in phrases.get(phrase, ()):
             if not languages <= foreign:
-                groups[number] |= bit
+                groups[number].add(group)
         meanings[number] += gazetteer.meanings(phrase, foreign)
     # Spellings of one name with one form mean it once.
     distinct = ((number, tuple(dict.fromkeys(each))) for number, each in meanings.items() if each)
+    listed = ((number, tuple(sorted(each))) for number, each in groups.items())
     return Lexicon(
-        {number: same.setdefault(bits, bits) for number, bits in groups.items()},
+        {number: same.setdefault(each, each) for number, each in listed},
         {number: same.setdefault(each, each) for number, each in distinct},
     )
 

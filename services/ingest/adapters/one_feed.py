@@ -19,7 +19,7 @@ from shared.events import Report
 async def read_reports(target: str, settings: IngestSettings, now: datetime) -> list[Report]:
     """Return the reports of a feed given by URL or file path; one of the feed list is read as the list says.
 
-    Raises FetchError or ParseError with the reason in plain words; pydantic's ValidationError (a ValueError)
+    Raises FetchError or UnreadableDocument with the reason in plain words; pydantic's ValidationError (a ValueError)
     for what is neither URL nor path.
     """
     feed = _listed(target, settings) or Feed(url=target)

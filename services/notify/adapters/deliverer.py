@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -22,7 +23,7 @@ from services.notify.adapters.renderer import Unsendable
 from services.notify.core.case import Cancelled, Case, Wanting, addressed, is_early, rests_until
 from services.notify.core.channel import DeliveryError, Sent
 from services.notify.core.lanes import Held, Lane, Lanes
-from shared.consumer import Consumer
+from shared.consumer import Consumer, Finished
 from shared.deliveries import DeliveryLog, hold
 from shared.entries import Entry, Outcome, Rejected
 
@@ -96,7 +97,7 @@ class Deliverer:
             self._hold(held)
 
     def _start_what_may(self) -> None:
-        while turn := self._next_turn():
+        while not self.lanes.is_full and (turn := self._next_turn()):
             turn[1].consumer.run(self._work(turn))
 
     def _next_turn(self) -> tuple[Lane[Job], Job] | None:
@@ -120,7 +121,7 @@ class Deliverer:
             commands = hold(self.ledger.bus.names, held.lane.name, job.case.delivery.id, until)
             job.consumer.finish(job.entry, Outcome(commands))
 
-    async def _perform(self, lane: Lane[Job], job: Job) -> Outcome:
+    async def _perform(self, lane: Lane[Job], job: Job) -> Finished:
         started, case, wanting = time.monotonic(), job.case, job.wanting
         came: Sent | DeliveryError
         try:
@@ -147,7 +148,7 @@ class Deliverer:
             return await self.ledger.failed(lane, case.delivery, wanting.subscription, came, duration_ms)
         if came.enough or case.delivery.kind == "confirm":
             await self.ledger.answered(case.delivery, wanting.subscription, came)
-        return self.ledger.succeeded(lane, case, wanting.subscription, came, duration_ms)
+        return partial(self.ledger.succeeded, lane, case, wanting.subscription, came, duration_ms)
 
     def _refill(self, lane: Lane[Job]) -> None:
         """Let held deliveries of an endpoint go as soon as it has taken what waited here."""

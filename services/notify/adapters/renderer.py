@@ -27,7 +27,7 @@ from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.links import Links
 from shared.report_store import ReportStore
-from shared.subscriptions import Matched, find_match, signing_secrets, text_of
+from shared.subscriptions import Matched, document_of, find_match, signing_secrets
 
 EXAMPLES_LOOKED_AT = 1000
 LATE_AFTER = timedelta(minutes=10)
@@ -145,7 +145,7 @@ class Renderer:
         topics = wanting.subscription.filter.topics
         topic = topics[0] if len(topics) == 1 else None
         async for tagged in self.reports.scan(topic, EXAMPLES_LOOKED_AT):
-            matched = find_match(wanting.compiled, tagged, text_of(tagged))
+            matched = find_match(wanting.compiled, tagged, document_of(tagged))
             if matched is not None:
                 return tagged, matched
         return None, None

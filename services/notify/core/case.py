@@ -10,7 +10,7 @@ from services.notify.core.recent import Recent
 from shared.decision import silent_until
 from shared.delivery import Delivery
 from shared.events import TaggedReport
-from shared.matching.text import Text
+from shared.matching.document import Document
 from shared.subscriptions import CompiledFilter, Matched, Subscription, as_fallback, find_match
 
 MATCHES_KEPT = 200
@@ -40,7 +40,7 @@ class Telling:
     """A report with its words made ready. `part` is what every subscriber's webhook says of it."""
 
     tagged: TaggedReport
-    text: Text
+    document: Document
     part: bytes | None = None
     matches: Recent[str, tuple[Matched, bytes]] = field(default_factory=lambda: Recent(MATCHES_KEPT))
     letters: Recent[tuple[object, ...], Letter] = field(default_factory=lambda: Recent(LETTERS_KEPT))
@@ -51,7 +51,7 @@ class Telling:
         then matches no more. Many want the same: it is worked out once."""
         known = self.matches.get(wanting.wish)
         if known is None:
-            matched = find_match(wanting.compiled, self.tagged, self.text) or Matched((), ())
+            matched = find_match(wanting.compiled, self.tagged, self.document) or Matched((), ())
             known = self.matches.put(wanting.wish, (matched, matched_part(matched)))
         return known
 
