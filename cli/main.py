@@ -118,11 +118,13 @@ def _cannot_start(error: Exception) -> NoReturn:
 def main() -> None:
     """Run the command; a wrong setting is one clear message and exit status 2."""
     try:
-        if len(sys.argv) == 2 and sys.argv[1] in LONG_RUNNING:
+        name = sys.argv[1] if len(sys.argv) == 2 else ""
+        if name in LONG_RUNNING:
             # Not there, for a service: structlog would take four megabytes of rich along, to colour what is never
-            # printed, and redis-py two of OpenTelemetry's metrics, where that is installed.
-            sys.modules.update({"rich": None, "opentelemetry.sdk.metrics": None})  # type: ignore[dict-item]
-            LONG_RUNNING[sys.argv[1]]()
+            # printed, redis-py two of OpenTelemetry's metrics, where that is installed, and FastStream two of uvicorn.
+            unused = {"rich", "opentelemetry.sdk.metrics", *([] if name in ("api", "run") else ["uvicorn"])}
+            sys.modules.update(dict.fromkeys(unused))  # type: ignore[arg-type]
+            LONG_RUNNING[name]()
         else:
             from cli.commands import app
 

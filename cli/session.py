@@ -14,7 +14,7 @@ from rich.table import Table
 
 from shared.bus import Bus
 from shared.layout import layout_of, refuse_newer
-from shared.service import consumer_name
+from shared.neighbours import consumer_name
 from shared.settings import ServiceSettings, load
 
 T = TypeVar("T")

@@ -17,12 +17,11 @@ from shared.events import ReportTagged, TaggedReport, tagged_fields
 from shared.names import Names
 from shared.redis_client import Command, RedisClient, time_at
 
-DAY = 86400
 MOST_BODIES = 1000
 PAGE = 100
 
 
-def forwarded(names: Names, event: ReportTagged, retention_seconds: int) -> Outcome:
+def forwarded(names: Names, event: ReportTagged, kept_seconds: int) -> Outcome:
     """Return what classify writes: the tagged event, and the report for those who look it up.
 
     The guard makes a revision be told once even if its entry is read again after a lost group.
@@ -46,7 +45,7 @@ def forwarded(names: Names, event: ReportTagged, retention_seconds: int) -> Outc
             fields["event"],
             *chain(*trace.items()),
         ),
-        ("EXPIRE", key, retention_seconds + DAY),
+        ("EXPIRE", key, kept_seconds),
         ("ZADD", names.reports, moment, report.id),
         *(("ZADD", names.reports_of(topic), moment, report.id) for topic in tagged.topics),
     ]

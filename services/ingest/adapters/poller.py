@@ -14,6 +14,7 @@ from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Valid
 from services.ingest.adapters.handover import take_over
 from services.ingest.adapters.health_news import tell_health
 from services.ingest.adapters.leases import HOST_LEASE_SECONDS
+from services.ingest.adapters.marks import Marks
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.publisher import Completer, Published, Publisher
 from services.ingest.adapters.websub import Hubs
@@ -81,7 +82,7 @@ class Poller:
         self._fetcher = fetcher
         self._parser = parser
         self._states = states
-        self._publisher = Publisher(states, bus, articles)
+        self._publisher = Publisher(Marks(states.together, bus.names), bus, articles)
         self._bus = bus
         self._counters = bus.counters
         self._limits = limits
@@ -180,7 +181,8 @@ class Poller:
                 now=now,
             ),
         )
-        push = await self._keep_push(feed, after, push, told)
+        if self._hubs:
+            push = await self._hubs.keep(feed, after.hints, push, told.dates)
         due = await self._remember(poll, after, max_age=fetched.max_age, push=push)
         self._counters.add("polls", result="ok")
         if not poll.before.is_well:
@@ -217,16 +219,6 @@ class Poller:
         known = self._recent if state.is_new else max(self._recent, timedelta(days=KEPT_DAYS))
         return Horizon(unseen=now - known, untold=now - self._recent)
 
-    async def _keep_push(
-        self, feed: Feed, state: FeedState, push: Push | None, told: Published
-    ) -> Push | None:
-        if not self._hubs or not state.hints.hubs:
-            return None
-        if await self._hubs.drop_if_it_missed(feed, push, told.dates):
-            return None
-        await self._hubs.keep(feed, state.hints, push)
-        return push
-
     async def _fail(
         self,
         poll: _Poll,
@@ -258,15 +250,12 @@ class Poller:
         not_before: datetime | None = None,
         push: Push | None = None,
     ) -> datetime:
-        now, hints = self._clock(), state.hints
+        now = self._clock()
         wishes = Wishes(
             interval=poll.feed.interval,
             gap=gap_now(state.rhythm, now),
             max_age=max_age,
-            ttl=hints.ttl,
-            period=hints.period,
-            skip_hours=hints.skip_hours,
-            skip_days=hints.skip_days,
+            hints=state.hints,
             not_before=not_before,
             conditional=_is_cheap(poll.feed, state),
             pushed=pushed_pace(push, state.last_push is not None, now),

@@ -117,7 +117,7 @@ class Ledger:
             attempt=delivery.attempts,
             detail=attempt.detail,
         )
-        return Outcome(after_attempt(self.bus.names, delivery, more))
+        return Outcome(after_attempt(self.bus.names, delivery, self.bus.kept_seconds, more))
 
 
 def _now() -> datetime:
