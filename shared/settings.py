@@ -131,10 +131,15 @@ class ServiceSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        made = os.environ.get(MADE_SECRETS) or _dotenv().get(MADE_SECRETS)
-        folders = [each for each in (SECRETS_DIR, made) if each and Path(each).is_dir()]
+        folders = secret_folders()
         files = SecretsSettingsSource(settings_cls, secrets_dir=folders) if folders else file_secret_settings
         return (init_settings, _NamedFiles(settings_cls), env_settings, dotenv_settings, files)
+
+
+def secret_folders() -> list[Path]:
+    """Return the folders that there are with a file for each secret: of the container's engine, and made by us."""
+    folders = (SECRETS_DIR, os.environ.get(MADE_SECRETS) or _dotenv().get(MADE_SECRETS))
+    return [Path(each) for each in folders if each and Path(each).is_dir()]
 
 
 def named_file(field_name: str) -> Path | None:
@@ -174,6 +179,12 @@ def _file_problems(kind: type[ServiceSettings]) -> Iterator[str]:
                 yield f"{name}_FILE: {path} is empty; it must hold the value of {name}"
         except (OSError, ValueError) as e:
             yield f"{name}_FILE: {path} cannot be read ({_reason(e)}); it must be a file with the value of {name}"
+        for secret in (folder / name.lower() for folder in secret_folders()):
+            try:
+                if secret.is_file():
+                    secret.read_text()
+            except (OSError, ValueError) as e:
+                yield f"{name}: {secret} cannot be read ({_reason(e)}); it must be a file with its value"
         if any(place.get(name) and place.get(f"{name}_FILE") for place in (os.environ, _dotenv())):
             yield f"{name}: is set, and {name}_FILE is too; one of them must go"
     if DOTENV.is_file():

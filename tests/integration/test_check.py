@@ -67,6 +67,7 @@ WRONG_FILES = {
     "a wrong setting in .env": (".env", "TOCSIN_HTTP_PORT=x\n", {}, "TOCSIN_HTTP_PORT", "valid integer"),
     "a misspelt name in .env": (".env", "TOCSIN_HTP_PORT=80\n", {}, "TOCSIN_HTP_PORT", "TOCSIN_HTTP_PORT?"),
     "a secret by a wrong name": ("made/tocsin_admin_tokn", SECRET, {"SECRETS_DIR": "made"}, "TOCSIN_ADMIN_TOKN", "is"),
+    "a secret of bytes": ("made/tocsin_smtp_url", "\udcff", {"SECRETS_DIR": "made"}, "TOCSIN_SMTP_URL", "is no text"),
     "a feed list that is no TOML": ("feeds.toml", "[[feed]\n", {}, "TOCSIN_FEEDS_FILE", "not TOML"),
     "a feed with an unknown key": ("feeds.toml", FEED + "colour = 1\n", {}, "TOCSIN_FEEDS_FILE", "known are url"),
     "a rule that is wrong": ("topics/floods.yaml", "topic: [\n", {}, "TOCSIN_TOPICS_DIR", "floods.yaml"),

@@ -9,6 +9,7 @@ from typing import Literal
 
 import structlog
 
+from services.ingest.adapters.articles import Articles
 from services.ingest.adapters.feed_state import Begun, FeedStates
 from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Validators
 from services.ingest.adapters.handover import take_over
@@ -16,7 +17,7 @@ from services.ingest.adapters.health_news import tell_health
 from services.ingest.adapters.leases import HOST_LEASE_SECONDS
 from services.ingest.adapters.marks import Marks
 from services.ingest.adapters.parser import Parser
-from services.ingest.adapters.publisher import Completer, Published, Publisher
+from services.ingest.adapters.publisher import Published, Publisher
 from services.ingest.adapters.websub import Hubs
 from services.ingest.core import moving, trust
 from services.ingest.core.change import KEPT_DAYS, Horizon, day_of
@@ -77,7 +78,7 @@ class Poller:
         recent_days: float = 7,
         probing: bool = True,
         hubs: Hubs | None = None,
-        articles: Completer | None = None,
+        articles: Articles | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._parser = parser
