@@ -17,11 +17,12 @@ from services.notify.app import make_app
 from services.notify.settings import NotifySettings
 from shared.bus import Bus
 from shared.decision import news_of, terms_of
+from shared.endpoints import EmailEndpoint
 from shared.events import tagged
 from shared.names import Names
 from shared.report_store import forwarded
 from shared.schedule import Schedule
-from shared.subscriptions import EmailEndpoint, Filter, Subscription, document_of
+from shared.subscriptions import Filter, Subscription, document_of
 
 READERS, REPORTS = 10_000, 50
 

@@ -16,12 +16,13 @@ from services.notify.settings import NotifySettings
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import owed_report
+from shared.endpoints import WebhookEndpoint
 from shared.events import Story, TaggedReport, tagged
 from shared.links import Links
 from shared.names import Names
 from shared.report_store import forwarded
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Filter, Matched, Subscription, WebhookEndpoint
+from shared.subscriptions import Filter, Matched, Subscription
 from shared.webhook_keys import make_secret
 
 REPORTS, SUBSCRIPTIONS = 200, 100

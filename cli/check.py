@@ -10,8 +10,6 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from dotenv import dotenv_values
-from rich.console import Console
-from rich.table import Table
 
 from cli.finding import Finding, readable
 from services.api.settings import ApiSettings
@@ -40,6 +38,9 @@ def check_everything(webhook: str | None = None) -> int:
 
 def show(findings: list[Finding]) -> int:
     """Print the table; return 0 if nothing is wrong."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("what", "", "finding")
     for finding in findings:
         mark = {True: "ok", False: "WRONG", None: "-"}[finding.good]

@@ -177,7 +177,7 @@ async def _webhook(url: str | None) -> AsyncIterator[Finding]:
     from services.notify.channels.webhook import WebhookChannel
     from services.notify.core.channel import DeliveryError, WebhookMessage
     from shared.address_guard import AddressGuard
-    from shared.subscriptions import WebhookEndpoint
+    from shared.endpoints import WebhookEndpoint
 
     settings = readable(NotifySettings)
     if proxies := [name for name in os.environ if name.lower() in _PROXIES]:

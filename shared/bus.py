@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 ALIVE_SECONDS = 5.0
+DAY = 86400
 _NO_GUARD = Guard("", "", 0)
 
 
@@ -53,7 +54,7 @@ class Bus:
         *,
         reclaim_after: float = 30,
         max_deliveries: int = 5,
-        retention_seconds: int = 30 * 86400,
+        retention_seconds: int = 30 * DAY,
         patience: float = 5,
         redis_tries: int = 20,
     ) -> None:
@@ -72,6 +73,11 @@ class Bus:
         self._scripts: dict[str, AsyncScript] = {}
         self._alive_since = math.inf
         self._note_reads()
+
+    @property
+    def kept_seconds(self) -> int:
+        """How long what was told is kept: a day more than the entries of streams, whose readers have to find it."""
+        return self.retention_seconds + min(self.retention_seconds, DAY)
 
     @cached_property
     def broker(self) -> "RedisBroker":

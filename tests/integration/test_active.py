@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from services.notify.adapters.active import ActiveSubscriptions
 from shared.bus import Bus
+from shared.endpoints import WebhookEndpoint
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Filter, Subscription, WebhookEndpoint, document_of
+from shared.subscriptions import Filter, Subscription, document_of
 from tests.builders import make_report, make_tagged
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

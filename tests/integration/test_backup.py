@@ -15,9 +15,10 @@ from shared import redis_server
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import owed_report
+from shared.endpoints import WebhookEndpoint
 from shared.names import Names
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Filter, Subscription, WebhookEndpoint
+from shared.subscriptions import Filter, Subscription
 from tests.builders import make_tagged, store_reports
 from tests.processes import Services, WebhookSink, until
 

@@ -24,17 +24,11 @@ from shared.bus import Bus
 from shared.decision import SENT, Decision, Earlier, Memory, News, decide, news_of, terms_of
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
+from shared.endpoints import WebhookEndpoint
 from shared.events import Country, Evidence, Report, RuleReference, Source, Story, Tag, TaggedReport
 from shared.names import Names
 from shared.schedule import hour_of, zone_of
-from shared.subscriptions import (
-    CompiledFilter,
-    Filter,
-    Subscription,
-    WebhookEndpoint,
-    document_of,
-    find_match,
-)
+from shared.subscriptions import CompiledFilter, Filter, Subscription, document_of, find_match
 from tests.builders import store_reports
 
 # The days of both changes of the clock in Berlin, and of one in Lord Howe.

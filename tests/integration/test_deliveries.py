@@ -19,8 +19,9 @@ from shared.bus import Bus
 from shared.consumer import Consumer
 from shared.deliveries import DeliveryLog, endpoint_id, put_off
 from shared.delivery import Delivery, owed_message, owed_report
+from shared.endpoints import EmailEndpoint, WebhookEndpoint
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Filter, State, Subscription, WebhookEndpoint
+from shared.subscriptions import Filter, State, Subscription
 from tests.builders import make_tagged, store_reports
 from tests.delivering import make_deliverer
 from tests.processes import until

@@ -17,10 +17,11 @@ from shared.decision import news_of, terms_of
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
 from shared.digest import Digest, DigestReady
+from shared.endpoints import WebhookEndpoint
 from shared.events import Story, TaggedReport
 from shared.holdings import Holdings
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import CompiledFilter, Filter, Subscription, WebhookEndpoint, document_of
+from shared.subscriptions import CompiledFilter, Filter, Subscription, document_of
 from tests.builders import make_report, make_tagged, store_reports
 from tests.delivering import make_deliverer
 from tests.processes import until

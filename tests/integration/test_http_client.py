@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -331,6 +332,16 @@ async def test_a_request_that_is_cancelled_hangs_up() -> None:
         await until(lambda: site.ended == 1)
         site.answer = OK
         assert (await http.send(url, timeout=5)).body == b"ok"
+
+
+async def test_an_answer_that_was_taken_is_held_by_nobody() -> None:
+    async with serving(Site(page(b"x" * 50_000))) as url, client() as http:
+        exchange = http.send(url, timeout=5)
+        await exchange
+        held = weakref.ref(exchange)
+        del exchange
+        await asyncio.sleep(0)  # The loop itself holds what it has just woken us for.
+        assert held() is None
 
 
 async def test_leaving_the_client_ends_what_is_under_way() -> None:

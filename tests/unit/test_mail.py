@@ -6,8 +6,9 @@ import pytest
 
 from services.notify.core.mail import MailError, write_mail
 from services.notify.core.mail_words import MailKind, header_text, write_letter
+from shared.endpoints import EmailEndpoint
 from shared.events import Country
-from shared.subscriptions import EmailEndpoint, Filter
+from shared.subscriptions import Filter
 from tests.message_builders import (
     LINKS,
     NOW,

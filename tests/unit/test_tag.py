@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from services.classify.core.evidence import Quotes, Spot, evidence, in_order
+from services.classify.core.reading import required
 from services.classify.core.rulebook import Condition, Rule, Rulebook, Topic, compile_rulebook
-from services.classify.core.tag import find_tags, required, tag_report
+from services.classify.core.tag import find_tags, tag_report
 from shared.events import Report, Source, Tag
 from shared.matching.text import Text
 

@@ -6,15 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notify.core.wanted import Wanted
+from shared.endpoints import WebhookEndpoint
 from shared.events import Country, Report, RuleReference, Source, Story, Tag, TaggedReport
-from shared.subscriptions import (
-    CompiledFilter,
-    Filter,
-    Subscription,
-    WebhookEndpoint,
-    document_of,
-    find_match,
-)
+from shared.subscriptions import CompiledFilter, Filter, Subscription, document_of, find_match
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 TOPICS = ["aid", "aid/military", "displacement"]

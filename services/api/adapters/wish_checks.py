@@ -3,13 +3,20 @@
 from collections.abc import Collection, Sequence
 
 from services.api.adapters.feed_list import read_titles
+from services.api.core.checks import (
+    check_countries,
+    check_languages,
+    check_query,
+    check_topics,
+    mail_address,
+)
 from services.api.core.problem import FieldError, Invalid, NotReady
-from services.api.core.signup import check_countries, check_languages, check_query, check_topics, mail_address
 from shared.address_guard import ForbiddenURL, check_url
 from shared.bus import Bus
 from shared.catalogue import followable, read_catalogue
+from shared.endpoints import EmailEndpoint, Endpoint
 from shared.setting_shapes import Network
-from shared.subscriptions import EmailEndpoint, Endpoint, Filter, Wish
+from shared.subscriptions import Filter, Wish
 
 
 class WishChecks:

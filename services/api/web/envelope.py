@@ -4,7 +4,7 @@ Plain ASGI around the framework: it holds for the answers to our own bugs as wel
 """
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -34,10 +34,6 @@ HEADERS = {
 }
 
 
-class _Late(Problem):
-    status, title = 408, "Request timeout"
-
-
 class Envelope:
     """Wraps the app."""
 
@@ -51,23 +47,26 @@ class Envelope:
         if scope["method"] == "HEAD":
             # Answered as a GET; the server leaves the body out.
             scope = {**scope, "method": "GET"}
-        with_headers = _with_headers(send)
+        sending = with_headers(send, HEADERS)
         try:
             async with asyncio.timeout(BODY_PATIENCE):
                 body = await _read_body(scope, receive)
         except (TooLarge, TimeoutError) as e:
-            problem = e if isinstance(e, TooLarge) else _Late(f"the body took over {BODY_PATIENCE:.0f} s")
-            await answer(problem)(scope, receive, with_headers)
+            late = Problem(f"the body took over {BODY_PATIENCE:.0f} s", status=408)
+            problem = e if isinstance(e, TooLarge) else late
+            await answer(problem)(scope, receive, sending)
             return
         if body is not None:
-            await self._app(scope, _again(body, receive), with_headers)
+            await self._app(scope, _again(body, receive), sending)
 
 
-def _with_headers(send: Send) -> Send:
+def with_headers(send: Send, more: Mapping[str, str]) -> Send:
+    """Return a `send` that puts these headers on the answer, where it has not its own."""
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
+            for name, value in more.items():
                 headers.setdefault(name, value)
         await send(message)
 

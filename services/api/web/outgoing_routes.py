@@ -29,6 +29,7 @@ from services.api.core.wording import listed
 from services.api.web.parts import AskedOf, Parts, PartsOf
 from shared.catalogue import followable
 from shared.countries import country_names, country_places
+from shared.subscriptions import Filter
 
 router = APIRouter(tags=["feeds out"])
 
@@ -61,7 +62,7 @@ async def reports_feed(form: Form, request: Request, parts: PartsOf, asked: Aske
 @router.get(f"/topics/{AIRSPACE}.cap", response_class=Response, responses=_CAP)
 async def newest_incursion(parts: PartsOf) -> Response:
     """The newest report of an airspace incursion as a CAP 1.2 alert; 404 while there is none."""
-    page = await search_reports(parts.reports, Search(Asked(topics=(AIRSPACE,))), None, 1)
+    page = await search_reports(parts.reports, Search.of(Filter(topics=(AIRSPACE,))), None, 1)
     if not page.hits:
         raise NotFound("no airspace incursion has been reported")
     return await _cap(parts, page.hits[0])
@@ -104,7 +105,7 @@ async def _feed(form: str, request: Request, parts: Parts, asked: Asked) -> Resp
         else f"{base}/",
         base=base,
         hub=parts.settings.websub_hub,
-        items=await find_items(parts, Search(asked)),
+        items=await find_items(parts, Search.of(asked.filter)),
     )
     headers = {**CACHED, "Last-Modified": format_datetime(feed.updated, usegmt=True)}
     if feed.hub:
@@ -140,8 +141,8 @@ def _title(asked: Asked, titles: dict[str, str]) -> str:
         about.append(listed([titles[topic] for topic in asked.topics]))
     if asked.countries:
         about.append(listed([country_names()[code] for code in asked.countries]))
-    if asked.query:
-        about.append(f"“{asked.query.text}”")
+    if asked.words:
+        about.append(f"“{asked.words}”")
     return f"Tocsin: {', '.join(about) or 'all reports'}"
 
 

@@ -10,7 +10,7 @@ from services.notify.adapters.renderer import Renderer
 from services.notify.core.case import Case, Wanting, addressed, rests_until
 from services.notify.core.channel import ChatSender, MailSender, Sent, WebhookSender
 from shared import tracing
-from shared.subscriptions import ChatEndpoint, WebhookEndpoint
+from shared.endpoints import ChatEndpoint, WebhookEndpoint
 
 
 class NotNow(Exception):

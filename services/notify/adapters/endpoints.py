@@ -7,8 +7,8 @@ from services.notify.core.lanes import Lane
 from services.notify.core.recent import Recent
 from shared.bus import Bus
 from shared.deliveries import endpoint_id
+from shared.endpoints import ChatEndpoint, Endpoint, WebhookEndpoint
 from shared.redis_client import Command
-from shared.subscriptions import ChatEndpoint, Endpoint, WebhookEndpoint
 from shared.together import Together, script
 
 ENDPOINTS_KEPT = 100_000

@@ -24,9 +24,10 @@ from services.notify.core.outcome import (
 from shared.bus import Bus
 from shared.deliveries import after_attempt, hold_for_digest, put_off
 from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery
+from shared.endpoints import EmailEndpoint
 from shared.entries import Outcome
 from shared.redis_client import Command
-from shared.subscriptions import EmailEndpoint, Subscription
+from shared.subscriptions import Subscription
 
 log = structlog.get_logger()
 
@@ -116,7 +117,7 @@ class Ledger:
             attempt=delivery.attempts,
             detail=attempt.detail,
         )
-        return Outcome(after_attempt(self.bus.names, delivery, more))
+        return Outcome(after_attempt(self.bus.names, delivery, self.bus.kept_seconds, more))
 
 
 def _now() -> datetime:

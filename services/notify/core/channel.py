@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
-from shared.subscriptions import ChatEndpoint, EmailEndpoint, WebhookEndpoint
+from shared.endpoints import ChatEndpoint, EmailEndpoint, WebhookEndpoint
 
 Message = TypeVar("Message", contravariant=True)
 Endpoint = TypeVar("Endpoint", contravariant=True)

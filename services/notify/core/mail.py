@@ -10,8 +10,9 @@ from services.notify.core.letter import Letter, gap, written
 from services.notify.core.mail_words import MailKind, header_text, mark_of, name_of
 from services.notify.core.message import Reference
 from shared.delivery import delivery_id
+from shared.endpoints import EmailEndpoint
 from shared.links import Links
-from shared.subscriptions import EmailEndpoint, Subscription
+from shared.subscriptions import Subscription
 
 
 class MailError(ValueError):
