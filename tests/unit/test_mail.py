@@ -4,7 +4,8 @@ from email.message import EmailMessage
 
 import pytest
 
-from services.notify.core.mail import MailError, MailKind, header_text, write_letter, write_mail
+from services.notify.core.mail import MailError, write_mail
+from services.notify.core.mail_words import MailKind, header_text, write_letter
 from shared.endpoints import EmailEndpoint
 from shared.events import Country
 from shared.subscriptions import Filter
