@@ -146,11 +146,12 @@ class Words:
         """Where a run of words of the line, from the space before it to its end, stands in the original."""
         if self._spread is None:
             return self._word_at(start)[0], self._word_at(self.line.rindex(b" ", 0, end))[1]
-        first, last, gone, breaks = start + 1, end - 1, self._gone, self.breaks
         # The line has one character more at its beginning, and two more at each sentence's end.
+        first, last, gone, breaks = start + 1, end - 1, self._gone, self.breaks
+        before, sentence = bisect_right(gone, first), bisect_right(breaks, first)
         return (
-            first + bisect_right(gone, first) - 2 * bisect_right(breaks, first) - 1,
-            last + bisect_right(gone, last) - 2 * bisect_right(breaks, last),
+            first + before - 2 * sentence - 1,
+            last + bisect_right(gone, last, before) - 2 * bisect_right(breaks, last, sentence),
         )
 
     def _word_at(self, start: int) -> tuple[int, int]:
