@@ -21,7 +21,9 @@ from shared.matching.phrases import Place
 from shared.matching.text import FieldName, Text
 
 SHORT = 200
-"""Words up to which a report needs the plain threshold; eight times as many need twice as much."""
+"""Words up to which a report needs the plain threshold; eight times as many would need twice as much."""
+BEGINNING, SHARE = 500, 350
+"""Of a long report, words that ask for no more; and those of which each asks for the threshold once more."""
 TITLE = 0
 """The number of its sentence; those of the text follow."""
 LEAD_SENTENCES = 2
@@ -132,8 +134,8 @@ def _weight(sentence: int, rule: Rule) -> float:
 
 
 def required(threshold: float, words: int) -> float:
-    """The score that a report of so many words needs: once to twice the threshold."""
-    return threshold * (1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3))
+    """The score that a report of so many words needs: of a long one, a share must be about the topic."""
+    return threshold * max(1 + log2(max(words, SHORT) / SHORT) / 3, (words - BEGINNING) / SHARE)
 
 
 def _field(sentence: int) -> FieldName:
