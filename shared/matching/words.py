@@ -50,6 +50,7 @@ _INNER_APOSTROPHE = re.compile(r"(?<=[\u0400-\u052f])['`](?=[\u0400-\u052f])")
 # A word of one letter that looks like what a possessive has.
 _LONE_S = re.compile("'[sS]'")
 _RARE = (_CUT, _GONE, "\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
+_SMALL_A = ord("a")
 _RUNS = re.compile(rf"[\w{MARKS}{_CUT}]+")
 
 
@@ -189,7 +190,7 @@ class Words:
     def begins_small(self, start: int) -> bool:
         """Whether the word that begins, with its space, there begins with a small letter."""
         if self._spread is not None:
-            return self._cased[start + 1 : start + 2].islower()
+            return self._cased[start + 1] >= _SMALL_A
         first = self._word_at(start)[0]
         return self.original[first : first + 1].islower()
 
