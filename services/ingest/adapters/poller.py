@@ -227,16 +227,15 @@ class Poller:
         not_before: datetime | None = None,
         announced: Sequence[str] = (),
     ) -> PollOutcome:
-        reason = error.reason
+        feed, reason, kind = poll.feed, error.reason, error.kind
         after = after_failure(
-            poll.before, self._clock(), reason=reason, fault=error.fault, status=error.status, kind=error.kind
+            poll.before, self._clock(), reason=reason, fault=error.fault, status=error.status, kind=kind
         )
         if announced and poll.before.is_new and not poll.before.where.address:
             # The address of a site, and the site says where its feed is: the next poll asks there.
             after = replace(after, where=moving.Whereabouts(address=announced[0]))
         due = await self._remember(poll, after, not_before=not_before)
         self._counters.add("polls", result="failed")
-        feed = poll.feed
         # Once, and again only when it is something else: a feed may stay bad for months.
         if reason != poll.before.last_error:
             log.warning("feed failed", feed=feed.name, url=feed.url, reason=reason, next_poll=due.isoformat())
