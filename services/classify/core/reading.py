@@ -52,6 +52,7 @@ class Reading:
         self._report = report
         self._groups = groups
         self._sentences = list(_sentences(places, report, groups))
+        self._anywhere = _united(self._sentences)
 
     def matches(self, rulebook: Rulebook) -> Iterator[Match]:
         """The rules that hold."""
@@ -84,7 +85,9 @@ class Reading:
     def _match(self, plan: Plan, candidates: list[tuple[Sentence, Step]]) -> Match | None:
         rule, report = plan.rule, self._report
         mended = {each[0]: self._without(plan.mask, each) for each in self._sentences if each[1] & plan.mask}
-        anywhere = reduce(or_, (mended.get(each[0], each)[1] for each in self._sentences))
+        anywhere = self._anywhere
+        if mended:
+            anywhere = _united([mended.get(each[0], each) for each in self._sentences])
         counted: dict[int, tuple[Sentence, Step]] = {}
         for sentence, step in sorted(candidates, key=_rank):
             if sentence[0] not in counted:
@@ -121,6 +124,13 @@ def _holds(step: Step, here: int, anywhere: int) -> bool:
         and anywhere & step.context == step.context
         and not anywhere & step.no_context
     )
+
+
+def _united(sentences: list[Sentence]) -> int:
+    groups = 0
+    for _, here, _ in sentences:
+        groups |= here
+    return groups
 
 
 def _rank(candidate: tuple[Sentence, Step]) -> int:
