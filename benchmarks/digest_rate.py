@@ -17,11 +17,12 @@ from services.notify.app import make_app
 from services.notify.settings import NotifySettings
 from shared.bus import Bus
 from shared.decision import news_of, terms_of
+from shared.endpoints import EmailEndpoint
 from shared.events import tagged
 from shared.names import Names
 from shared.report_store import forwarded
 from shared.schedule import Schedule
-from shared.subscriptions import EmailEndpoint, Filter, Subscription, document_of
+from shared.subscriptions import Filter, Subscription, document_of
 
 READERS, REPORTS = 10_000, 50
 
@@ -81,7 +82,7 @@ async def run(redis_url: str, smtp_port: int) -> str:
             break
     rate = READERS / (time.perf_counter() - started)
     grown = (await bus.redis.info("memory"))["used_memory"] - redis_before
-    contents = await bus.redis.keys(names.digest_content("[0-9a-f]*"))
+    contents = await bus.redis.keys(names.digest_content("[0-9a-f]" * 24))
     app.stop()
     await running
     await bus.close()

@@ -20,10 +20,11 @@ from services.notify.adapters.fan_out import FanOut
 from services.notify.core.wanted import Wanted
 from shared.bus import Bus
 from shared.decision import news_of
+from shared.endpoints import WebhookEndpoint
 from shared.events import Country, RuleReference, Story, Tag, TaggedReport, tagged
 from shared.names import Names
 from shared.report_store import forwarded
-from shared.subscriptions import Filter, Subscription, WebhookEndpoint, document_of
+from shared.subscriptions import Filter, Subscription, document_of
 
 MANY, FEW = 100_000, 1_000
 AT_ONCE = 10_000

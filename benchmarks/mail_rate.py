@@ -17,11 +17,13 @@ from services.notify.channels.email import SmtpChannel
 from services.notify.channels.mail_templates import load_templates
 from services.notify.core.channel import MailMessage
 from services.notify.core.letter import Letter
-from services.notify.core.mail import write_letter, write_mail
+from services.notify.core.mail import write_mail
+from services.notify.core.mail_words import write_letter
+from shared.endpoints import EmailEndpoint
 from shared.events import Story, TaggedReport
 from shared.links import Links
 from shared.redis_server import free_port
-from shared.subscriptions import EmailEndpoint, Filter, Matched, Subscription
+from shared.subscriptions import Filter, Matched, Subscription
 
 MAILS, READERS, CONNECTIONS = 4_000, 100, 20
 SENDER = "tocsin@example.net"

@@ -31,7 +31,9 @@ async def _measure(url: str) -> tuple[float, float, float]:
         for number, delivery in enumerate(owed):
             due = now + timedelta(seconds=(subscription * len(reports) + number) * SPAN / WAITING + 60)
             attempt = Attempt(now, "failed", "answered 503: Service Unavailable", 503, 12)
-            for command in after_attempt(bus.names, delivery.after(attempt, "pending", due)):
+            for command in after_attempt(
+                bus.names, delivery.after(attempt, "pending", due), bus.kept_seconds
+            ):
                 pipe.execute_command(*command)
         await pipe.execute()
     await bus.redis.xtrim(bus.names.deliveries, maxlen=0, approximate=False)

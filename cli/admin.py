@@ -1,18 +1,16 @@
 """`tocsin admin`: how far each stage is, pause and go on, send again, erase a person."""
 
 import asyncio
-import sys
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.erase import STAYS, Person
-from cli.session import ago, fail, with_bus
+from cli.session import ago, fail, print_table, with_bus
 from services.api.adapters.readiness import SILENT_SECONDS, find_missing
 from services.api.adapters.replays import Replays
 from shared.bus import Bus
@@ -38,8 +36,7 @@ def show_status() -> None:
         table = Table("stream", "group", "processes", "not read", "in hand", "oldest waits")
         async for group in read_groups(bus.redis, bus.names):
             table.add_row(*_row(group))
-        # Into a file or a pipe it goes with room.
-        Console(width=None if sys.stdout.isatty() else 200).print(table)
+        print_table(table)
         for stream, count in (await DeadLetters(bus.redis, bus.names).count()).items():
             print(f"{count} dead letters of {stream}: tocsin dead-letters list")
         async for each in SubscriptionStore(bus).each():
@@ -47,7 +44,7 @@ def show_status() -> None:
                 print(f"{each.id} is {each.state}: {each.reason}")
         for service, since in (await read_paused(bus.redis, bus.names)).items():
             print(f"{service} has been paused since {since}: tocsin admin resume {service}")
-        missing = await find_missing(bus.redis, bus.names)
+        missing = await find_missing(bus)
         print("missing: " + ", ".join(missing) if missing else "all services run")
         return not missing
 

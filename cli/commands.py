@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import admin, feeds, operator, subscriptions
-from cli.main import SERVICES
-from shared.settings import ServiceSettings, SettingsError, load
+from cli.main import SERVICES, run
 
 app = typer.Typer(
     name="tocsin",
@@ -20,18 +19,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
-def run() -> None:
-    """Run everything here: all services, pages on 127.0.0.1:8000, and a Redis unless TOCSIN_REDIS_URL names one."""
-    from cli import supervisor
-    from cli.check import findings_here, misspelt
-
-    if wrong := [f"{each.subject}: {each.detail}" for each in findings_here() if each.good is False]:
-        raise SettingsError("\n".join(wrong))
-    for each in misspelt():
-        print(f"tocsin: {each.subject}: {each.detail}", file=sys.stderr)
-
-    raise typer.Exit(supervisor.run(load(ServiceSettings)))
+app.command()(run)
 
 
 @app.command()

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from shared.bus import Bus
 from shared.deliveries import endpoint_id
+from shared.endpoints import address_of
 from shared.holdings import Holdings
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Endpoint, Subscription
+from shared.subscriptions import Subscription
 
 STAYS = """What stays, and why:
   backups                 files of yours: restore one, and erase again
@@ -30,7 +31,7 @@ class Person:
     async def found(self) -> list[tuple[Subscription, bool]]:
         """Return the subscriptions that name the address, and whether each is theirs: goes there first."""
         named = [each async for each in self._store.each() if self._address in _addresses_of(each)]
-        return [(each, _address_of(each.channel) == self._address) for each in named]
+        return [(each, address_of(each.channel).lower() == self._address) for each in named]
 
     def mails(self) -> list[Path]:
         """Return the mails to the address that were written to this machine's outbox."""
@@ -56,20 +57,16 @@ class Person:
 
     def _without(self, subscription: Subscription) -> Subscription:
         gone: dict[str, object] = {}
-        if subscription.fallback and _address_of(subscription.fallback) == self._address:
+        if subscription.fallback and address_of(subscription.fallback).lower() == self._address:
             gone |= {"fallback": None, "fallback_confirmed": False}
-        if subscription.move and _address_of(subscription.move.channel) == self._address:
+        if subscription.move and address_of(subscription.move.channel).lower() == self._address:
             gone |= {"move": None}
         return subscription.model_copy(update=gone)
 
 
 def _addresses_of(subscription: Subscription) -> Iterator[str]:
     endpoints = (subscription.channel, subscription.fallback, subscription.move and subscription.move.channel)
-    return (_address_of(each) for each in endpoints if each)
-
-
-def _address_of(endpoint: Endpoint) -> str:
-    return (endpoint.address if isinstance(endpoint, EmailEndpoint) else endpoint.url).lower()
+    return (address_of(each).lower() for each in endpoints if each)
 
 
 def _recipients(path: Path) -> str:

@@ -1,8 +1,9 @@
-"""The `tocsin` command: a service is run at once, anything else is for `cli.commands`.
+"""The `tocsin` command: what runs for long is run at once, anything else is for `cli.commands`.
 
 A service needs nothing of what makes a command line comfortable, and would carry it in memory for as long as it runs.
 """
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
 CANNOT_START = 2
 
 S = TypeVar("S", bound=ServiceSettings)
+
+
+def run() -> None:
+    """Run everything here: all services, pages on 127.0.0.1:8000, and a Redis unless TOCSIN_REDIS_URL names one."""
+    from cli import supervisor
+    from cli.check import findings_here, misspelt
+
+    if wrong := [f"{each.subject}: {each.detail}" for each in findings_here() if each.good is False]:
+        raise SettingsError("\n".join(wrong))
+    for each in misspelt():
+        print(f"tocsin: {each.subject}: {each.detail}", file=sys.stderr)
+    settings = load(ServiceSettings)
+    _leave_out_metrics(settings)
+    raise SystemExit(supervisor.run(settings, SERVICES))
 
 
 def ingest() -> None:
@@ -68,13 +83,17 @@ def api() -> None:
 def prepare(service: str, kind: type[S]) -> S:
     """Return the settings of a service, with logging as they say; call it before the service is imported."""
     settings = load(kind)
-    if not settings.otlp_endpoint:
-        # redis-py would take two megabytes of it along, for figures that nobody asked for.
-        sys.modules["opentelemetry.sdk"] = None  # type: ignore[assignment]
+    _leave_out_metrics(settings)
     from shared.service import configure_logging
 
     configure_logging(settings, service)
     return settings
+
+
+def _leave_out_metrics(settings: ServiceSettings) -> None:
+    if not settings.otlp_endpoint:
+        # redis-py would take two megabytes of it along, for figures that nobody asked for.
+        sys.modules["opentelemetry.sdk"] = None  # type: ignore[assignment]
 
 
 def _run(app: "App") -> None:
@@ -89,6 +108,7 @@ SERVICES: dict[str, Callable[[], None]] = {
     "notify": notify,
     "api": api,
 }
+LONG_RUNNING = {"run": run, **SERVICES}
 
 
 def _cannot_start(error: Exception) -> NoReturn:
@@ -99,11 +119,13 @@ def _cannot_start(error: Exception) -> NoReturn:
 def main() -> None:
     """Run the command; a wrong setting is one clear message and exit status 2."""
     try:
-        if len(sys.argv) == 2 and sys.argv[1] in SERVICES:
+        name = sys.argv[1] if len(sys.argv) == 2 else ""
+        if name in LONG_RUNNING:
             # Not there, for a service: structlog would take four megabytes of rich along, to colour what is never
-            # printed, and redis-py two of OpenTelemetry's metrics, where that is installed.
-            sys.modules.update({"rich": None, "opentelemetry.sdk.metrics": None})  # type: ignore[dict-item]
-            SERVICES[sys.argv[1]]()
+            # printed, redis-py two of OpenTelemetry's metrics, where that is installed, and FastStream two of uvicorn.
+            unused = {"rich", "opentelemetry.sdk.metrics", *([] if name in ("api", "run") else ["uvicorn"])}
+            sys.modules.update(dict.fromkeys(unused))  # type: ignore[arg-type]
+            LONG_RUNNING[name]()
         else:
             from cli.commands import app
 
@@ -111,6 +133,9 @@ def main() -> None:
     except SettingsError as e:
         print(f"tocsin: {e}", file=sys.stderr)
         raise SystemExit(CANNOT_START) from e
+    except KeyboardInterrupt:
+        # Ctrl-C before anything runs that could end in order.
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 if __name__ == "__main__":

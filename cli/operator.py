@@ -1,19 +1,22 @@
 """The subcommands for operators: topics, dead letters. Feeds and subscriptions have modules of their own."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from cli.session import fail, with_bus
+from cli.session import fail, print_table, with_bus
 from shared.bus import Bus
 from shared.dead_letters import DeadLetter, DeadLetters
 from shared.report_store import ReportStore
 from shared.settings import load
+
+if TYPE_CHECKING:
+    from services.classify.core.rulebook import Rulebook
 
 topics = typer.Typer(no_args_is_help=True, help="The rulebook: run its tests, show it.")
 dead_letters = typer.Typer(no_args_is_help=True, help="Messages that no service could handle.")
@@ -23,18 +26,38 @@ Folder = Annotated[
 ]
 
 
+def _folder(given: Path | None) -> Path | None:
+    from services.classify.settings import ClassifySettings
+
+    return given or load(ClassifySettings).topics_dir
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """End the command where a rulebook is wrong, saying where."""
+    from services.classify.adapters.rulebook_files import RulebookError
+
+    try:
+        yield
+    except RulebookError as e:
+        fail(str(e))
+
+
+def _rulebook(given: Path | None) -> "Rulebook":
+    from services.classify.adapters.rulebook_files import load_rulebook
+
+    with _refused():
+        return load_rulebook(_folder(given))
+
+
 @topics.command("check")
 def check_topics(folder: Folder = None) -> None:
     """Load the rulebook and run its rules' own tests; name file and line of what is wrong."""
-    from services.classify.adapters.rulebook_files import RulebookError, check_versions, load_rulebook
-    from services.classify.settings import ClassifySettings
+    from services.classify.adapters.rulebook_files import check_versions
 
-    folder = folder or load(ClassifySettings).topics_dir
-    try:
-        rulebook = load_rulebook(folder)
-        check_versions(folder)
-    except RulebookError as e:
-        fail(str(e))
+    rulebook = _rulebook(folder)
+    with _refused():
+        check_versions(_folder(folder))
     rules = [rule for topic in rulebook.topics for rule in topic.rules]
     tests = sum(len(rule.examples) for rule in rules)
     print(
@@ -45,14 +68,10 @@ def check_topics(folder: Folder = None) -> None:
 @topics.command("lock")
 def lock_topics(folder: Folder = None) -> None:
     """Write down each rule's version and content, so that `check` finds a change without a new version."""
-    from services.classify.adapters.rulebook_files import RulebookError, write_versions
-    from services.classify.settings import ClassifySettings
+    from services.classify.adapters.rulebook_files import write_versions
 
-    try:
-        path = write_versions(folder or load(ClassifySettings).topics_dir)
-    except RulebookError as e:
-        fail(str(e))
-    print(f"{path} written")
+    with _refused():
+        print(f"{write_versions(_folder(folder))} written")
 
 
 @topics.command("measure")
@@ -101,21 +120,17 @@ def diff_topics(
     at_most: Annotated[int, typer.Option(help="How many stored reports to look at.")] = 5000,
 ) -> None:
     """Show which reports the rulebook tags that the one in --against does not (gained), and the reverse (lost)."""
-    from cli.topics_diff import Sample, read_lines, show_difference
-    from services.classify.adapters.rulebook_files import RulebookError, load_rulebook
-    from services.classify.settings import ClassifySettings
+    from cli.lines import Sample
+    from cli.topics_diff import read_samples, show_difference
 
-    try:
-        ours, theirs = load_rulebook(folder or load(ClassifySettings).topics_dir), load_rulebook(against)
-    except RulebookError as e:
-        fail(str(e))
+    ours, theirs = _rulebook(folder), _rulebook(against)
 
     async def stored(bus: Bus) -> list[Sample]:
         found = ReportStore(bus.redis, bus.names).scan(at_most=at_most)
         return [Sample.model_validate(tagged.report.model_dump()) async for tagged in found]
 
     try:
-        samples = with_bus(stored) if reports is None else read_lines(reports)
+        samples = with_bus(stored) if reports is None else read_samples(reports)
     except (OSError, ValueError) as e:
         fail(f"{reports}: {e}")
     show_difference(samples, ours, theirs)
@@ -124,21 +139,15 @@ def diff_topics(
 @topics.command("list")
 def list_topics(folder: Folder = None) -> None:
     """Show the topics and their rules."""
-    from services.classify.adapters.rulebook_files import RulebookError, load_rulebook
-    from services.classify.settings import ClassifySettings
-
-    try:
-        rulebook = load_rulebook(folder or load(ClassifySettings).topics_dir)
-    except RulebookError as e:
-        fail(str(e))
+    rulebook = _rulebook(folder)
     table = Table("topic", "rule", "version", "languages", "what it says")
     for topic in rulebook.topics:
         for rule in topic.rules:
             table.add_row(topic.id, rule.id, str(rule.version), " ".join(topic.languages), rule.title)
-    Console().print(table)
+    print_table(table)
 
 
-Letter = Annotated[str | None, typer.Argument(help="The letter's id.")]
+Letter = Annotated[str | None, typer.Argument(help="The letter's id, or STREAM/ID.")]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
 
 
@@ -147,10 +156,10 @@ def list_letters() -> None:
     """Show what could not be handled, and why."""
 
     async def show(bus: Bus) -> None:
-        table = Table("id", "stream", "group", "tried", "reason")
+        table = Table(Column("id", no_wrap=True), Column("stream", no_wrap=True), "group", "tried", "reason")
         async for letter in DeadLetters(bus.redis, bus.names).list():
             table.add_row(letter.id, letter.stream, letter.group, str(letter.deliveries), letter.reason)
-        Console().print(table)
+        print_table(table)
 
     with_bus(show)
 
@@ -179,9 +188,12 @@ def _each_letter(
     async def work(bus: Bus) -> None:
         letters = DeadLetters(bus.redis, bus.names)
         found = [letter async for letter in letters.list(at_most=100_000)]
-        chosen = [letter for letter in found if everything or letter.id == letter_id]
+        chosen = [letter for letter in found if everything or letter_id in (letter.id, letter.key)]
         if letter_id and not chosen:
             fail(f"there is no dead letter {letter_id}")
+        if letter_id and len(chosen) > 1:
+            keys = " or ".join(letter.key for letter in chosen)
+            fail(f"{len(chosen)} dead letters are called {letter_id}; say which: {keys}")
         for letter in chosen:
             await act(letters, letter)
         print(f"{len(chosen)} {done}")

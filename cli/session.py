@@ -9,10 +9,12 @@ from typing import NoReturn, TypeVar
 
 import typer
 from redis.exceptions import RedisError
+from rich.console import Console
+from rich.table import Table
 
 from shared.bus import Bus
 from shared.layout import layout_of, refuse_newer
-from shared.service import consumer_name
+from shared.neighbours import consumer_name
 from shared.settings import ServiceSettings, load
 
 T = TypeVar("T")
@@ -42,6 +44,11 @@ def redis_url(settings: ServiceSettings) -> str:
         with suppress(OSError):
             return (settings.data_dir / "redis.url").read_text().strip()
     return settings.require_redis_url()
+
+
+def print_table(table: Table) -> None:
+    """Print a table; into a file or a pipe it goes with room."""
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def ago(moment: datetime | None) -> str:

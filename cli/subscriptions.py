@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from cli.session import fail, with_bus
+from cli.lines import read_lines
+from cli.session import fail, print_table, with_bus
 from shared.bus import Bus
+from shared.endpoints import address_of
 from shared.holdings import Holdings
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Subscription, public_view
+from shared.subscriptions import Subscription, public_view
 
 subscriptions = typer.Typer(no_args_is_help=True, help="Subscriptions, for operators.")
 
@@ -31,23 +31,17 @@ def list_subscriptions(to: To = None) -> None:
     """Show every subscription: id, state, channel, schedule, filter."""
 
     async def show(bus: Bus) -> None:
-        table = Table("id", "state", "channel", "sends", "name", "filter")
+        table = Table(Column("id", no_wrap=True), "state", "channel", "sends", "name", "filter")
         for each in sorted(await SubscriptionStore(bus).all(), key=lambda each: each.created_at):
-            if to and to.lower() != address_of(each).lower():
+            if to and to.lower() != address_of(each.channel).lower():
                 continue
             filter_ = json.dumps(
                 each.filter.model_dump(exclude_defaults=True, mode="json"), ensure_ascii=False
             )
             table.add_row(each.id, each.state, each.channel.type, each.schedule.mode, each.name, filter_)
-        Console().print(table)
+        print_table(table)
 
     with_bus(show)
-
-
-def address_of(subscription: Subscription) -> str:
-    """Return where it goes."""
-    channel = subscription.channel
-    return channel.address if isinstance(channel, EmailEndpoint) else channel.url
 
 
 @subscriptions.command("show")
@@ -144,15 +138,7 @@ def _becomes(subscription: Subscription) -> Callable[[Subscription], Subscriptio
 def read_subscriptions(lines: Iterable[str]) -> list[Subscription]:
     """Return the subscriptions of JSON lines; raise ValueError that names the first wrong line."""
     found = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            subscription = Subscription.model_validate_json(line)
-        except ValidationError as e:
-            first = e.errors(include_input=False, include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ValueError(f"line {number}: {where}: {first['msg']}") from e
+    for number, subscription in read_lines(Subscription, lines):
         if not _ID.fullmatch(subscription.id):
             raise ValueError(f"line {number}: id: letters, digits, - and _ only")
         found.append(subscription)

@@ -1,22 +1,31 @@
-"""`tocsin run`: a Redis and the four services as child processes, restarted when they die, ended together."""
+"""`tocsin run`: a Redis and the four services as child processes, restarted when they die, ended together.
 
+The services are forked from here when all that they import has been imported: what is the same in all of them is in
+memory once, and one that died is back at once.
+"""
+
+import gc
+import http.client
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from importlib import import_module
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+from setproctitle import setproctitle
 
 from shared import redis_server
 from shared.redis_server import RedisServer, end_with_parent
 from shared.settings import ServiceSettings, SettingsError
 
-SERVICES = ("ingest", "classify", "notify", "api")
 CANNOT_START = 2
+IMPORTED_LATE = ("shared.stream_reader", "uvloop")
+"""What every service imports only when it runs."""
 LONGEST_PAUSE = 30.0
 GRACE_SECONDS = 20.0
 
@@ -30,14 +39,17 @@ class Child:
     """One process that is kept running."""
 
     name: str
-    launch: Callable[[], "subprocess.Popen[bytes]"]
-    process: "subprocess.Popen[bytes] | None" = None
+    work: Callable[[], None]
+    process: BaseProcess | None = None
     started: float = 0
     pause: float = 0.5
     due: float = 0
 
     def start(self) -> None:
-        self.process = self.launch()
+        self.process = multiprocessing.get_context("fork").Process(
+            target=_run_as, args=(self.name, self.work)
+        )
+        self.process.start()
         self.started = time.monotonic()
 
     def tend(self) -> None:
@@ -47,7 +59,7 @@ class Child:
             if now >= self.due:
                 self.start()
             return
-        status = self.process.poll()
+        status = self.process.exitcode
         if status is None:
             return
         if status == CANNOT_START:
@@ -56,8 +68,15 @@ class Child:
         say(f"{self.name} ended ({_spell(status)}); starting it again in {self.pause:.0f} s")
         self.process, self.due = None, now + self.pause
 
-    def running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+    def end(self, deadline: float) -> None:
+        """Wait for a child that was told to end; kill it when its time is up."""
+        if self.process is None:
+            return
+        self.process.join(max(0.1, deadline - time.monotonic()))
+        if self.process.exitcode is None:
+            say(f"{self.name} did not end in time; killed")
+            self.process.kill()
+            self.process.join()
 
 
 @dataclass
@@ -65,6 +84,7 @@ class Supervisor:
     """Runs everything until SIGINT or SIGTERM."""
 
     settings: ServiceSettings
+    services: dict[str, Callable[[], None]]
     children: list[Child] = field(default_factory=list)
     redis: RedisServer | None = None
     asked_to_stop: bool = False
@@ -76,8 +96,9 @@ class Supervisor:
         folder = self.settings.data_dir
         with redis_server.exclusive(folder):
             try:
-                environment = self._environment(folder / "redis")
-                self.children += [Child(name, _launcher(name, environment)) for name in SERVICES]
+                self._find_redis(folder / "redis")
+                _import_once([*(f"services.{name}.app" for name in self.services), *IMPORTED_LATE])
+                self.children += [Child(name, work) for name, work in self.services.items()]
                 for child in self.children:
                     child.start()
                 self._announce()
@@ -89,14 +110,14 @@ class Supervisor:
             finally:
                 self._end()
 
-    def _environment(self, folder: Path) -> dict[str, str]:
+    def _find_redis(self, folder: Path) -> None:
         if self.settings.redis_url is not None:
             say("Redis: the one that TOCSIN_REDIS_URL names")
-            return dict(os.environ)
+            return
         self.redis = redis_server.start(folder)
         say(self.redis.description)
         (self.settings.data_dir / "redis.url").write_text(self.redis.url + "\n")
-        return {**os.environ, "TOCSIN_REDIS_URL": self.redis.url}
+        os.environ["TOCSIN_REDIS_URL"] = self.redis.url
 
     def _tend_redis(self) -> None:
         if self.redis and self.redis.durable and self.redis.process.poll() is not None:
@@ -104,27 +125,22 @@ class Supervisor:
             self.redis = redis_server.start(self.settings.data_dir / "redis", port=self.redis.port)
 
     def _announce(self) -> None:
-        url = f"http://{self.settings.http_host}:{self.settings.http_port}"
+        host, port = self.settings.http_host, self.settings.http_port
         while not self.asked_to_stop:
             for child in self.children:
                 child.tend()
-            if _answers(f"{url}/livez"):
-                say(f"Pages: {url}   (Ctrl-C ends everything)")
+            if _answers(host, port):
+                say(f"Pages: http://{host}:{port}   (Ctrl-C ends everything)")
                 return
             time.sleep(0.2)
 
     def _end(self) -> None:
         for child in self.children:
-            if child.process is not None and child.running():
-                child.process.send_signal(signal.SIGTERM)
+            if child.process is not None:
+                child.process.terminate()
         deadline = time.monotonic() + GRACE_SECONDS
         for child in self.children:
-            if child.process is not None:
-                try:
-                    child.process.wait(max(0.1, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    say(f"{child.name} did not end in time; killed")
-                    child.process.kill()
+            child.end(deadline)
         if self.redis:
             self.redis.stop()
             (self.settings.data_dir / "redis.url").unlink(missing_ok=True)
@@ -134,17 +150,37 @@ class Supervisor:
         self.asked_to_stop = True
 
 
-def _launcher(service: str, environment: dict[str, str]) -> "Callable[[], subprocess.Popen[bytes]]":
-    command = [sys.executable, "-m", "cli.main", service]
-    return lambda: subprocess.Popen(command, env=environment, preexec_fn=end_with_parent)
+def _import_once(modules: Iterable[str]) -> None:
+    # The collector would write into every object, and so make each child a copy of it.
+    gc.disable()
+    for module in modules:
+        import_module(module)
+    gc.collect()
+    gc.freeze()
 
 
-def _answers(url: str) -> bool:
+def _run_as(name: str, work: Callable[[], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    end_with_parent()
+    setproctitle(f"tocsin {name}")
+    gc.enable()
     try:
-        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+        work()
+    except SettingsError as e:
+        print(f"tocsin: {e}", file=sys.stderr)
+        raise SystemExit(CANNOT_START) from e
+
+
+def _answers(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=1)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == 200
+    except (http.client.HTTPException, OSError):
         return False
+    finally:
+        connection.close()
 
 
 def _spell(status: int) -> str:
@@ -156,10 +192,10 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def run(settings: ServiceSettings) -> int:
-    """Run everything; return the exit status."""
+def run(settings: ServiceSettings, services: dict[str, Callable[[], None]]) -> int:
+    """Run everything; return the exit status. `services` are functions, by name, that each run one to its end."""
     try:
-        Supervisor(settings).run()
+        Supervisor(settings, services).run()
     except (StartError, redis_server.RedisServerError, SettingsError) as e:
         print(f"tocsin: {e}", file=sys.stderr)
         return 1

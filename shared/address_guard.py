@@ -137,10 +137,12 @@ def _check_host(host: str, allow: Sequence[Network]) -> tuple[str, Address | Non
 
 
 def _bracketed(host: str) -> Address:
+    """The address in the brackets; as IPv4 what IPv6 maps, which Pythons write in two ways."""
     try:
         if "%" in host:
             raise ValueError("a scope id names an interface of this machine")
-        return IPv6Address(host[1:-1])
+        address = IPv6Address(host[1:-1])
+        return address.ipv4_mapped or address
     except ValueError as e:
         raise ForbiddenURL("what stands in brackets is not an IPv6 address") from e
 

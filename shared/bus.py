@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 ALIVE_SECONDS = 5.0
+DAY = 86400
 _NO_GUARD = Guard("", "", 0)
 
 
@@ -53,7 +54,7 @@ class Bus:
         *,
         reclaim_after: float = 30,
         max_deliveries: int = 5,
-        retention_seconds: int = 30 * 86400,
+        retention_seconds: int = 30 * DAY,
         patience: float = 5,
         redis_tries: int = 20,
     ) -> None:
@@ -72,6 +73,11 @@ class Bus:
         self._scripts: dict[str, AsyncScript] = {}
         self._alive_since = math.inf
         self._note_reads()
+
+    @property
+    def kept_seconds(self) -> int:
+        """How long what was told is kept: a day more than the entries of streams, whose readers have to find it."""
+        return self.retention_seconds + min(self.retention_seconds, DAY)
 
     @cached_property
     def broker(self) -> "RedisBroker":
@@ -150,7 +156,7 @@ class Bus:
         return consumer
 
     def subscribe_batches(
-        self, stream: str, group: str, handler: BatchHandler, *, batch: int = 200
+        self, stream: str, group: str, handler: BatchHandler, *, batch: int = 500
     ) -> Consumer:
         """Register a handler that decides itself which entries it handles when."""
         consumer = Consumer(self, stream, group, never, batch=batch, batch_handler=handler)
@@ -178,14 +184,14 @@ class Bus:
             return 0
         keys = [stream]
         args: list[Argument] = [group]
-        for entry_id, outcome in outcomes:
-            guard = outcome.unless or _NO_GUARD
-            args += [entry_id, guard.key, guard.field, guard.value, len(outcome.commands)]
-            if guard.key:
-                keys.append(guard.key)
-            for command in outcome.commands:
+        for entry_id, (commands, unless) in outcomes:
+            args += (entry_id, *(unless or _NO_GUARD), len(commands))
+            if unless:
+                keys.append(unless.key)
+            for command in commands:
                 keys.append(str(command[1]))
-                args += [len(command), *command]
+                args.append(len(command))
+                args += command
         return int(await self.script("settle")(keys=list(dict.fromkeys(keys)), args=args))
 
     async def dead_letter(self, group: str, entry: Entry, reason: str) -> None:

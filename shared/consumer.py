@@ -7,7 +7,7 @@ again by whoever reclaims it, until `max_deliveries`; then it is a dead letter w
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ RETURNED = "returned"
 SETTLED_AT_ONCE = 500
 
 Handler = Callable[[Entry], Awaitable[Outcome]]
+Finished = Outcome | Callable[[], Outcome]
+"""An outcome, or what works it out: those that are settled together are worked out together, which is quicker."""
 BatchHandler = Callable[["Consumer", list[Entry]], Awaitable[None]]
 """Takes all entries of a read, and hands each to `Consumer.handle` or `Consumer.finish` in its own time."""
 
@@ -46,7 +48,7 @@ class Consumer:
     in_hand: set[str] = field(default_factory=set)
     stopping: bool = False
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _finished: list[tuple[str, Outcome]] = field(default_factory=list)
+    _finished: list[tuple[str, Finished]] = field(default_factory=list)
     _settler: asyncio.Task[None] | None = None
     _kept_at: float = 0
     _slots: asyncio.Semaphore = field(init=False)
@@ -143,7 +145,7 @@ class Consumer:
 
     def handle(self, entry: Entry, work: Awaitable[Outcome]) -> None:
         """Handle an entry in a task of its own; what it comes to is settled together with others."""
-        self.run(self.perform(entry, work))
+        self.run(self.perform(entry, self._traced(entry, work)))
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something in a task that whoever stops the consumer waits for."""
@@ -151,15 +153,20 @@ class Consumer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def perform(self, entry: Entry, work: Awaitable[Outcome]) -> None:
+    async def perform(self, entry: Entry, work: Awaitable[Finished]) -> None:
         """Handle an entry here; what it comes to is settled together with others."""
+        outcome: Finished | None = None
         try:
-            self.finish(entry, await self._outcome(entry, work))
+            try:
+                outcome = await work
+            except Exception as e:
+                await self._after_error(entry, e)
         except BaseException:
             self.in_hand.discard(entry.id)
             raise
+        self.finish(entry, outcome)
 
-    def finish(self, entry: Entry, outcome: Outcome | None) -> None:
+    def finish(self, entry: Entry, outcome: Finished | None) -> None:
         """Settle an entry together with all that is finished by then; None leaves it pending."""
         if outcome is None:
             self.in_hand.discard(entry.id)
@@ -190,7 +197,7 @@ class Consumer:
         try:
             outcomes = []
             for entry in entries:
-                outcome = await self._outcome(entry, self.handler(entry))
+                outcome = await self._outcome(entry)
                 if outcome is not None:
                     outcomes.append((entry.id, outcome))
             await self._settle(outcomes)
@@ -215,11 +222,19 @@ class Consumer:
         while self._finished:
             batch, self._finished = self._finished[:SETTLED_AT_ONCE], self._finished[SETTLED_AT_ONCE:]
             try:
-                await self._settle(batch)
+                await self._settle(list(self._worked_out(batch)))
             except RedisError as e:
                 log.warning("not settled; the entries stay pending", stream=self.stream, error=str(e))
             finally:
                 self.in_hand.difference_update(entry_id for entry_id, _ in batch)
+
+    def _worked_out(self, finished: Sequence[tuple[str, Finished]]) -> Iterator[tuple[str, Outcome]]:
+        for entry_id, outcome in finished:
+            try:
+                yield entry_id, outcome() if callable(outcome) else outcome
+            except Exception:
+                self.bus.counters.add("handler_errors", stream=self.stream, group=self.group)
+                log.exception("not worked out; the entry stays pending", stream=self.stream, id=entry_id)
 
     async def _settle(self, outcomes: list[tuple[str, Outcome]]) -> None:
         settled = await self.bus.settle(self.stream, self.group, outcomes)
@@ -228,28 +243,38 @@ class Consumer:
         ages = (now - int(entry_id.partition("-")[0]) / 1000 for entry_id, _ in outcomes)
         self.bus.counters.observe("stage_seconds", ages, stream=self.stream, group=self.group)
 
-    async def _outcome(self, entry: Entry, work: Awaitable[Outcome]) -> Outcome | None:
-        """Return what the handler says, or None when the entry is a dead letter or stays pending."""
-        parent = entry.fields.get(TRACEPARENT)
+    async def _outcome(self, entry: Entry) -> Outcome | None:
         try:
-            if parent is None:
-                return await work
-            with tracing.follow(
-                f"{self.group} {self.stream}", parent.decode(errors="replace"), entry=entry.id
-            ):
-                return await work
-        except Rejected as e:
-            await self.bus.dead_letter(self.group, entry, str(e))
-        except RedisError as e:
-            log.warning(
-                "redis failed; the entry stays pending", stream=self.stream, id=entry.id, error=str(e)
-            )
+            return await self._traced(entry, self.handler(entry))
         except Exception as e:
+            await self._after_error(entry, e)
+            return None
+
+    async def _traced(self, entry: Entry, work: Awaitable[Outcome]) -> Outcome:
+        parent = entry.fields.get(TRACEPARENT)
+        if parent is None:
+            return await work
+        with tracing.follow(f"{self.group} {self.stream}", parent.decode(errors="replace"), entry=entry.id):
+            return await work
+
+    async def _after_error(self, entry: Entry, error: Exception) -> None:
+        """Make it a dead letter, or leave it pending."""
+        reason = ""
+        if isinstance(error, Rejected):
+            reason = str(error)
+        elif isinstance(error, RedisError):
+            log.warning(
+                "redis failed; the entry stays pending", stream=self.stream, id=entry.id, error=str(error)
+            )
+        else:
             self.bus.counters.add("handler_errors", stream=self.stream, group=self.group)
-            log.exception("handler failed", stream=self.stream, id=entry.id, deliveries=entry.deliveries)
+            log.error(
+                "handler failed", stream=self.stream, id=entry.id, deliveries=entry.deliveries, exc_info=error
+            )
             if entry.deliveries >= self.bus.max_deliveries:
-                await self.bus.dead_letter(self.group, entry, f"{type(e).__name__}: {e}")
-        return None
+                reason = f"{type(error).__name__}: {error}"
+        if reason:
+            await self.bus.dead_letter(self.group, entry, reason)
 
     async def _keep_in_hand(self) -> None:
         """Tell Redis now and then that what we hold is alive, without counting it as delivered again."""

@@ -216,6 +216,8 @@ def _route(terms: Terms, memory: Memory, now: datetime) -> tuple[Verdict, dateti
 
 def silent_until(schedule: Schedule, now: datetime) -> datetime | None:
     """Return until when nothing may be sent, also nothing that was owed before; None if it may be sent now."""
+    if schedule.quiet_hours is None and schedule.snooze_until is None:
+        return None
     quiet, snooze = quiet_until(schedule, now), schedule.snooze_until
     times = [each for each in (quiet, snooze) if each and each > now]
     return max(times) if times else None

@@ -17,7 +17,8 @@ from shared.entries import xadd
 from shared.names import Names
 from shared.redis_client import Argument, Command, at_once
 
-KEPT_SECONDS = 30 * 86400
+OWED_SECONDS = 30 * 86400
+"""Longer than anything is tried or held back. What is settled is kept as long as reports are (`Bus.kept_seconds`)."""
 KEPT_PER_SUBSCRIPTION = 1000
 DIGEST_SECONDS = 7 * 86400
 # What falls off a subscription's log may still be waiting for its last attempt.
@@ -44,7 +45,7 @@ class DeliveryLog:
         new = 0
         for at in range(0, len(deliveries), CHUNK):
             keys = [self._names.deliveries, self._names.delivery("")]
-            args: list[Argument] = [KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
+            args: list[Argument] = [OWED_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
             for delivery in deliveries[at : at + CHUNK]:
                 keys.append(self._names.deliveries_of(delivery.subscription))
                 args += [delivery.id, written(delivery)]
@@ -110,9 +111,15 @@ def endpoint_id(address: str) -> str:
     return hashlib.sha256(address.encode()).hexdigest()[:16]
 
 
-def after_attempt(names: Names, delivery: Delivery) -> list[Command]:
-    """Return what is written with the acknowledgement of an attempt."""
-    commands = [_write(names, delivery)]
+def after_attempt(names: Names, delivery: Delivery, kept: int, more: Sequence[Command] = ()) -> list[Command]:
+    """Return what is written with the acknowledgement of an attempt; `more` goes along.
+
+    What is settled by it is kept for so many seconds.
+    """
+    commands = [
+        _write(names, delivery, kept if delivery.state not in ("pending", "held") else OWED_SECONDS),
+        *more,
+    ]
     if delivery.kind == "digest" and delivery.state == "delivered":
         commands.append(("DEL", names.digest_content(delivery.id)))
     if delivery.next_attempt_at:
@@ -149,8 +156,8 @@ def hold_for_digest(
     ]
 
 
-def _write(names: Names, delivery: Delivery) -> Command:
-    return ("SET", names.delivery(delivery.id), written(delivery), "EX", KEPT_SECONDS)
+def _write(names: Names, delivery: Delivery, kept: int = OWED_SECONDS) -> Command:
+    return ("SET", names.delivery(delivery.id), written(delivery), "EX", kept)
 
 
 def _wait(names: Names, delivery_id: str, moment: str) -> list[Command]:

@@ -136,7 +136,8 @@ def written(delivery: Delivery) -> bytes:
     Words are letters, times are seconds since it was made, and what most deliveries do not have stands at the end and
     is left out. `settle_matches.lua` and `queue_digests.lua` write the same.
     """
-    made = _seconds(delivery.created_at)
+    made = round(delivery.created_at.timestamp(), 1)
+    due = delivery.next_attempt_at
     fields: list[Any] = [
         _CODES[delivery.kind],
         delivery.subscription,
@@ -144,9 +145,15 @@ def written(delivery: Delivery) -> bytes:
         _CODES[delivery.state],
         delivery.attempts,
         made,
-        _since(made, delivery.next_attempt_at) if delivery.next_attempt_at else 0,
+        round(due.timestamp() - made, 1) if due else 0,
         [
-            [_since(made, each.at), _CODES[each.outcome], each.detail, each.status or 0, each.duration_ms]
+            (
+                round(each.at.timestamp() - made, 1),
+                _CODES[each.outcome],
+                each.detail,
+                each.status or 0,
+                each.duration_ms,
+            )
             for each in delivery.log
         ],
         delivery.revision,
@@ -211,14 +218,6 @@ def read(delivery_id: str, raw: bytes | None) -> Delivery | None:
         note,
         story or report or None,
     )
-
-
-def _since(made: float, moment: datetime) -> float:
-    return round(moment.timestamp() - made, 1)
-
-
-def _seconds(moment: datetime) -> float:
-    return round(moment.timestamp(), 1)
 
 
 def _moment(seconds: float) -> datetime:

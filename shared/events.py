@@ -16,11 +16,12 @@ TAGGED: Final = "report.tagged.v1"
 FEED_HEALTH: Final = "feed.health.v1"
 
 
-def _rfc3339(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
+    """Return a moment in UTC, to the second, with Z."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+Moment = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 """A moment in UTC, written as RFC 3339 with `Z`, to the second."""
 
 

@@ -11,6 +11,8 @@ Window = tuple[int, int]
 
 GAP = " … "
 LEAST_SHARE = 120
+# What is left out is worth a gap only if it is longer than this.
+NEAR = 20
 
 
 def segments(text: str, evidence: Iterable[Evidence], field: Field = "text") -> list[Segment]:
@@ -60,7 +62,7 @@ def _windows(text: str, spans: Sequence[Window], width: int) -> list[Window]:
     if not spans:
         return [(0, _word_end(text, 0, width))]
     share = max(width // len(spans), min(LEAST_SHARE, width))
-    return _merged(_around(text, span, share) for span in spans[: width // share])
+    return _merged((_around(text, span, share) for span in spans[: width // share]), NEAR)
 
 
 def _around(text: str, span: Window, share: int) -> Window:
@@ -85,10 +87,10 @@ def _word_end(text: str, earliest: int, latest: int) -> int:
     return next((at for at in places if text[at].isspace() and not text[at - 1].isspace()), latest)
 
 
-def _merged(windows: Iterable[Window]) -> list[Window]:
+def _merged(windows: Iterable[Window], near: int = 0) -> list[Window]:
     merged: list[Window] = []
     for start, end in sorted(windows):
-        if merged and start <= merged[-1][1]:
+        if merged and start <= merged[-1][1] + near:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))

@@ -45,12 +45,11 @@ def _last_block(head: bytes) -> list[str]:
 
 
 class Answer(NamedTuple):
-    """What came back: `head` as it came, the body decompressed, the address that gave it."""
+    """What came back: `head` as it came, the body decompressed."""
 
     status: int
     head: bytes
     body: bytes
-    ip: str
 
     @property
     def headers(self) -> Headers:

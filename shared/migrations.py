@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.deliveries import KEPT_SECONDS, wait_for
+from shared.deliveries import OWED_SECONDS, wait_for
 from shared.delivery import Attempt, Delivery, written
 from shared.names import Names
 from shared.redis_client import Command, RedisClient, at_once
@@ -22,7 +22,7 @@ async def deliveries_as_strings(redis: RedisClient, names: Names) -> int:
     async for key in redis.scan_iter(match=names.found_by("deliveries:"), count=1000, _type="zset"):
         if key.decode() != names.deliveries_later:
             ids = await redis.zrevrange(key, 0, -1)
-            await at_once(redis, ("DEL", key), ("RPUSH", key, *ids), ("EXPIRE", key, KEPT_SECONDS))
+            await at_once(redis, ("DEL", key), ("RPUSH", key, *ids), ("EXPIRE", key, OWED_SECONDS))
             changed += 1
     return changed
 

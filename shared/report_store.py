@@ -17,11 +17,11 @@ from shared.events import ReportTagged, TaggedReport, tagged_fields
 from shared.names import Names
 from shared.redis_client import Command, RedisClient, time_at
 
-DAY = 86400
 MOST_BODIES = 1000
+PAGE = 100
 
 
-def forwarded(names: Names, event: ReportTagged, retention_seconds: int) -> Outcome:
+def forwarded(names: Names, event: ReportTagged, kept_seconds: int) -> Outcome:
     """Return what classify writes: the tagged event, and the report for those who look it up.
 
     The guard makes a revision be told once even if its entry is read again after a lost group.
@@ -45,7 +45,7 @@ def forwarded(names: Names, event: ReportTagged, retention_seconds: int) -> Outc
             fields["event"],
             *chain(*trace.items()),
         ),
-        ("EXPIRE", key, retention_seconds + DAY),
+        ("EXPIRE", key, kept_seconds),
         ("ZADD", names.reports, moment, report.id),
         *(("ZADD", names.reports_of(topic), moment, report.id) for topic in tagged.topics),
     ]
@@ -124,17 +124,20 @@ class ReportStore:
         bodies = await self._many(await self._current(places) if topic else places)
         return [Stored(tagged, place) for tagged, place in zip(bodies, places, strict=True)]
 
-    async def scan(self, topic: str | None = None, at_most: int = 1000) -> AsyncIterator[TaggedReport]:
-        """Yield reports newest first, in pages, `at_most` of them."""
-        after, seen = None, 0
-        while seen < at_most:
-            page = await self.page(topic, after, limit=min(100, at_most - seen))
-            if not page:
-                return
+    async def newest(
+        self, topic: str | None = None, after: Place | None = None, at_most: int = 1_000_000
+    ) -> AsyncIterator[Stored]:
+        """Yield places newest first, read in pages, `at_most` of them."""
+        while at_most > 0 and (page := await self.page(topic, after, limit=min(PAGE, at_most))):
             for stored in page:
-                if stored.tagged:
-                    yield stored.tagged
-            after, seen = page[-1].place, seen + len(page)
+                yield stored
+            after, at_most = page[-1].place, at_most - len(page)
+
+    async def scan(self, topic: str | None = None, at_most: int = 1000) -> AsyncIterator[TaggedReport]:
+        """Yield the reports themselves, those that are still kept of the newest `at_most`."""
+        async for stored in self.newest(topic, at_most=at_most):
+            if stored.tagged:
+                yield stored.tagged
 
     async def forget(self, retention_seconds: int, topics: Sequence[str]) -> None:
         """Take ids older than the retention off the index; the bodies expire by themselves."""

@@ -7,10 +7,7 @@ an event loop that stands still for a minute does the same: a dead consumer neve
 
 import asyncio
 import faulthandler
-import os
-import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -25,6 +22,7 @@ from shared.bus import Bus
 from shared.consumer import BatchHandler, Consumer, Handler
 from shared.layout import LAYOUT, bring_up_to_date, refuse_newer
 from shared.maintenance import PAUSED, is_paused
+from shared.neighbours import Neighbours, consumer_name
 from shared.settings import ServiceSettings, SettingsError
 
 log = structlog.get_logger()
@@ -34,6 +32,7 @@ FORGET_INSTANCES = 3600
 STUCK_AFTER = 60
 SILENT_AFTER = 60.0
 HOUSEKEEPING_SECONDS = 60.0
+NEIGHBOURS_SECONDS = 0.1
 
 Background = Callable[[], Awaitable[None]]
 
@@ -64,6 +63,7 @@ class App:
             retention_seconds=settings.retention_seconds,
         )
         self._instance = f"{name} {self.bus.consumer}"
+        self._neighbours = Neighbours(settings.names, self.bus.consumer)
         self._trimmed: list[str] = []
         self._background: list[Background] = []
         self._resources: list[Callable[[], AbstractAsyncContextManager[object]]] = []
@@ -155,6 +155,7 @@ class App:
         parts: set[asyncio.Future[None]] = {asyncio.ensure_future(work()) for work in self._background}
         parts.add(asyncio.ensure_future(self._beat()))
         parts.add(asyncio.ensure_future(self._housekeeping()))
+        parts.add(asyncio.ensure_future(self._watch_neighbours()))
         parts |= {asyncio.ensure_future(self._reclaiming(consumer)) for consumer in self.bus.consumers}
         log.info("started", service=self.name, consumer=self.bus.consumer)
         try:
@@ -216,13 +217,23 @@ class App:
         # Somebody newer may have changed the keys while we stood still, or Redis have lost them all.
         pipe.set(self.settings.names.layout, LAYOUT, nx=True)
         pipe.get(self.settings.names.layout)
-        *_, layout = await pipe.execute()
+        pipe.zrange(self.settings.names.instances, 0, -1)
+        *_, layout, instances = await pipe.execute()
+        self._neighbours.learn(instances)
         refuse_newer(int(layout or 0))
         self._touch()
 
     def _touch(self) -> None:
         if self.settings.alive_file:
             self.settings.alive_file.touch()
+
+    async def _watch_neighbours(self) -> None:
+        while True:
+            with suppress(RedisError):
+                if await self._neighbours.bury(self.bus.redis):
+                    for consumer in self.bus.consumers:
+                        await consumer.reclaim()
+            await asyncio.sleep(NEIGHBOURS_SECONDS)
 
     async def _reclaiming(self, consumer: Consumer) -> None:
         while True:
@@ -245,11 +256,6 @@ class App:
 
 
 OUR_GROUPS = ("ingest", "classify", "notify", "api")
-
-
-def consumer_name() -> str:
-    """Return host-pid-random: two processes never share a name, nor does a restarted one with its past."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 def configure_logging(settings: ServiceSettings, service: str) -> None:

@@ -5,49 +5,29 @@ Pure: the store is in `shared.subscription_store`.
 
 import hashlib
 import hmac
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from shared.endpoints import EmailEndpoint, Endpoint, Strict
 from shared.events import Evidence, Moment, TaggedReport
 from shared.matching.document import Document, country_key, language_key, source_key, topic_key
 from shared.matching.expression import AllOf, AnyOf, Expression, Fact
 from shared.matching.query import Query, QueryError, parse_query
 from shared.matching.text import Text
 from shared.schedule import Schedule
-from shared.webhook_keys import Scheme, public_key, scheme_of
+from shared.webhook_keys import public_key, scheme_of
 
 State = Literal["pending", "active", "paused", "disabled"]
-
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,60}")
-# What we write ourselves, and what belongs to the connection rather than the message (RFC 9110, 7.6.1).
-_OUR_HEADERS = {
-    "host",
-    "user-agent",
-    "accept",
-    "accept-encoding",
-    "expect",
-    "cookie",
-    "connection",
-    "keep-alive",
-}
-_OUR_HEADERS |= {"te", "trailer", "transfer-encoding", "upgrade"}
-_OUR_PREFIXES = ("webhook-", "content-", "proxy-")
 
 NAME_LIMIT = 120
 LIST_LIMIT = 50
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-
-class Filter(_Strict):
+class Filter(Strict):
     """What is wanted. Within one field the values are OR, between fields AND."""
 
     topics: tuple[str, ...] = Field(default=(), max_length=LIST_LIMIT, examples=[["displacement"]])
@@ -91,88 +71,11 @@ class Filter(_Strict):
         return self
 
 
-class WebhookEndpoint(_Strict):
-    """An address that is sent a signed POST."""
-
-    type: Literal["webhook"]
-    url: str = Field(max_length=2048, examples=["https://example.org/tocsin"])
-    headers: dict[str, str] = Field(
-        default={}, max_length=10, description="Sent with each post, e.g. an Authorization; shown to nobody."
-    )
-    signature: Scheme = Field(
-        default="v1",
-        description="v1: HMAC-SHA256 with a shared secret. v1a: ed25519, verified with a public key.",
-    )
-
-    @field_validator("headers")
-    @classmethod
-    def _allowed(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, content in value.items():
-            ours = name.lower() in _OUR_HEADERS or name.lower().startswith(_OUR_PREFIXES)
-            if ours or not _HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name[:60]!r} is no header that may be added")
-            if len(content) > 1000 or not content.isprintable():
-                raise ValueError(f"the header {name[:60]!r} holds a line break or more than 1000 characters")
-        return value
-
-
-class EmailEndpoint(_Strict):
-    """A mail address."""
-
-    type: Literal["email"]
-    address: str = Field(max_length=254, examples=["duty@example.org"])
-
-
-ChatService = Literal["slack", "msteams", "discord", "telegram", "matrix", "ntfy", "mattermost", "rocketchat"]
-# Those that run on hosts of their own are told apart by them; the others on any public host.
-_CHAT_HOSTS: Mapping[str, tuple[str, ...]] = {
-    "slack": ("hooks.slack.com", "hooks.slack-gov.com"),
-    "msteams": (".webhook.office.com", ".logic.azure.com", ".api.powerplatform.com"),
-    "discord": ("discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"),
-    "telegram": ("api.telegram.org",),
-}
-_NEEDS_ROOM = ("telegram", "matrix")
-
-
-class ChatEndpoint(_Strict):
-    """A chat service's incoming webhook, or a room of it."""
-
-    type: Literal["chat"]
-    service: ChatService
-    url: str = Field(
-        default="https://api.telegram.org",
-        max_length=2048,
-        description="Its incoming webhook; for matrix the homeserver, for ntfy the topic's address.",
-    )
-    token: str = Field(
-        default="", max_length=500, description="telegram: of the bot; matrix, ntfy: for access."
-    )
-    room: str = Field(default="", max_length=300, description="telegram: the chat's id; matrix: the room's.")
-
-    @model_validator(mode="after")
-    def _complete(self) -> "ChatEndpoint":
-        parts = urlsplit(self.url)
-        host, hosts = (parts.hostname or "").lower(), _CHAT_HOSTS.get(self.service)
-        if hosts and not (parts.scheme == "https" and any(_is_of(host, each) for each in hosts)):
-            raise ValueError(f"a {self.service} address begins with https:// and is at {' or '.join(hosts)}")
-        if self.service in _NEEDS_ROOM and not (self.token and self.room):
-            raise ValueError(f"{self.service} needs a token and a room")
-        if not self.token.isprintable() or not self.room.isprintable():
-            raise ValueError("the token or the room holds a line break")
-        return self
-
-
-def _is_of(host: str, allowed: str) -> bool:
-    return host.endswith(allowed) if allowed.startswith(".") else host == allowed
-
-
-Endpoint = Annotated[WebhookEndpoint | EmailEndpoint | ChatEndpoint, Field(discriminator="type")]
-
 FALLBACK_MINUTES = 15
 _LATE = "the first address could not be reached"
 
 
-class Wish(_Strict):
+class Wish(Strict):
     """What a subscriber asks for."""
 
     name: str = Field(default="", max_length=NAME_LIMIT)
@@ -200,7 +103,7 @@ class Wish(_Strict):
         return " ".join(value.split())
 
 
-class Move(_Strict):
+class Move(Strict):
     """A change of mail address that both addresses have to agree to."""
 
     channel: EmailEndpoint
@@ -235,6 +138,8 @@ class Matched:
 
     clauses: tuple[str, ...]
     evidence: tuple[Evidence, ...]
+    words: tuple[Evidence, ...] = ()
+    """Of the evidence, what the query found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,15 +169,10 @@ class CompiledFilter:
         return AllOf(tuple(parts)) if len(parts) > 1 else parts[0]
 
 
-def text_of(tagged: TaggedReport) -> Text:
-    """Return the words of a report, to be normalised once and matched many times."""
-    return Text.of(tagged.report.title, tagged.report.text)
-
-
-def document_of(tagged: TaggedReport, text: Text | None = None) -> Document:
-    """Return a report as conditions see it; `text` if its words are there already."""
+def document_of(tagged: TaggedReport) -> Document:
+    """Return a report as conditions see it, to be made once and matched many times."""
     return Document.of(
-        text or text_of(tagged),
+        Text.of(tagged.report.title, tagged.report.text),
         topics={tag.topic: tag.evidence for tag in tagged.tags},
         countries={country.code: country.evidence for country in tagged.countries},
         language=tagged.report.language,
@@ -280,11 +180,17 @@ def document_of(tagged: TaggedReport, text: Text | None = None) -> Document:
     )
 
 
-def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text) -> Matched | None:
-    """Return why the report is wanted, or None. Cheap fields are looked at before words."""
+def find_match(
+    compiled: CompiledFilter, tagged: TaggedReport, document: Document | None = None
+) -> Matched | None:
+    """Return why the report is wanted, or None. Cheap fields are looked at before words.
+
+    `document` is what `document_of` says of the report, if it is there already.
+    """
     wanted = compiled.filter
     clauses: list[str] = []
     evidence: list[Evidence] = []
+    words: tuple[Evidence, ...] = ()
     if wanted.sources:
         if tagged.report.source.id not in wanted.sources:
             return None
@@ -306,12 +212,15 @@ def find_match(compiled: CompiledFilter, tagged: TaggedReport, text: Text) -> Ma
         clauses += [f"topic: {topic}" for topic in dict.fromkeys(tag.topic for tag in tags)]
         evidence += [piece for tag in tags for piece in tag.evidence]
     if compiled.query:
-        held = compiled.query.match(document_of(tagged, text))
+        held = compiled.query.match(document or document_of(tagged))
         if held is None:
             return None
         clauses += [f"words: {clause.text}" for clause in held]
-        evidence += [piece for clause in held for piece in clause.evidence]
-    return Matched(tuple(clauses), tuple(dict.fromkeys(evidence)))
+        words = tuple(piece for clause in held for piece in clause.evidence)
+        evidence += words
+    if len(clauses) > 1:
+        evidence = list(dict.fromkeys(evidence))
+    return Matched(tuple(clauses), tuple(evidence), words)
 
 
 def _primary(language: str | None) -> str:

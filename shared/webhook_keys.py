@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from functools import lru_cache
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,7 +9,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 Scheme = Literal["v1", "v1a"]
 
 KEY_BYTES = 32
-KEYS_KEPT = 10_000
 _PREFIXES: dict[Scheme, str] = {"v1": "whsec_", "v1a": "whsk_"}
 
 
@@ -35,7 +33,6 @@ def public_key(secret: str) -> str:
     return "whpk_" + base64.b64encode(private_key(secret).public_key().public_bytes_raw()).decode()
 
 
-@lru_cache(KEYS_KEPT)
 def key_bytes(secret: str) -> bytes:
     """Return the bytes of a secret; raise SecretError."""
     try:
@@ -47,7 +44,6 @@ def key_bytes(secret: str) -> bytes:
     return key
 
 
-@lru_cache(KEYS_KEPT)
 def private_key(secret: str) -> Ed25519PrivateKey:
     """Return the key that signs v1a; raise SecretError."""
     try:

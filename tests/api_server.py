@@ -17,8 +17,8 @@ from services.api.web.server import open_port, serve
 from shared.bus import Bus
 from shared.links import Purpose, sign_link
 from shared.names import Names
+from shared.neighbours import consumer_name
 from shared.server_key import server_key
-from shared.service import consumer_name
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Subscription
 

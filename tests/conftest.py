@@ -11,7 +11,7 @@ import pytest
 from shared import redis_server
 from shared.bus import Bus
 from shared.names import Names
-from shared.service import consumer_name
+from shared.neighbours import consumer_name
 
 # The same examples each time, that a change is judged by what it changed; `make soak` looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True)

@@ -1,15 +1,19 @@
 """notify's delivering half on a real Redis, with any channel at its end."""
 
+import asyncio
 from typing import Any
 
 from jinja2 import Environment
 
 from services.notify.adapters.cases import Cases
+from services.notify.adapters.courier import Courier
 from services.notify.adapters.deliverer import Deliverer
 from services.notify.adapters.digests import Digests
 from services.notify.adapters.endpoints import Endpoints
+from services.notify.adapters.ledger import Ledger
 from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer
+from services.notify.adapters.standing import Standing
 from services.notify.core.lanes import Lanes
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
@@ -21,18 +25,16 @@ from shared.subscription_store import SubscriptionStore
 def make_deliverer(bus: Bus, cases: Cases, channel: Any, schedule: tuple[float, ...]) -> Deliverer:
     """A deliverer that sends webhooks and mails by the channel, two at once to an endpoint."""
     reports, links = ReportStore(bus.redis, bus.names), Links("http://x", b"k")
+    renderer = Renderer(reports, links, "a@b.example", Environment(), Digests(bus))
+    asking, log = asyncio.Semaphore(20), DeliveryLog(bus)
+    endpoints = Endpoints(bus, at_once=2, rate=1000, mails_at_once=2, mail_rate=1000)
+    standing = Standing(SubscriptionStore(bus), log, asking)
     return Deliverer(
-        bus=bus,
-        subscriptions=SubscriptionStore(bus),
-        deliveries=DeliveryLog(bus),
         cases=cases,
-        renderer=Renderer(reports, links, "a@b.example", Environment(), Digests(bus)),
-        webhooks=channel,
-        mails=channel,
-        chats=channel,
-        endpoints=Endpoints(bus, at_once=2, rate=1000, mails_at_once=2, mail_rate=1000),
+        deliveries=log,
+        endpoints=endpoints,
         lanes=Lanes(10),
-        schedule=schedule,
-        disable_after_days=5,
-        mail_budget=MailBudget(bus, 2),
+        courier=Courier(cases, renderer, MailBudget(bus, 2), webhooks=channel, mails=channel, chats=channel),
+        ledger=Ledger(bus, endpoints, standing, schedule, disable_after_days=5),
+        asking=asking,
     )

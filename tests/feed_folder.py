@@ -93,6 +93,7 @@ RSS_ITEMS = {
     "atom-link": "<item><title>x</title><atom:link href='https://post.example/a' rel='alternate'/></item>",
     "atom-link-self": "<item><title>x</title><link>https://post.example/1</link><atom:link href='https://post.example/a' rel='self'/></item>",
     "atom-link-pdf": "<item><title>x</title><atom:link href='https://post.example/a.pdf' type='application/pdf'/></item>",
+    "title-behind-source": "<item><title>x</title><source url='u'>S</source><media:title>y</media:title></item>",
     "slashes": "<item><title>x</title><link>https:////post.example/1</link></item>",
     "escaped-title": "<item><title>Tom &amp;amp; &lt;b&gt;Jerry&lt;/b&gt;</title><guid>1</guid></item>",
     "cdata-title": "<item><title><![CDATA[Tom & <i>Jerry</i>]]></title><guid>1</guid></item>",
@@ -201,6 +202,10 @@ ATOM_ENTRIES = {
     "authors": entry("<author><name>A</name></author><author><name>B</name></author>"),
     "author-mail": entry("<author><email>a@b.example</email></author>"),
     "author-text": entry("<author>A. Writer</author>"),
+    "author-mail-behind-creator": entry(
+        '<dc:creator xmlns:dc="http://purl.org/dc/elements/1.1/">A</dc:creator>'
+        "<author><name>B</name><email>b@b.example</email></author>"
+    ),
     "contributor": entry("<contributor><name>C</name></contributor>"),
     "published": entry("<published>2026-08-03T10:00:00+02:00</published>"),
     "links": entry("<link rel='enclosure' href='https://hill.example/a.mp3'/><link rel='replies' href='https://hill.example/r'/>"),

@@ -6,12 +6,14 @@ from email import message_from_bytes
 from email.message import EmailMessage
 
 from services.notify.channels.mail_templates import load_templates
-from services.notify.core.mail import MailKind, write_letter, write_mail
+from services.notify.core.mail import write_mail
+from services.notify.core.mail_words import MailKind, write_letter
 from services.notify.core.message import webhook_body
 from shared.digest import Digest
+from shared.endpoints import EmailEndpoint, WebhookEndpoint
 from shared.events import Evidence, Report, RuleReference, Source, Story, Tag, TaggedReport
 from shared.links import Links
-from shared.subscriptions import EmailEndpoint, Filter, Matched, Subscription, WebhookEndpoint
+from shared.subscriptions import Filter, Matched, Subscription
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 LINKS = Links("https://alerts.example.org", b"k" * 32)

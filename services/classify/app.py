@@ -36,7 +36,7 @@ def make_app(settings: ClassifySettings) -> App:
     """Return the service; raise RulebookError if a rule file is wrong."""
     app = App("classify", settings)
     rulebook = LiveRulebook(app.bus, settings.topics_dir)
-    stories = StoryIndex(app.bus, settings.retention_seconds)
+    stories = StoryIndex(app.bus)
 
     async def on_report(entry: Entry) -> Outcome:
         report = entry.event(ReportPublished).data.report
@@ -46,7 +46,7 @@ def make_app(settings: ClassifySettings) -> App:
         story = await stories.join(report, figures_of(found, words), words)
         event = tagged(found.model_copy(update={"story": story}), datetime.now(UTC))
         log.debug("tagged", report=report.id, revision=report.revision, topics=event.data.topics)
-        return forwarded(settings.names, event, settings.retention_seconds)
+        return forwarded(settings.names, event, app.bus.kept_seconds)
 
     @asynccontextmanager
     async def announced() -> AsyncIterator[None]:
@@ -58,7 +58,7 @@ def make_app(settings: ClassifySettings) -> App:
             topics = tuple(followable(catalogue(rulebook.current)))
             with suppress(RedisError):
                 await ReportStore(app.bus.redis, settings.names).forget(settings.retention_seconds, topics)
-            await asyncio.sleep(FORGET_SECONDS)
+            await asyncio.sleep(min(FORGET_SECONDS, settings.retention_seconds / 10))
 
     # Side by side, so that the stories of many are asked for in one round trip.
     app.consume(settings.names.published, on_report, concurrency=SIDE_BY_SIDE)

@@ -6,6 +6,7 @@ delivery -> attempt -> delivered, or later, or given up
 
 import asyncio
 import gc
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,12 +17,15 @@ from redis.exceptions import RedisError
 
 from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.cases import Cases
+from services.notify.adapters.courier import Courier
 from services.notify.adapters.deliverer import Deliverer
 from services.notify.adapters.digests import Digests
 from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.fan_out import FanOut
+from services.notify.adapters.ledger import Ledger
 from services.notify.adapters.mail_budget import MailBudget
 from services.notify.adapters.renderer import Renderer
+from services.notify.adapters.standing import Standing
 from services.notify.channels.chat import ChatChannel
 from services.notify.channels.email import OutboxChannel, SmtpChannel
 from services.notify.channels.mail_templates import load_templates
@@ -46,7 +50,10 @@ from shared.subscriptions import document_of
 log = structlog.get_logger()
 
 DIGEST_LOOK_SECONDS = 0.5
-GARBAGE_LOOK = 20_000
+# Hundreds of attempts may end at once: each would open a connection to Redis of its own.
+ASKING_AT_ONCE = 20
+OTHER_FILES = 200
+GARBAGE_LOOK = 100_000
 
 
 def make_app(settings: NotifySettings) -> App:
@@ -60,7 +67,7 @@ def make_app(settings: NotifySettings) -> App:
         AddressGuard(settings.allow_hosts),
         lambda: datetime.now(UTC),
         deadline=settings.attempt_timeout,
-        connections=settings.deliver_concurrency,
+        connections=_connections(settings.deliver_concurrency),
         user_agent=f"Tocsin/{version('tocsin')} (+{settings.public_url})",
     )
     chats = ChatChannel(
@@ -78,7 +85,7 @@ def make_app(settings: NotifySettings) -> App:
         document = document_of(tagged)
         wanting = active.wanted.find(document)
         if wanting:
-            cases.remember(tagged, document.text)
+            cases.remember(tagged, document)
             await fan_out.tell(news_of(tagged, document), wanting)
         return Outcome()
 
@@ -104,26 +111,24 @@ def make_app(settings: NotifySettings) -> App:
             ReportStore(bus.redis, names), links, settings.mail_from, load_templates(), Digests(bus)
         )
         async with webhooks, chats:
+            asking = asyncio.Semaphore(ASKING_AT_ONCE)
+            endpoints = Endpoints(
+                bus,
+                at_once=settings.endpoint_concurrency,
+                rate=settings.endpoint_rate,
+                mails_at_once=settings.mail_concurrency,
+                mail_rate=settings.mail_rate,
+            )
+            budget = MailBudget(bus, settings.mails_per_hour)
+            standing = Standing(store, deliveries, asking)
             deliverer = Deliverer(
-                bus=bus,
-                subscriptions=store,
-                deliveries=deliveries,
                 cases=cases,
-                renderer=renderer,
-                webhooks=webhooks,
-                mails=mails,
-                chats=chats,
-                endpoints=Endpoints(
-                    bus,
-                    at_once=settings.endpoint_concurrency,
-                    rate=settings.endpoint_rate,
-                    mails_at_once=settings.mail_concurrency,
-                    mail_rate=settings.mail_rate,
-                ),
+                deliveries=deliveries,
+                endpoints=endpoints,
                 lanes=Lanes(settings.deliver_concurrency),
-                schedule=settings.retry_schedule,
-                disable_after_days=settings.disable_after_days,
-                mail_budget=MailBudget(bus, settings.mails_per_hour),
+                courier=Courier(cases, renderer, budget, webhooks=webhooks, mails=mails, chats=chats),
+                ledger=Ledger(bus, endpoints, standing, settings.retry_schedule, settings.disable_after_days),
+                asking=asking,
             )
             yield
         if isinstance(mails, SmtpChannel):
@@ -146,6 +151,15 @@ def make_app(settings: NotifySettings) -> App:
     app.background(queue_digests)
     app.background(look_after_those_who_wait)
     return app
+
+
+def _connections(at_once: int) -> int:
+    """Return how many connections may be open: twice the attempts at once, if the system allows for so many files.
+
+    Were it no more than those, each attempt at one host would close what is kept for another while many hang.
+    """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(at_once, min(2 * at_once, files - OTHER_FILES))
 
 
 def _mail_channel(settings: NotifySettings) -> MailSender:

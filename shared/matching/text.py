@@ -1,7 +1,7 @@
 """A report's title and text as words, with the way back to what the original says."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from shared.events import Evidence
@@ -28,6 +28,7 @@ class Text:
 
     title: Words
     text: Words
+    _quoted: dict[Span, Evidence] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, title: str, text: str) -> "Text":
@@ -47,8 +48,12 @@ class Text:
         return span.field, self.words(span.field).sentence_of(span.first)
 
     def evidence(self, span: Span) -> Evidence:
-        """The span as the original has it: `evidence.text == original[start:end]`."""
-        return self.quote(span.field, *self.words(span.field).place(span.first, span.last))
+        """The span as the original has it: `evidence.text == original[start:end]`. Many ask for the same."""
+        known = self._quoted.get(span)
+        if known is None:
+            place = self.words(span.field).place(span.first, span.last)
+            known = self._quoted[span] = self.quote(span.field, *place)
+        return known
 
     def quote(self, field: FieldName, start: int, end: int) -> Evidence:
         """A run of words of a line, from the space before it to its end, as the original has it."""

@@ -1,6 +1,6 @@
 -- Take over entries whose consumer has been silent, or is dead.
 -- KEYS: stream
--- ARGV: group, consumer, idle ms, at most, "1" to judge who is dead, what their sign of life is called but for the name
+-- ARGV: group, consumer, idle ms, at most, "1" to take who has no sign of life for dead, what that is called but for the name
 -- Returns {id, deliveries including this one, {field, value, ...}} for each.
 -- Not XAUTOCLAIM: Redis 6.2 answers nil for an entry that was deleted while pending and keeps it pending for ever.
 local rows, at_most = {}, tonumber(ARGV[4])
@@ -18,12 +18,12 @@ local function take(pending, idle)
 end
 
 take(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', at_most), ARGV[3])
-if ARGV[5] == '1' then
-  for _, owner in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1])[4] or {}) do
-    local name = owner[1]
-    if #rows < at_most and name ~= ARGV[2] and redis.call('EXISTS', ARGV[6] .. name) == 0 then
-      take(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', at_most - #rows, name), 0)
-    end
+for _, owner in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1])[4] or {}) do
+  local name = owner[1]
+  local life = redis.call('GET', ARGV[6] .. name)
+  local is_dead = life == 'dead' or not life and ARGV[5] == '1'
+  if #rows < at_most and name ~= ARGV[2] and is_dead then
+    take(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', at_most - #rows, name), 0)
   end
 end
 return rows

@@ -12,10 +12,11 @@ from shared import redis_server
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery, owed_report
+from shared.endpoints import WebhookEndpoint
 from shared.names import Names
 from shared.redis_server import RedisServer
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Filter, Subscription, WebhookEndpoint
+from shared.subscriptions import Filter, Subscription
 from shared.webhook_keys import make_secret
 from tests.builders import make_tagged, store_reports
 from tests.processes import Services, WebhookSink, until

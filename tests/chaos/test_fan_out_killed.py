@@ -9,9 +9,10 @@ import pytest
 
 from shared.bus import Bus
 from shared.delivery import delivery_id
+from shared.endpoints import WebhookEndpoint
 from shared.events import Story, TaggedReport
 from shared.names import Names
-from shared.subscriptions import Filter, Subscription, WebhookEndpoint
+from shared.subscriptions import Filter, Subscription
 from tests.builders import make_report, make_tagged, store_reports
 from tests.processes import Services, until
 

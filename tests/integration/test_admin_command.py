@@ -16,11 +16,12 @@ from cli.commands import app
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, delivery_id, owed_report
+from shared.endpoints import EmailEndpoint
 from shared.maintenance import PAUSED
 from shared.names import Names
 from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Filter
+from shared.subscriptions import Filter
 from tests.builders import make_report, make_tagged, store_reports
 from tests.integration.test_subscriptions_command import make_subscription
 from tests.processes import until

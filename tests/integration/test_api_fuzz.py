@@ -101,7 +101,6 @@ HUGE = "x" * 1_000_000
         ({"schedule": {"quiet_hours": {"from": "22:00", "to": "22:00"}}}, 422, "name two times"),
         ({"schedule": {"expires_at": "9999-12-31T23:59:59-23:59"}}, 422, "this century"),
         ({"filter": nested(20)}, 422, "Extra inputs"),
-        ({"filter": nested(5000)}, 400, "parsing the body"),
     ],
 )
 async def test_what_is_too_much_or_nonsense_is_refused_in_words(api, changes, status, said):
@@ -119,6 +118,16 @@ def dumped(changes: dict[str, Any]) -> str:
         return json.dumps(WISH | changes)
     finally:
         sys.setrecursionlimit(limit)
+
+
+async def test_json_deeper_than_a_parser_reads_is_refused(api):
+    headers = {"Content-Type": "application/json"}
+    async with api.request(
+        "POST", "/v1/subscriptions", data=dumped({"filter": nested(5000)}), headers=headers
+    ) as r:
+        # Python 3.13 reads it, and then it is a field that does not exist; those before do not.
+        assert r.status in (400, 422)
+        assert (await r.json())["status"] == r.status
 
 
 async def test_lone_surrogates_are_no_text(api):

@@ -63,19 +63,6 @@ async def test_a_revision_that_lost_a_topic_is_not_found_under_it(api):
     assert await all_ids(api, "/v1/reports?topic=displacement") == []
 
 
-async def test_an_unknown_topic_is_named_with_the_known_ones(api):
-    problem = await api.json_of("GET", "/v1/reports?topic=floods", 400)
-    assert problem["errors"] == [
-        {"field": "topic", "detail": "unknown topic 'floods'; known are aid and displacement"}
-    ]
-
-
-async def test_words_that_are_no_query_say_where(api):
-    problem = await api.json_of("GET", "/v1/reports?q=aid%20OR", 400)
-    assert problem["errors"][0]["field"] == "q"
-    assert "at character 5" in problem["detail"]
-
-
 @pytest.mark.parametrize("bad", ["after=x", "limit=0", "limit=many", "country=Sudan"])
 async def test_a_bad_parameter_is_a_problem_that_names_it(api, bad):
     async with api.get(f"/v1/reports?{bad}") as response:

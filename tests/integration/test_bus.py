@@ -12,8 +12,8 @@ from shared.consumer import Consumer
 from shared.entries import Entry, Guard, Marked, Outcome, Rejected, xadd
 from shared.groups import stream_groups
 from shared.names import Names
+from shared.neighbours import consumer_name
 from shared.redis_server import find_binaries
-from shared.service import consumer_name
 
 GROUP = "readers"
 SERVERS = list(find_binaries()) or [None]

@@ -11,7 +11,7 @@ from aiohttp import web
 from services.notify.channels.chat import ChatChannel
 from services.notify.core.channel import ChatMessage, DeliveryError, Sent
 from shared.address_guard import AddressGuard
-from shared.subscriptions import ChatEndpoint
+from shared.endpoints import ChatEndpoint
 
 OPEN, CLOSED = AddressGuard((ip_network("127.0.0.0/8"),)), AddressGuard()
 MESSAGE = ChatMessage(

@@ -16,26 +16,19 @@ from hypothesis import strategies as st
 
 from services.api.adapters.explanations import explain_report
 from services.api.core.preview import PreviewWish, imagine, terms_of_wish
-from services.notify.adapters.cases import Wanting
 from services.notify.adapters.digests import Digests
 from services.notify.adapters.fan_out import FanOut
+from services.notify.core.case import Wanting
 from services.notify.core.wanted import Wanted
 from shared.bus import Bus
 from shared.decision import SENT, Decision, Earlier, Memory, News, decide, news_of, terms_of
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
+from shared.endpoints import WebhookEndpoint
 from shared.events import Country, Evidence, Report, RuleReference, Source, Story, Tag, TaggedReport
 from shared.names import Names
 from shared.schedule import hour_of, zone_of
-from shared.subscriptions import (
-    CompiledFilter,
-    Filter,
-    Subscription,
-    WebhookEndpoint,
-    document_of,
-    find_match,
-    text_of,
-)
+from shared.subscriptions import CompiledFilter, Filter, Subscription, document_of, find_match
 from tests.builders import store_reports
 
 # The days of both changes of the clock in Berlin, and of one in Lord Howe.
@@ -138,7 +131,7 @@ class Model:
 
     def take(self, tagged: TaggedReport, now: datetime) -> None:
         compiled = CompiledFilter.of(self.subscription.filter)
-        if find_match(compiled, tagged, text_of(tagged)) is None:
+        if find_match(compiled, tagged, document_of(tagged)) is None:
             return
         news, hour = news_of(tagged, document_of(tagged)), hour_of(now)
         earlier = self.earlier.get(news.report)
@@ -250,7 +243,7 @@ async def explains(bus: Bus, model: Model, reports: dict[str, TaggedReport], now
     for report, tagged in reports.items():
         explained = await explain_report(bus, model.subscription, tagged, now)
         matches = (
-            find_match(CompiledFilter.of(model.subscription.filter), tagged, text_of(tagged)) is not None
+            find_match(CompiledFilter.of(model.subscription.filter), tagged, document_of(tagged)) is not None
         )
         assert explained.filter.held == matches
         outcomes = {
@@ -331,7 +324,7 @@ def test_a_preview_is_what_is_then_told(
         now += timedelta(minutes=happening.minutes)
         tagged = make_tagged(happening._replace(report=number), 1, f"s{happening.story}", now)
         model.take(tagged, now)
-        if find_match(compiled, tagged, text_of(tagged)):
+        if find_match(compiled, tagged, document_of(tagged)):
             matches.append(news_of(tagged, document_of(tagged)))
     preview = PreviewWish.model_validate({key: value for key, value in wish.items() if key != "updates"})
     imagined = imagine(terms_of_wish(preview, compiled), matches)

@@ -17,10 +17,12 @@ from services.notify.core.channel import DeliveryError, MailMessage, Sent, Webho
 from services.notify.core.lanes import CLOSED_AFTER, Lane
 from shared.bus import Bus
 from shared.consumer import Consumer
+from shared.dead_letters import DeadLetters
 from shared.deliveries import DeliveryLog, endpoint_id, put_off
 from shared.delivery import Delivery, owed_message, owed_report
+from shared.endpoints import EmailEndpoint, WebhookEndpoint
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import EmailEndpoint, Filter, State, Subscription, WebhookEndpoint
+from shared.subscriptions import Filter, State, Subscription
 from tests.builders import make_tagged, store_reports
 from tests.delivering import make_deliverer
 from tests.processes import until
@@ -133,6 +135,19 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
     await consumer.stop()
 
 
+async def test_an_entry_that_names_no_delivery_is_a_dead_letter_at_once(desk: Desk) -> None:
+    for fields in ({"id": b"\xff"}, {"nothing": "ours"}):
+        await desk.bus.redis.xadd(desk.bus.names.deliveries, fields)
+    letters = DeadLetters(desk.bus.redis, desk.bus.names)
+
+    async def both() -> bool:
+        return [(each.deliveries, "not ours" in each.reason) async for each in letters.list()] == [
+            (1, True)
+        ] * 2
+
+    await until(both)
+
+
 async def test_a_match_owes_one_delivery_however_often_it_is_found(bus: Bus) -> None:
     log = DeliveryLog(bus)
     delivery = owed_report("sub_a", "report", NOW)
@@ -213,7 +228,7 @@ async def test_an_answer_from_an_endpoint_that_was_replaced_meanwhile_activates_
     moved = WebhookEndpoint(type="webhook", url="https://other.example/")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
     deliverer = desk.consumer.batch_handler.__self__  # type: ignore[union-attr]
-    await deliverer.standing.activate(subscription)
+    await deliverer.ledger.standing.activate(subscription)
     found = await desk.store.get(subscription.id)
     assert found is not None
     assert found.state == "pending"

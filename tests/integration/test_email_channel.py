@@ -11,7 +11,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from services.notify.channels.email import OutboxChannel, Relay, RelayURLError, SmtpChannel
 from services.notify.core.channel import DeliveryError, MailMessage, Sent
-from shared.subscriptions import EmailEndpoint
+from shared.endpoints import EmailEndpoint
 from tests.message_builders import mail_bytes, make_subscription, make_tagged, received
 from tests.raw_server import raw_server
 

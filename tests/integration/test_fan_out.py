@@ -7,19 +7,21 @@ from typing import Any
 
 import pytest
 
-from services.notify.adapters.cases import Cases, Wanting
+from services.notify.adapters.cases import Cases
 from services.notify.adapters.digests import Digests
 from services.notify.adapters.fan_out import FanOut
+from services.notify.core.case import Wanting
 from services.notify.core.channel import Sent, WebhookMessage
 from shared.bus import Bus
 from shared.decision import news_of, terms_of
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
 from shared.digest import Digest, DigestReady
+from shared.endpoints import WebhookEndpoint
 from shared.events import Story, TaggedReport
 from shared.holdings import Holdings
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import CompiledFilter, Filter, Subscription, WebhookEndpoint, document_of
+from shared.subscriptions import CompiledFilter, Filter, Subscription, document_of
 from tests.builders import make_report, make_tagged, store_reports
 from tests.delivering import make_deliverer
 from tests.processes import until

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from cli.offline import parse_feed
-from services.ingest.adapters.parser import ParseError, Parser
+from services.ingest.adapters.parser import Parser
+from services.ingest.core.entry import UnreadableDocument
 from services.ingest.core.feed import Feed
 from shared.events import Report
 from tests.feed_folder import documents
@@ -36,7 +37,7 @@ async def test_every_document_ends_with_reports_or_a_named_error_in_time_and_mem
         try:
             reading = await parser.read(body, None, FEED.url, FEED, NOW)
             assert all(report.title or report.url for report in reading.reports), name
-        except ParseError as e:
+        except UnreadableDocument as e:
             if not e.reason or "broke the parser" in e.reason or "Error" in e.reason:
                 odd.append((name, e.reason))
         count += 1

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
@@ -96,6 +97,8 @@ def test_run_shows_tagged_sample_reports_and_ends_with_everything(tmp_path: Path
     running = run_tocsin(tmp_path, port)
     try:
         wait_for(lambda: "<mark>" in page(port))
+        assert_started_again(running.pid, "classify")
+        assert_in_memory_once(running.pid)
         url = (tmp_path / "data" / "redis.url").read_text()
         second = run_tocsin(tmp_path, free_port())
         said, _ = second.communicate(timeout=30)
@@ -109,6 +112,29 @@ def test_run_shows_tagged_sample_reports_and_ends_with_everything(tmp_path: Path
     assert "Pages: http://127.0.0.1:" in said
     with Redis.from_url(url.strip()) as client:
         assert not _answers(client)
+
+
+def assert_started_again(supervisor: int, service: str) -> None:
+    """Linux shows children by their names, elsewhere all are called as they were begun."""
+    if sys.platform != "linux":
+        return
+
+    def found() -> list[psutil.Process]:
+        return [each for each in psutil.Process(supervisor).children() if each.name() == f"tocsin {service}"]
+
+    [killed] = found()
+    killed.kill()
+    wait_for(lambda: [each for each in found() if each.pid != killed.pid])
+
+
+def assert_in_memory_once(supervisor: int) -> None:
+    """What all services import is shared: else it would be three quarters."""
+    if sys.platform != "linux":
+        return
+    of_python = [each for each in psutil.Process(supervisor).children() if each.name().startswith("tocsin")]
+    sizes = [each.memory_full_info() for each in of_python]
+    assert len(sizes) == 4
+    assert sum(each.uss for each in sizes) < 0.5 * sum(each.rss for each in sizes)
 
 
 def test_what_run_started_ends_when_it_is_killed(tmp_path: Path) -> None:

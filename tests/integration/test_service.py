@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from shared.groups import read_groups
 from shared.layout import bring_up_to_date
 from shared.maintenance import pause, resume
 from shared.names import Names
+from shared.neighbours import consumer_name
 from shared.redis_client import RedisClient
 from shared.redis_server import RedisServer, free_port
 from shared.service import App
@@ -27,9 +30,9 @@ NAMES = Names("shell:")
 class Runner:
     """An App in this process, with a consumer that forwards what it reads."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, *, reclaim_after: float = 0.5) -> None:
         settings = ServiceSettings(
-            redis_url=url, key_prefix=NAMES.prefix, reclaim_after=0.5, alive_file=folder / "alive"
+            redis_url=url, key_prefix=NAMES.prefix, reclaim_after=reclaim_after, alive_file=folder / "alive"
         )
         self.alive_file = folder / "alive"
         self.app = App("classify", settings)
@@ -178,3 +181,31 @@ async def _rests(redis: RedisClient, processes: int = 1) -> bool:
     return [name.split()[-1] for name in await redis.zrange(NAMES.instances, 0, -1)] == [
         b"paused"
     ] * processes
+
+
+def pid_of_a_dead_process() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        return process.pid
+
+
+async def test_what_a_process_of_this_machine_held_is_taken_over_as_soon_as_it_is_dead(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    here = consumer_name().rsplit("-", 2)[0]
+    dead, living = f"{here}-{pid_of_a_dead_process()}-aaaaaa", f"{here}-{os.getpid()}-bbbbbb"
+    runner = Runner(redis.url, tmp_path, reclaim_after=3600)
+    bus = runner.app.bus
+    bus.alive_seconds = 3600  # Nobody is taken for dead because he is silent.
+    await bring_up_to_date(bus.redis, NAMES)
+    await runner.consumer.ensure_group()
+    for number, consumer in enumerate((dead, living)):
+        await runner.add(number)
+        await bus.redis.xreadgroup("classify", consumer, {NAMES.published: ">"}, count=1)
+        await bus.redis.zadd(NAMES.instances, {f"classify {consumer}": time.time()})
+    runner.start()
+    await until(runner.has_told(0))
+    pending = await bus.redis.xpending_range(NAMES.published, "classify", "-", "+", 9)
+    assert [row["consumer"] for row in pending] == [living.encode()]
+    runner.app.stop()
+    assert runner.task
+    await runner.task

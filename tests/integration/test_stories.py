@@ -13,7 +13,7 @@ from services.classify.core.figures import Figures, figures_of
 from services.classify.core.tag import tag_report
 from shared.bus import Bus
 from shared.events import Report, Source, Story
-from tests.builders import DAY, make_report
+from tests.builders import make_report
 
 TEXT = "Rescuers pulled forty people from the river near Albrück on Tuesday after a ferry struck a sandbank in fog."
 
@@ -29,7 +29,7 @@ def seen(story: Story) -> tuple[str, int, int]:
 
 
 async def test_reports_of_the_same_happening_share_a_story_across_feeds(bus: Bus):
-    index, first = StoryIndex(bus, DAY), ferry("one")
+    index, first = StoryIndex(bus), ferry("one")
     stories = [
         await index.join(report)
         for report in (first, ferry("two"), ferry("one", title="Ferry aground: forty rescued"))
@@ -41,13 +41,13 @@ async def test_a_single_report_is_a_story_of_one(bus: Bus):
     other = make_report(
         title="Bridge opens in Albrück", text="The mayor cut the ribbon and thanked the builders."
     )
-    index = StoryIndex(bus, DAY)
+    index = StoryIndex(bus)
     await index.join(ferry("one"))
     assert seen(await index.join(other)) == (other.id, 1, 1)
 
 
 async def test_a_revision_stays_in_its_story_whatever_it_says_now(bus: Bus):
-    index, first, second = StoryIndex(bus, DAY), ferry("one"), ferry("two")
+    index, first, second = StoryIndex(bus), ferry("one"), ferry("two")
     await index.join(first)
     await index.join(second)
     changed = second.model_copy(
@@ -57,18 +57,18 @@ async def test_a_revision_stays_in_its_story_whatever_it_says_now(bus: Bus):
 
 
 async def test_a_report_that_is_read_again_is_not_counted_again(bus: Bus):
-    index, report = StoryIndex(bus, DAY), ferry("one")
+    index, report = StoryIndex(bus), ferry("one")
     assert await index.join(report) == await index.join(report)
 
 
 async def test_reports_without_words_do_not_meet(bus: Bus):
-    index = StoryIndex(bus, DAY)
+    index = StoryIndex(bus)
     reports = [ferry(feed, title="", text="") for feed in ("one", "two")]
     assert [(await index.join(report)).id for report in reports] == [report.id for report in reports]
 
 
 async def test_a_story_of_long_ago_is_not_found(bus: Bus):
-    index, late = StoryIndex(bus, DAY, window_seconds=1), ferry("two")
+    index, late = StoryIndex(bus, window_seconds=1), ferry("two")
     await index.join(ferry("one"))
     async with asyncio.timeout(10):
         while await bus.redis.keys(bus.names.story_band("*")):
@@ -77,14 +77,14 @@ async def test_a_story_of_long_ago_is_not_found(bus: Bus):
 
 
 async def test_reports_at_the_same_moment_are_one_story(bus: Bus):
-    index, reports = StoryIndex(bus, DAY), [ferry(f"feed{n}") for n in range(20)]
+    index, reports = StoryIndex(bus), [ferry(f"feed{n}") for n in range(20)]
     stories = await asyncio.gather(*map(index.join, reports))
     assert len({story.id for story in stories}) == 1
     assert [story.position for story in stories] == list(range(1, 21))
 
 
 async def test_one_that_fails_fails_alone(bus: Bus):
-    index, reports = StoryIndex(bus, DAY), [ferry(f"feed{n}") for n in range(3)]
+    index, reports = StoryIndex(bus), [ferry(f"feed{n}") for n in range(3)]
     await bus.redis.set(bus.names.report(reports[1].id), "not a hash")
     first, second, third = await asyncio.gather(*map(index.join, reports), return_exceptions=True)
     assert isinstance(first, Story)
@@ -96,7 +96,7 @@ SWAP = Figures("en", ("2026-03-14:185",), ("negotiations",), ("UA",))
 
 
 async def test_a_translation_with_the_same_figures_joins_the_story(bus: Bus):
-    index, first = StoryIndex(bus, DAY), ferry("one")
+    index, first = StoryIndex(bus), ferry("one")
     second = ferry("two", title="Додому повернулися 185 військових", text="Серед них захисники Маріуполя.")
     await index.join(first, SWAP)
     story = await index.join(second, SWAP._replace(language="uk", topics=(), countries=("RU", "UA")))
@@ -106,7 +106,7 @@ async def test_a_translation_with_the_same_figures_joins_the_story(bus: Bus):
 async def test_the_same_figures_in_the_same_language_on_another_topic_or_elsewhere_are_another_story(
     bus: Bus,
 ):
-    index = StoryIndex(bus, DAY)
+    index = StoryIndex(bus)
     await index.join(ferry("one"), SWAP)
     for title, others in {
         "Harbour museum opens its doors": SWAP,
@@ -121,7 +121,7 @@ async def test_translations_meet_and_what_is_near_stays_apart(bus: Bus):
     """44 happenings of one day, many of them in the same city, told in two languages or more."""
     file = Path(__file__).parent.parent / "unit/labelled/translations.jsonl"
     rows = [json.loads(line) for line in file.read_text().splitlines()]
-    index, rulebook, told = StoryIndex(bus, DAY), load_rulebook(), []
+    index, rulebook, told = StoryIndex(bus), load_rulebook(), []
     for row in rows:
         report = make_report(title=row["title"], text=row["text"], language=row["language"])
         story = await index.join(report, figures_of(tag_report(report, rulebook)))

@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 
 from cli.subscriptions import subscriptions
 from shared.bus import Bus
+from shared.endpoints import WebhookEndpoint
 from shared.names import Names
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Filter, Subscription, WebhookEndpoint
+from shared.subscriptions import Filter, Subscription
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 Run = Callable[..., str]

@@ -16,10 +16,11 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from services.notify.channels.webhook import ANSWER_LIMIT, WebhookChannel
+from services.notify.channels.webhook import WebhookChannel
+from services.notify.core.answer import ANSWER_LIMIT
 from services.notify.core.channel import DeliveryError, Sent, WebhookMessage
 from shared.address_guard import AddressGuard
-from shared.subscriptions import WebhookEndpoint
+from shared.endpoints import WebhookEndpoint
 from shared.webhook_keys import make_secret
 from tests.message_builders import webhook_to
 from tests.raw_server import Connected, raw_server

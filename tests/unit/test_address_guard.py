@@ -210,7 +210,7 @@ def test_a_normalised_url_stays_as_it_is(url: str, normal: str) -> None:
         ("http://127.0.0.1:6379/", "http://127.0.0.1:6379/"),
         ("http://127.1:99/", "http://127.0.0.1:99/"),
         ("http://localhost:81/", "http://localhost:81/"),
-        ("http://[::ffff:7f00:1]:81/", "http://[::ffff:7f00:1]:81/"),
+        ("http://[::ffff:7f00:1]:81/", "http://127.0.0.1:81/"),
         ("http://webhook-echo:8080/", "http://webhook-echo:8080/"),
         ("http://hook.internal/", "http://hook.internal/"),
     ],

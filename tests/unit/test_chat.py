@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from services.notify.core.channel import ChatMessage
 from services.notify.core.chat import LIMITS, chat_request, report_message
-from shared.subscriptions import ChatEndpoint, ChatService, public_view
+from shared.endpoints import ChatEndpoint, ChatService
+from shared.subscriptions import public_view
 from tests.message_builders import LINKS, make_matched, make_subscription, make_tagged
 
 URLS = {

@@ -6,7 +6,6 @@ import pytest
 
 from services.ingest.core.draft import Origin
 from services.ingest.core.entry import Entry, ParsedFeed, UnreadableDocument, Words
-from services.ingest.core.identity import with_keys
 from services.ingest.core.parse import parse_source
 
 URL = "https://example.org/feeds/news.xml"
@@ -160,32 +159,3 @@ def test_a_date_that_is_none_is_kept_as_written() -> None:
 def test_entries_beyond_the_limit_are_counted() -> None:
     parsed = parse(rss("".join(f"<item><guid>{n}</guid></item>" for n in range(503))))
     assert (len(parsed.entries), parsed.left_out) == (500, 3)
-
-
-def test_an_entry_is_known_by_guid_then_link_then_words() -> None:
-    by_guid, by_link, by_words = with_keys(
-        [Entry(id="g", link="l"), Entry(link="l"), Entry(title=Words("t"), summary=Words("s"))]
-    )
-    assert (by_guid.key, by_link.key) == ("g", "l")
-    assert len(by_words.key) == 64
-
-
-def test_a_guid_that_repeats_is_told_apart_by_link_then_title() -> None:
-    keys = [
-        entry.key
-        for entry in with_keys(
-            [
-                Entry(id="g", link="a"),
-                Entry(id="g", link="b", title=Words("t")),
-                Entry(id="g", link="b", title=Words("u")),
-                Entry(id="h", link="a"),
-            ]
-        )
-    ]
-    assert keys == ["g\na", "g\nb\nt", "g\nb\nu", "h"]
-
-
-def test_an_entry_given_twice_counts_once() -> None:
-    first, second = Entry(id="g", summary=Words("newest")), Entry(id="g", summary=Words("older"))
-    [entry] = with_keys([first, second])
-    assert entry.summary == Words("newest")

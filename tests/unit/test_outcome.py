@@ -15,7 +15,7 @@ from services.notify.core.outcome import (
 )
 from services.notify.core.schedule import DEFAULT_SCHEDULE
 from shared.delivery import ATTEMPTS_KEPT, Delivery, owed_report, read, written
-from shared.subscriptions import EmailEndpoint
+from shared.endpoints import EmailEndpoint
 from tests.message_builders import NOW, make_subscription
 
 MIDDLE = 0.5

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from services.classify.core.evidence import Quotes, Spot, evidence, in_order
+from services.classify.core.reading import required
 from services.classify.core.rulebook import Condition, Rule, Rulebook, Topic, compile_rulebook
-from services.classify.core.tag import find_tags, required, tag_report
+from services.classify.core.tag import find_tags, tag_report
 from shared.events import Report, Source, Tag
 from shared.matching.text import Text
 
@@ -88,8 +89,8 @@ def test_two_sentences_of_a_long_report_are_enough():
     assert words(tags(FILLER + "Water in a house. " * 2)) == ["Water", "house"] * 2
 
 
-def test_the_score_needed_grows_gently_to_twice_the_threshold():
-    assert [required(10, n) for n in (0, 200, 400, 1600, 100_000)] == [10, 10, 10 * (1 + 1 / 3), 20, 20]
+def test_the_score_needed_grows_gently_and_of_a_long_report_a_share_is_needed():
+    assert [required(10, n) for n in (0, 200, 400, 4000)] == [10, 10, 10 * (1 + 1 / 3), 100]
 
 
 def test_context_anywhere_in_the_report_can_be_asked_for_or_refused():

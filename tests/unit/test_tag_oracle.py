@@ -3,8 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.classify.core.reading import LEAD_FACTOR, LEAD_SENTENCES, required
 from services.classify.core.rulebook import MASK, Condition, Rule, Topic, compile_rulebook
-from services.classify.core.tag import LEAD_FACTOR, LEAD_SENTENCES, find_tags, required
+from services.classify.core.tag import find_tags
 from shared.matching import oracle
 from shared.matching.document import Document
 from shared.matching.expression import Phrase

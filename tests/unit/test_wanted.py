@@ -6,16 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notify.core.wanted import Wanted
+from shared.endpoints import WebhookEndpoint
 from shared.events import Country, Report, RuleReference, Source, Story, Tag, TaggedReport
-from shared.subscriptions import (
-    CompiledFilter,
-    Filter,
-    Subscription,
-    WebhookEndpoint,
-    document_of,
-    find_match,
-    text_of,
-)
+from shared.subscriptions import CompiledFilter, Filter, Subscription, document_of, find_match
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 TOPICS = ["aid", "aid/military", "displacement"]
@@ -86,7 +79,7 @@ def test_together_they_are_found_as_each_is_alone(listed: list[Filter], read: li
         alone = {
             f"s{number}"
             for number, each in enumerate(listed)
-            if find_match(CompiledFilter.of(each), tagged, text_of(tagged))
+            if find_match(CompiledFilter.of(each), tagged, document_of(tagged))
         }
         assert {terms.id for terms in wanted.find(document_of(tagged))} == alone
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from services.api.core.explaining import ReportExplained, clause_of, explain_decision, explain_record
+from services.api.core.explaining import ReportExplained, explain_decision, explain_record
 from shared.bus import Bus
 from shared.decision import Memory, decide, news_of, terms_of
 from shared.deliveries import DeliveryLog
@@ -18,7 +18,7 @@ async def explain_report(
     """Return the explanation."""
     log, report = DeliveryLog(bus), tagged.report.id
     compiled, document = CompiledFilter.of(subscription.filter), document_of(tagged)
-    clause = clause_of(explain(compiled.expression, document))
+    clause = explain(compiled.expression, document)
     record = await log.get(delivery_id(subscription.id, report))
     if record:
         digest = await log.get(record.digest) if record.digest else None

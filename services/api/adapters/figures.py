@@ -1,7 +1,7 @@
 """Figures for Prometheus: what Redis knows of the installation at this moment, in the text format."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from itertools import accumulate
 from typing import Any, get_args
@@ -9,8 +9,6 @@ from typing import Any, get_args
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import Collector
-from redis.asyncio import Redis
 
 from services.api.adapters.feed_list import read_feeds
 from services.api.adapters.readiness import SERVICES, running_services
@@ -19,7 +17,6 @@ from shared.bus import Bus
 from shared.counters import BUCKET, BUCKETS, SUM
 from shared.deliveries import DeliveryLog
 from shared.groups import read_groups
-from shared.names import Names
 from shared.redis_client import RedisClient, on_every_master
 
 PREFIX = "tocsin_"
@@ -29,39 +26,35 @@ DELIVERED = "delivered_seconds"
 Labels = tuple[tuple[str, str], ...]
 
 
-class _Once(Collector):
-    """Hands over figures that were read already: reading them needs an event loop, the registry has none."""
+class _Once(CollectorRegistry):
+    """Hands over figures that were read already: reading them needs an event loop, a registry has none."""
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
+        super().__init__()
         self._metrics = list(metrics)
 
     def collect(self) -> Iterator[Metric]:
         yield from self._metrics
-
-    def describe(self) -> list[Metric]:
-        return []
 
 
 async def read_figures(bus: Bus, uptime: float) -> bytes:
     """Return the figures in Prometheus' text format 0.0.4. `uptime` is of this process, in seconds."""
     await bus.counters.flush(bus.redis)
     metrics = [
-        *await _counters(bus.redis, bus.names),
-        *await _streams(bus.redis, bus.names),
-        *await _feeds(bus.redis, bus.names),
+        *await _counters(bus),
+        *await _streams(bus),
+        *await _feeds(bus),
         *await _redis(bus.redis),
-        *await _versions(bus.redis, bus.names),
+        *await _versions(bus),
         *await _sizes(bus),
         _gauge("api_uptime_seconds", "Since this process began to serve.", uptime),
     ]
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Once(metrics))
-    return generate_latest(registry)
+    return generate_latest(_Once(metrics))
 
 
-async def _counters(redis: Redis, names: Names) -> list[Metric]:
+async def _counters(bus: Bus) -> list[Metric]:
     """What the services have counted; the buckets of a histogram are counted by themselves."""
-    rows: Any = await redis.hgetall(names.counters)
+    rows: Any = await bus.redis.hgetall(bus.names.counters)
     families: dict[str, CounterMetricFamily] = {}
     durations: dict[str, dict[Labels, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for raw, value in sorted(rows.items()):
@@ -89,9 +82,9 @@ def _histogram(name: str, rows: Mapping[Labels, Mapping[str, float]]) -> Metric:
     return family
 
 
-async def read_delays(redis: Redis, names: Names) -> list[tuple[str, int]]:
+async def read_delays(bus: Bus) -> list[tuple[str, int]]:
     """Return how many alerts were accepted within so many seconds of our seeing the report, bucket by bucket."""
-    rows: Any = await redis.hgetall(names.counters)
+    rows: Any = await bus.redis.hgetall(bus.names.counters)
     counted: Counter[str] = Counter()
     for raw, value in rows.items():
         if raw.startswith(DELIVERED.encode()):
@@ -107,29 +100,21 @@ def _read_counter(spelt: str) -> tuple[str, dict[str, str]]:
     return family.samples[0].name, dict(family.samples[0].labels)
 
 
-async def _streams(redis: Redis, names: Names) -> list[Metric]:
-    labels = ["stream", "group"]
-    lengths = GaugeMetricFamily("tocsin_stream_entries", "Entries on a stream.", labels=["stream"])
-    dead = GaugeMetricFamily(
-        "tocsin_dead_letters", "Messages that no service could handle.", labels=["stream"]
-    )
-    pending = GaugeMetricFamily("tocsin_stream_pending", "Read and not acknowledged.", labels=labels)
-    lag = GaugeMetricFamily("tocsin_stream_lag", "Not read yet, where Redis knows.", labels=labels)
-    oldest = GaugeMetricFamily(
-        "tocsin_stream_oldest_unacknowledged_seconds",
-        "Age of the oldest entry that a group has not acknowledged; 0 if there is none.",
-        labels=labels,
-    )
-    for stream in names.streams:
-        lengths.add_metric([stream], await redis.xlen(stream))
-        dead.add_metric([stream], await redis.xlen(names.dead(stream)))
-    async for group in read_groups(redis, names):
-        labelled = [group.stream, group.name]
-        pending.add_metric(labelled, group.pending)
-        if group.lag is not None:
-            lag.add_metric(labelled, group.lag)
-        oldest.add_metric(labelled, group.oldest)
-    return [lengths, dead, pending, lag, oldest]
+async def _streams(bus: Bus) -> list[Metric]:
+    groups = [((group.stream, group.name), group) async for group in read_groups(bus.redis, bus.names)]
+    lengths = [((stream,), await bus.redis.xlen(stream)) for stream in bus.names.streams]
+    dead = [((stream,), await bus.redis.xlen(bus.names.dead(stream))) for stream in bus.names.streams]
+    pending = [(key, group.pending) for key, group in groups]
+    lag = [(key, group.lag) for key, group in groups if group.lag is not None]
+    oldest = [(key, group.oldest) for key, group in groups]
+    age = "Age of the oldest entry that a group has not acknowledged; 0 if there is none."
+    return [
+        _gauges("stream_entries", "Entries on a stream.", lengths, "stream"),
+        _gauges("dead_letters", "Messages that no service could handle.", dead, "stream"),
+        _gauges("stream_pending", "Read and not acknowledged.", pending, "stream", "group"),
+        _gauges("stream_lag", "Not read yet, where Redis knows.", lag, "stream", "group"),
+        _gauges("stream_oldest_unacknowledged_seconds", age, oldest, "stream", "group"),
+    ]
 
 
 async def _sizes(bus: Bus) -> list[Metric]:
@@ -147,25 +132,30 @@ async def _sizes(bus: Bus) -> list[Metric]:
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:
-    gauge = GaugeMetricFamily(PREFIX + name, meaning)
-    gauge.add_metric([], value)
+    return _gauges(name, meaning, [((), value)])
+
+
+def _gauges(name: str, meaning: str, rows: Iterable[tuple[Sequence[str], float]], *labels: str) -> Metric:
+    gauge = GaugeMetricFamily(PREFIX + name, meaning, labels=labels)
+    for values, value in rows:
+        gauge.add_metric(values, value)
     return gauge
 
 
-async def _feeds(redis: Redis, names: Names) -> list[Metric]:
+async def _feeds(bus: Bus) -> list[Metric]:
     """Feeds by their condition, and for each the time of its last success; its id is in /v1/feeds and on /status."""
-    condition = GaugeMetricFamily("tocsin_feeds", "Feeds by condition.", labels=["condition"])
-    success = GaugeMetricFamily(
-        "tocsin_feed_last_success_timestamp_seconds", "When a feed was last read.", labels=["feed"]
-    )
-    feeds = await read_feeds(redis, names)
+    feeds = await read_feeds(bus)
     counted = Counter(feed.condition for feed in feeds)
-    for name in get_args(Condition):
-        condition.add_metric([name], counted[name])
-    for feed in feeds[:FEEDS_SHOWN]:
-        if feed.enabled and feed.last_success:
-            success.add_metric([feed.id], feed.last_success.timestamp())
-    return [condition, success]
+    conditions = [((name,), counted[name]) for name in get_args(Condition)]
+    read = [
+        ((feed.id,), feed.last_success.timestamp())
+        for feed in feeds[:FEEDS_SHOWN]
+        if feed.enabled and feed.last_success
+    ]
+    return [
+        _gauges("feeds", "Feeds by condition.", conditions, "condition"),
+        _gauges("feed_last_success_timestamp_seconds", "When a feed was last read.", read, "feed"),
+    ]
 
 
 async def _redis(redis: RedisClient) -> list[Metric]:
@@ -180,16 +170,12 @@ async def _redis(redis: RedisClient) -> list[Metric]:
     ]
 
 
-async def _versions(redis: Redis, names: Names) -> list[Metric]:
-    build = GaugeMetricFamily("tocsin_build_info", "What runs here.", labels=["version"])
-    build.add_metric([version("tocsin")], 1)
-    running = GaugeMetricFamily("tocsin_instances", "Processes that run now.", labels=["service"])
-    counted = Counter(await running_services(redis, names))
-    for service in SERVICES:
-        running.add_metric([service], counted[service])
-    broken = await redis.exists(names.rulebook_problem)
+async def _versions(bus: Bus) -> list[Metric]:
+    counted = Counter(await running_services(bus))
+    running = [((service,), counted[service]) for service in SERVICES]
+    broken = await bus.redis.exists(bus.names.rulebook_problem)
     return [
-        build,
-        running,
+        _gauges("build_info", "What runs here.", [((version("tocsin"),), 1)], "version"),
+        _gauges("instances", "Processes that run now.", running, "service"),
         _gauge("rulebook_refused", "1 while an edited rulebook is refused: /status says why.", broken),
     ]

@@ -1,30 +1,42 @@
 """Count what one source asks for within a window, in Redis, so that all api processes count together."""
 
 import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from services.api.core.allowance import Allowance, Limit
 from services.api.core.problem import TooMany
-from shared.names import Names
-from shared.redis_client import RedisClient, at_once
+from shared.bus import Bus
+from shared.redis_client import at_once
+
+
+class Limit(NamedTuple):
+    """`most` within `seconds`; `words` say so to who has reached it, with {} for the number."""
+
+    most: int
+    seconds: int
+    words: str
+
+    def policy(self, kind: str) -> dict[str, str]:
+        """Return the header that says it (draft-ietf-httpapi-ratelimit-headers-10)."""
+        return {"RateLimit-Policy": f'"{kind}";q={self.most};w={self.seconds}'}
 
 
 class Limits:
     """Refuses what is asked for too often."""
 
-    def __init__(self, redis: RedisClient, names: Names) -> None:
-        self._redis = redis
-        self._names = names
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
 
-    async def take(self, kind: str, who: str, limit: Limit, cost: int = 1) -> Allowance:
-        """Count `cost`, return what is left; raise TooMany if the limit was reached in its window already.
+    async def take(self, kind: str, who: str, limit: Limit, cost: int = 1) -> Mapping[str, str]:
+        """Count `cost`, return the headers that say what is left; raise TooMany if the limit was reached in its window.
 
         `who` (an address of a person, say) is kept only as a hash, and only for the window.
         """
-        key = self._names.limit(kind, hashlib.sha256(who.encode()).hexdigest()[:24])
+        key = self._bus.names.limit(kind, hashlib.sha256(who.encode()).hexdigest()[:24])
         window = ("SET", key, 0, "EX", limit.seconds, "NX")
-        _, count, ttl = await at_once(self._redis, window, ("INCRBY", key, cost), ("TTL", key))
+        _, count, ttl = await at_once(self._bus.redis, window, ("INCRBY", key, cost), ("TTL", key))
         left, reset = limit.most - count, max(1, ttl)
-        allowance = Allowance(kind, limit.most, limit.seconds, max(0, left), reset)
+        headers = limit.policy(kind) | {"RateLimit": f'"{kind}";r={max(0, left)};t={reset}'}
         if left < 0:
-            raise TooMany(limit.words.format(limit.most), reset, allowance.headers)
-        return allowance
+            raise TooMany(limit.words.format(limit.most), reset, headers)
+        return headers

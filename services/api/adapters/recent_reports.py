@@ -28,7 +28,7 @@ from shared.matching.snapshot import Snapshot
 from shared.matching.text import Text
 from shared.matching.words import Words
 from shared.report_store import ReportStore
-from shared.subscriptions import CompiledFilter, document_of, find_match, text_of
+from shared.subscriptions import CompiledFilter, document_of, find_match
 
 log = structlog.get_logger()
 
@@ -52,12 +52,16 @@ class _Recent(NamedTuple):
 
 
 class RecentReports:
-    """Answers what a wish would have brought in the last `days`, of at most `most` reports."""
+    """Answers what a wish would have brought in the last `days`, of at most `most` reports.
 
-    def __init__(self, bus: Bus, *, days: int = 7, most: int = 50_000) -> None:
+    `patience` is for how many seconds of the processor reports are looked at for one answer.
+    """
+
+    def __init__(self, bus: Bus, *, days: int = 7, most: int = 50_000, patience: float = 0.17) -> None:
         self._bus = bus
         self._days = days
         self._most = most
+        self._patience = patience
         self._reports: dict[str, _Recent] = {}
         self._order: deque[tuple[datetime, str]] = deque()
         self._ready = False
@@ -90,31 +94,39 @@ class RecentReports:
             raise NotReady("the reports of the last days are still being read; try again in a moment")
         compiled = CompiledFilter.of(wish.filter)
         async with self._turn:
-            matches = await asyncio.to_thread(self._matches, compiled, now)
-        imagined = imagine(terms_of_wish(wish, compiled), matches)
-        since = self._order[0][0] if self._order else now
-        preview = summed_up(
-            matches,
-            imagined,
-            reports=len(self._reports),
-            days=self._days,
-            since=since,
-            now=now,
-            zone=wish.schedule.timezone,
-        )
-        newest = [await self._shown(news, compiled, store) for news in imagined.told[: -SHOWN - 1 : -1]]
+            preview, told = await asyncio.to_thread(self._previewed, wish, compiled, now)
+        newest = [await self._shown(news, compiled, store) for news in told[: -SHOWN - 1 : -1]]
         return preview.model_copy(update={"newest": tuple(each for each in newest if each)})
 
-    def _matches(self, compiled: CompiledFilter, now: datetime) -> list[News]:
-        """The reports for which the filter holds, the first seen first."""
+    def _previewed(
+        self, wish: PreviewWish, compiled: CompiledFilter, now: datetime
+    ) -> tuple[Preview, Sequence[News]]:
+        matches, since = self._matches(compiled, now)
+        imagined = imagine(terms_of_wish(wish, compiled), matches)
+        reports = sum(each.news.seen >= since for each in list(self._reports.values()))
+        zone = wish.schedule.timezone
+        preview = summed_up(
+            matches, imagined, reports=reports, days=self._days, since=since, now=now, zone=zone
+        )
+        return preview, imagined.told
+
+    def _matches(self, compiled: CompiledFilter, now: datetime) -> tuple[list[News], datetime]:
+        """The reports for which the filter holds, the first seen first, and since when they are all.
+
+        The newest are looked at first, for a time: what takes longer holds for so many that a part of them says enough.
+        """
         wanted = Snapshot.build({"": compiled.expression})
-        floor = now - timedelta(days=self._days)
-        found = [
-            news
-            for recent in self._candidates(compiled)
-            if (news := recent.news).seen >= floor and any(wanted.match(recent.document))
-        ]
-        return sorted(found, key=lambda news: news.seen)
+        since = max(now - timedelta(days=self._days), self._order[0][0] if self._order else now)
+        end, found = time.thread_time() + self._patience, []
+        for recent in sorted(self._candidates(compiled), key=lambda each: each.news.seen, reverse=True):
+            if recent.news.seen < since:
+                break
+            if any(wanted.match(recent.document)):
+                found.append(recent.news)
+            if time.thread_time() > end:
+                since = recent.news.seen
+                break
+        return found[::-1], since
 
     def _candidates(self, compiled: CompiledFilter) -> list[_Recent]:
         """Those that have, for each part of the filter, one of the terms of which every match has one."""
@@ -130,7 +142,7 @@ class RecentReports:
 
     async def _shown(self, news: News, compiled: CompiledFilter, store: ReportStore) -> PreviewReport | None:
         tagged = await store.get(news.report)
-        matched = find_match(compiled, tagged, text_of(tagged)) if tagged else None
+        matched = find_match(compiled, tagged) if tagged else None
         if tagged is None or matched is None:
             return None
         report = tagged.report
@@ -145,15 +157,13 @@ class RecentReports:
 
     async def load(self) -> None:
         """Read what is stored; previews can be had afterwards."""
-        started, store, after = time.monotonic(), ReportStore(self._bus.redis, self._bus.names), None
+        started, store = time.monotonic(), ReportStore(self._bus.redis, self._bus.names)
         floor = int((datetime.now(UTC) - timedelta(days=self._days)).timestamp() * 1_000_000)
-        while page := await store.page(after=after, limit=PAGE):
-            for stored in page:
-                if stored.tagged and stored.place.moment >= floor:
-                    self._order.appendleft(self._take(stored.tagged))
-            after = page[-1].place
-            if after.moment < floor or len(self._order) >= self._most:
+        async for stored in store.newest(at_most=self._most):
+            if stored.place.moment < floor:
                 break
+            if stored.tagged:
+                self._order.appendleft(self._take(stored.tagged))
         seconds = round(time.monotonic() - started, 1)
         self._ready = True
         log.info("reports read for previews", reports=len(self._reports), seconds=seconds)

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from services.api.core.problem import Conflict
+from services.api.core.search import Search, find_hit
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery, owed_report
 from shared.report_store import Place, ReportStore
-from shared.subscriptions import CompiledFilter, Subscription, find_match, text_of
+from shared.subscriptions import Subscription
 
 What = Literal["failed", "missed"]
 
@@ -39,7 +40,7 @@ class Replays:
             if since <= each.created_at
             and (until is None or each.created_at <= until)
             and each.kind in ("report", "digest")
-            and _has_failed(each)
+            and each.state in ("given_up", "cancelled")
         ]
         await self._log.retry_now(failed)
         if what == "failed":
@@ -60,25 +61,15 @@ class Replays:
         self, subscription: Subscription, since: datetime, until: datetime | None
     ) -> AsyncIterator[str]:
         """The ids of the reports that were tagged in that time and match, the newest first."""
-        compiled = CompiledFilter.of(subscription.filter)
-        topics = subscription.filter.topics
-        after, looked = _just_after(until) if until else None, 0
-        while looked < REPORTS_LOOKED_AT:
-            page = await self._reports.page(topics[0] if len(topics) == 1 else None, after, limit=100)
-            for stored in page:
-                if stored.place.moment < since.timestamp() * 1_000_000:
-                    return
-                if stored.tagged and find_match(compiled, stored.tagged, text_of(stored.tagged)):
-                    yield stored.tagged.report.id
-            if not page:
+        search = Search.of(subscription.filter)
+        after = _just_after(until) if until else None
+        async for stored in self._reports.newest(search.topic, after, REPORTS_LOOKED_AT):
+            if stored.place.moment < since.timestamp() * 1_000_000:
                 return
-            after, looked = page[-1].place, looked + len(page)
+            if stored.tagged and find_hit(search, stored.tagged):
+                yield stored.tagged.report.id
 
 
 def _just_after(moment: datetime) -> Place:
     """Where what was tagged later ends, and the rest begins."""
     return Place(int(moment.timestamp() * 1_000_000) + 1, "")
-
-
-def _has_failed(delivery: Delivery) -> bool:
-    return delivery.state in ("given_up", "cancelled")

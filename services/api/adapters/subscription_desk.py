@@ -8,41 +8,24 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from secrets import compare_digest
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from services.api.adapters.limits import Limits
+from services.api.adapters.limits import Limit, Limits
 from services.api.adapters.replays import Replays, What
 from services.api.adapters.wish_checks import WishChecks
-from services.api.core.allowance import Limit
 from services.api.core.change import Change
-from services.api.core.problem import Closed, Conflict, NotFound
-from services.api.core.signup import (
-    agreed_to_move,
-    asked_to_move,
-    confirmed,
-    make_keys,
-    moved,
-    must_ask_again,
-    new_subscription,
-    paused,
-    resumed,
-    rotated,
-    secret_for,
-    source_of,
-)
+from services.api.core.life import asked_to_move, moved, must_ask_again, rotated
+from services.api.core.problem import Conflict, Forbidden, NotFound
+from services.api.core.signup import make_keys, new_subscription, secret_for, source_of
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import TO_FALLBACK, Delivery, Kind, owed_message
+from shared.endpoints import EmailEndpoint, Endpoint
 from shared.holdings import Holdings
 from shared.setting_shapes import Network
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import (
-    EmailEndpoint,
-    Endpoint,
-    Subscription,
-    Wish,
-)
+from shared.subscriptions import Subscription, Wish
 
 HOUR, DAY = 3600, 86400
 LIMITS = {
@@ -54,6 +37,11 @@ LIMITS = {
     "previews": Limit(90, 60, "at most {} previews a minute"),
     "feeds": Limit(120, HOUR, "at most {} times an hour the feed of an alert is worked out anew"),
 }
+
+CLOSED = (
+    "this installation takes no sign-ups from everybody: ask whoever runs it; with the admin token, send "
+    "`Authorization: Bearer <TOCSIN_ADMIN_TOKEN>`"
+)
 
 # Other keys begin with those of deliveries.
 _DELIVERY_ID = re.compile(r"dlv_[0-9a-f]{1,64}")
@@ -89,7 +77,7 @@ class SubscriptionDesk:
         self._sign_ups = Limit(signups_per_hour, HOUR, "at most {} sign-ups an hour from one address")
         self._sign_up_token = sign_up_token
         self.checks = WishChecks(bus, allow)
-        self._limits = Limits(bus.redis, bus.names)
+        self._limits = Limits(bus)
         self.store = SubscriptionStore(bus)
         self.log = DeliveryLog(bus)
         self.holdings = Holdings(bus)
@@ -103,12 +91,12 @@ class SubscriptionDesk:
     async def sign_up(self, wish: Wish, host: str, *, token: str = "") -> SignedUp:
         """Return the pending subscription of a wish; its confirmation is owed. `host` is who asks.
 
-        Raise Closed if sign-up is closed and the token is not the operator's.
+        Raise Forbidden if sign-up is closed and the token is not the operator's.
         """
         if self._sign_up_token is not None and not compare_digest(
             token.encode(), self._sign_up_token.encode()
         ):
-            raise Closed
+            raise Forbidden(CLOSED)
         wish = await self.checks.checked(wish)
         await self._limits.take("signups", source_of(host), self._sign_ups)
         for endpoint in (wish.channel, wish.fallback):
@@ -146,10 +134,10 @@ class SubscriptionDesk:
         if moves:
             await self._limit_confirmations(wish.channel)
             values |= {"state": "pending", "reason": "", "move": None}
-        changed = await self._update(subscription, lambda current: current.model_copy(update=values))
+        changed = await self.apply(subscription, lambda current, _: current.model_copy(update=values))
         if moves:
             await self._owe("confirm", changed)
-        if moves_fallback:
+        if moves_fallback and changed.fallback:
             await self._owe("confirm", changed, TO_FALLBACK)
         return Changed(changed, changed.secret if changed.secret != subscription.secret else None)
 
@@ -159,46 +147,22 @@ class SubscriptionDesk:
         asked_to_move(subscription, new, _now())
         await self.limit("tests", subscription.id)
         await self._limit_confirmations(new)
-        asked = await self._update(
-            subscription, lambda current: asked_to_move(current.model_copy(update=values), new, _now())
+        asked = await self.apply(
+            subscription, lambda current, now: asked_to_move(current.model_copy(update=values), new, now)
         )
         await self._owe("move_to", asked)
         if asked.move and "from" not in asked.move.agreed:
             await self._owe("move_from", asked)
         return asked
 
-    async def agree_to_move(self, subscription: Subscription, side: Literal["from", "to"]) -> Subscription:
-        """Return it with one address's consent to a change of address."""
-        return await self._update(subscription, lambda current: agreed_to_move(current, side, _now()))
-
-    async def pause(self, subscription: Subscription) -> Subscription:
-        return await self._update(subscription, lambda current: paused(current, _now()))
-
-    async def resume(self, subscription: Subscription) -> Subscription:
-        return await self._update(subscription, lambda current: resumed(current, _now()))
-
-    async def snooze(self, subscription: Subscription, until: datetime | None) -> Subscription:
-        """Return it silent until a moment; None ends that."""
-
-        def snoozed(current: Subscription) -> Subscription:
-            schedule = current.schedule.model_copy(update={"snooze_until": until})
-            return current.model_copy(update={"schedule": schedule, "changed_at": _now()})
-
-        return await self._update(subscription, snoozed)
-
-    async def confirm(self, subscription: Subscription) -> Subscription:
-        """Return it active if it was waiting for the answer to a mail."""
-        return await self._update(subscription, lambda current: confirmed(current, _now()))
-
-    async def confirm_fallback(self, subscription: Subscription) -> Subscription:
-        """Return it with its second channel answered."""
-        confirmed = {"fallback_confirmed": True, "changed_at": _now()}
-        return await self._update(subscription, lambda current: current.model_copy(update=confirmed))
-
-    async def end_fallback(self, subscription: Subscription) -> Subscription:
-        """Return it without a second channel."""
-        ended = {"fallback": None, "fallback_confirmed": False, "changed_at": _now()}
-        return await self._update(subscription, lambda current: current.model_copy(update=ended))
+    async def apply(
+        self, subscription: Subscription, change: Callable[[Subscription, datetime], Subscription]
+    ) -> Subscription:
+        """Return what a function of `core.life` makes of it, as it stands by now; raise NotFound if it is gone."""
+        changed = await self.store.update(subscription.id, lambda current: change(current, _now()))
+        if changed is None:
+            raise NotFound("the subscription was removed")
+        return changed
 
     async def test(self, subscription: Subscription) -> Delivery:
         """Owe a test message; to an endpoint that has not answered yet the confirmation again."""
@@ -206,17 +170,16 @@ class SubscriptionDesk:
         if not must_ask_again(subscription):
             return await self._owe("test", subscription)
         await self._limit_confirmations(subscription.channel)
-        pending = await self._update(
+        pending = await self.apply(
             subscription,
-            lambda current: moved(current, "pending", _now()) if current.state == "disabled" else current,
+            lambda current, now: moved(current, "pending", now) if current.state == "disabled" else current,
         )
         return await self._owe("confirm", pending)
 
-    async def rotate_secret(self, subscription: Subscription) -> str:
-        """Return the new secret of a webhook; the old one signs beside it for a day."""
+    async def rotate_secret(self, subscription: Subscription) -> Subscription:
+        """Return it with a new secret for its webhooks; the old one signs beside it for a day."""
         fresh = secrets.token_bytes(32)
-        changed = await self._update(subscription, lambda current: rotated(current, fresh, _now()))
-        return str(changed.secret)
+        return await self.apply(subscription, lambda current, now: rotated(current, fresh, now))
 
     async def retry(self, subscription: Subscription, delivery_id: str) -> Delivery:
         """Queue one of its deliveries again, whatever became of it."""
@@ -251,14 +214,6 @@ class SubscriptionDesk:
         await self.holdings.erase(subscription_id)
         self._bus.counters.add("unsubscribed")
 
-    async def move_feed(self, subscription: Subscription) -> Subscription:
-        """Return it with a new address of its feed; the old one opens nothing any more."""
-
-        def numbered_on(current: Subscription) -> Subscription:
-            return current.model_copy(update={"feed_number": current.feed_number + 1})
-
-        return await self._update(subscription, numbered_on)
-
     async def limit(self, kind: str, who: str) -> None:
         """Count one of a kind for somebody; raise TooMany if there were enough."""
         await self._limits.take(kind, who, LIMITS[kind])
@@ -273,14 +228,6 @@ class SubscriptionDesk:
         delivery = owed_message(kind, subscription.id, secrets.token_hex(8), _now(), note)
         await self.log.owe([delivery])
         return delivery
-
-    async def _update(
-        self, subscription: Subscription, change: Callable[[Subscription], Subscription]
-    ) -> Subscription:
-        changed = await self.store.update(subscription.id, change)
-        if changed is None:
-            raise NotFound("the subscription was removed")
-        return changed
 
 
 def _now() -> datetime:

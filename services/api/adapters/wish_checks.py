@@ -3,13 +3,20 @@
 from collections.abc import Collection, Sequence
 
 from services.api.adapters.feed_list import read_titles
+from services.api.core.checks import (
+    check_countries,
+    check_languages,
+    check_query,
+    check_topics,
+    mail_address,
+)
 from services.api.core.problem import FieldError, Invalid, NotReady
-from services.api.core.signup import check_countries, check_languages, check_query, check_topics, mail_address
 from shared.address_guard import ForbiddenURL, check_url
 from shared.bus import Bus
 from shared.catalogue import followable, read_catalogue
+from shared.endpoints import EmailEndpoint, Endpoint
 from shared.setting_shapes import Network
-from shared.subscriptions import EmailEndpoint, Endpoint, Filter, Wish
+from shared.subscriptions import Filter, Wish
 
 
 class WishChecks:
@@ -59,7 +66,7 @@ class WishChecks:
         errors = check_topics(wanted.topics, topics)
         errors += check_countries(wanted.countries) + check_query(wanted.query, topics)
         errors += check_languages(wanted.languages)
-        known = await read_titles(self._bus.redis, self._bus.names, wanted.sources)
+        known = await read_titles(self._bus, wanted.sources)
         unknown = [source for source in wanted.sources if source not in known]
         return errors + [
             FieldError("filter.sources", f"no feed has the id {source[:60]!r}; GET /v1/feeds lists them")

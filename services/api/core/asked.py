@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from services.api.core.checks import check_query, check_topics
 from services.api.core.problem import FieldError, Problem
-from services.api.core.signup import check_topics
 from services.api.core.wording import listed
-from shared.matching.query import Query, QueryError, parse_query
+from shared.matching.query import QueryError, parse_query
 from shared.subscriptions import LIST_LIMIT, Filter
 
 _SPELLINGS = {"topic": "topics", "country": "countries", "q": "query"}
@@ -19,15 +19,14 @@ class Asked:
 
     topics: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
-    query: Query | None = None
+    words: str = ""
 
     @property
     def filter(self) -> Filter | None:
         """The same as a subscription has it; None if nothing is asked for."""
-        words = self.query.text if self.query else None
-        if not (self.topics or self.countries or words):
+        if self == Asked():
             return None
-        return Filter(topics=self.topics, countries=self.countries, query=words)
+        return Filter(topics=self.topics, countries=self.countries, query=self.words)
 
 
 def read_asked(
@@ -60,7 +59,8 @@ def read_asked(
     _check(
         "country", codes, [f"{code[:20]!r} is no country: write two letters, as in SD" for code in unknown]
     )
-    return Asked(tuple(dict.fromkeys(lists["topics"])), tuple(dict.fromkeys(codes)), _query(words))
+    _check_words(words, list(topics))
+    return Asked(tuple(dict.fromkeys(lists["topics"])), tuple(dict.fromkeys(codes)), words)
 
 
 def _check(name: str, values: list[str], errors: list[str]) -> None:
@@ -70,13 +70,15 @@ def _check(name: str, values: list[str], errors: list[str]) -> None:
         raise _wrong(name, errors[0])
 
 
-def _query(words: str) -> Query | None:
+def _check_words(words: str, topics: list[str]) -> None:
     if len(words) > 2000:
         raise _wrong("q", "at most 2000 characters are taken")
     try:
-        return parse_query(words) if words else None
+        if words:
+            parse_query(words)
     except QueryError as e:
         raise _wrong("q", str(e)) from e
+    _check("q", [], [error.detail for error in check_query(words, topics)])
 
 
 def _wrong(name: str, detail: str) -> Problem:

@@ -2,8 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.endpoints import Endpoint
 from shared.schedule import Schedule
-from shared.subscriptions import NAME_LIMIT, Endpoint, Filter, Subscription, Wish
+from shared.subscriptions import NAME_LIMIT, Filter, Subscription, Wish
 
 
 class Change(BaseModel):
@@ -19,7 +20,7 @@ class Change(BaseModel):
     schedule: Schedule | None = None
     one_per_story: bool | None = None
     updates: bool | None = None
-    fallback: Endpoint | None = None
+    fallback: Endpoint | None = Field(default=None, description="null takes it away.")
     fallback_after: int | None = Field(default=None, ge=1, le=1440)
 
     @model_validator(mode="after")
@@ -31,7 +32,9 @@ class Change(BaseModel):
     @property
     def named(self) -> set[str]:
         """The fields that are to change."""
-        return {name for name in self.model_fields_set if getattr(self, name) is not None}
+        return {
+            name for name in self.model_fields_set if name == "fallback" or getattr(self, name) is not None
+        }
 
     def applied(self, subscription: Subscription) -> Wish:
         """Return the wish as it will be."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from shared.decision import Decision
 from shared.delivery import Delivery
-from shared.events import Evidence, Moment
+from shared.events import Moment
 from shared.matching.explanation import Explanation
 from shared.schedule import zone_of
 from shared.subscriptions import Subscription
@@ -41,16 +41,22 @@ _WORDS: dict[str, str] = {
 }
 
 _IN_DIGEST: dict[str, Outcome] = {"quiet": "held_by_quiet_hours", "over_limit": "over_the_limit"}
-
-
-class Clause(BaseModel):
-    """A part of the filter: whether it held, how near it came, and the same of its parts."""
-
-    text: str
-    held: bool
-    note: str
-    evidence: tuple[Evidence, ...]
-    parts: tuple["Clause", ...]
+_BY_STATE: dict[str, Outcome] = {
+    "pending": "on_its_way",
+    "delivered": "delivered",
+    "given_up": "given_up",
+    "cancelled": "cancelled",
+}
+_BY_VERDICT: dict[str, Outcome] = {
+    "same_story": "same_story",
+    "same_news": "same_news",
+    "no_updates": "no_updates",
+    "snoozed": "snoozed",
+    "expired": "expired",
+    "older": "older_than_subscription",
+    "not_matched": "not_matched",
+}
+_INACTIVE: dict[str, Outcome] = {"paused": "paused", "pending": "pending"}
 
 
 class ReportExplained(BaseModel):
@@ -63,33 +69,20 @@ class ReportExplained(BaseModel):
     due: Moment | None = Field(default=None, description="When it is sent.")
     refers_to: str | None = Field(default=None, description="The report by which it was told before.")
     delivery: Delivery | None = None
-    filter: Clause
-
-
-def clause_of(explanation: Explanation) -> Clause:
-    """Return an explanation as it is shown."""
-    parts = tuple(map(clause_of, explanation.parts))
-    return Clause(
-        text=explanation.text,
-        held=explanation.held,
-        note=explanation.note,
-        evidence=explanation.evidence,
-        parts=parts,
-    )
+    filter: Explanation = Field(description="Each part of the filter: whether it held, and how near it came.")
 
 
 def explain_record(
-    report: str, subscription: Subscription, record: Delivery, digest: Delivery | None, clause: Clause
+    report: str, subscription: Subscription, record: Delivery, digest: Delivery | None, clause: Explanation
 ) -> ReportExplained:
     """Return what was decided, as it is written down; `digest` is the delivery that carried it, once that is due."""
     carrier = digest or record
-    outcome: Outcome
     if record.state == "not_sent":
-        outcome = _not_sent(record.decision)
+        outcome = _BY_VERDICT[record.decision]
     elif carrier.state == "held":
         outcome = _IN_DIGEST.get(record.decision, "in_digest")
     else:
-        outcome = "on_its_way" if carrier.state == "pending" else _ended(carrier.state)
+        outcome = _BY_STATE[carrier.state]
     due = carrier.next_attempt_at
     return ReportExplained(
         report=report,
@@ -104,16 +97,13 @@ def explain_record(
 
 
 def explain_decision(
-    report: str, subscription: Subscription, decision: Decision, clause: Clause
+    report: str, subscription: Subscription, decision: Decision, clause: Explanation
 ) -> ReportExplained:
     """Return what would be decided now, for a report of which nothing is written."""
-    outcome: Outcome
     if decision.verdict == "not_active":
-        outcome = "paused" if subscription.state == "paused" else _unanswered(subscription)
-    elif decision.verdict in ("now", "digest", "quiet", "over_limit", "waiting"):
-        outcome = "not_yet"
+        outcome = _INACTIVE.get(subscription.state, "disabled")
     else:
-        outcome = _not_sent(decision.verdict)
+        outcome = _BY_VERDICT.get(decision.verdict, "not_yet")
     return ReportExplained(
         report=report,
         subscription=subscription.id,
@@ -122,27 +112,6 @@ def explain_decision(
         refers_to=decision.refers_to,
         filter=clause,
     )
-
-
-def _not_sent(verdict: str) -> Outcome:
-    outcomes: dict[str, Outcome] = {
-        "same_story": "same_story",
-        "same_news": "same_news",
-        "no_updates": "no_updates",
-        "snoozed": "snoozed",
-        "expired": "expired",
-        "older": "older_than_subscription",
-        "not_matched": "not_matched",
-    }
-    return outcomes[verdict]
-
-
-def _ended(state: str) -> Outcome:
-    return "delivered" if state == "delivered" else "given_up" if state == "given_up" else "cancelled"
-
-
-def _unanswered(subscription: Subscription) -> Outcome:
-    return "pending" if subscription.state == "pending" else "disabled"
 
 
 def _reason(outcome: Outcome, subscription: Subscription, due: datetime | None, detail: str) -> str:

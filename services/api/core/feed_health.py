@@ -1,15 +1,25 @@
 """How a feed is doing, in plain words, from what ingest keeps about it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from services.api.core.wording import ago
 from shared.events import Moment
 
 Condition = Literal["well", "failing", "silent", "waiting", "off"]
+
+
+def _bad_is(default: Any) -> WrapValidator:
+    def read(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            return default
+
+    return WrapValidator(read)
 
 
 class FeedHealth(BaseModel):
@@ -22,40 +32,31 @@ class FeedHealth(BaseModel):
     url: str
     enabled: bool = True
     condition: Condition = "waiting"
-    entries: int = 0
-    failures: int = 0
-    last_success: Moment | None = None
-    last_new: Moment | None = None
-    next_poll: Moment | None = None
-    interval: float | None = None
+    entries: Annotated[int, _bad_is(0)] = 0
+    failures: Annotated[int, _bad_is(0)] = 0
+    last_success: Annotated[Moment | None, _bad_is(None)] = None
+    last_new: Annotated[Moment | None, _bad_is(None)] = None
+    next_poll: Annotated[Moment | None, _bad_is(None)] = None
+    interval: Annotated[float | None, _bad_is(None)] = None
     """Its pace: seconds between two polls."""
     wrong: str | None = None
     advice: str | None = None
     last_error: str | None = None
-    last_status: int | None = None
+    last_status: Annotated[int | None, _bad_is(None)] = None
 
 
 def read_feed(configured: Mapping[str, Any], state: Mapping[str, str]) -> FeedHealth:
     """Return a feed's health. `state` may be empty or hold what we do not know: a bad value is as none."""
     enabled = bool(configured.get("enabled", True))
-    error = state.get("last_error") or None
-    return FeedHealth(
-        id=str(configured["id"]),
-        title=str(configured.get("title") or state.get("title") or configured["url"]),
-        url=str(configured["url"]),
-        enabled=enabled,
-        condition=_condition(enabled, error, state),
-        entries=_number(state.get("entries")) or 0,
-        failures=_number(state.get("failures")) or 0,
-        last_success=_moment(state.get("last_success")),
-        last_new=_moment(state.get("last_new")),
-        next_poll=_moment(state.get("next_poll")),
-        interval=_seconds(state.get("interval")),
-        wrong=state.get("wrong") or None,
-        advice=state.get("advice") or None,
-        last_error=error,
-        last_status=_number(state.get("last_status")),
-    )
+    known = {name: value for name, value in state.items() if value}
+    about = {
+        "id": str(configured["id"]),
+        "url": str(configured["url"]),
+        "title": str(configured.get("title") or known.get("title") or configured["url"]),
+        "enabled": enabled,
+    }
+    feed = FeedHealth.model_validate(known | about)
+    return feed.model_copy(update={"condition": _condition(feed, known.get("health"))})
 
 
 def in_words(feed: FeedHealth, now: datetime) -> str:
@@ -85,32 +86,11 @@ def why_empty(feeds: Sequence[FeedHealth]) -> str:
     return "Every feed polled so far has failed: see the status page for the reasons."
 
 
-def _condition(enabled: bool, error: str | None, state: Mapping[str, str]) -> Condition:
-    if not enabled:
+def _condition(feed: FeedHealth, health: str | None) -> Condition:
+    if not feed.enabled:
         return "off"
-    if error:
+    if feed.last_error:
         return "failing"
-    if state.get("health") == "silent":
+    if health == "silent":
         return "silent"
-    return "well" if state.get("last_success") else "waiting"
-
-
-def _number(value: str | None) -> int | None:
-    return int(value) if value and value.isdecimal() else None
-
-
-def _seconds(value: str | None) -> float | None:
-    try:
-        return float(value) if value else None
-    except ValueError:
-        return None
-
-
-def _moment(value: str | None) -> datetime | None:
-    if not value:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return "well" if feed.last_success else "waiting"

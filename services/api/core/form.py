@@ -2,23 +2,35 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from services.api.core.problem import FieldError
+from services.api.core.wording import endpoint_in_words
 from shared.countries import country_names, find_country
+from shared.endpoints import ChatEndpoint, Endpoint, WebhookEndpoint
 from shared.subscriptions import Subscription
 
+KEPT = "…"
+"""What stands in the form for a header that stays as it is."""
+_WHERE = {
+    "email": ("channel", "address"),
+    "webhook": ("channel", "url", "headers", "signature"),
+    "chat": ("channel", "service", "url", "token", "room"),
+}
 
-@dataclass(frozen=True, slots=True)
-class AlertForm:
+
+class AlertForm(BaseModel):
     """What was typed, kept as it is: a form that comes back with errors holds it again."""
+
+    model_config = ConfigDict(frozen=True)
 
     topics: tuple[str, ...] = ()
     query: str = ""
     countries: str = ""
     name: str = ""
-    channel: str = "email"
+    channel: str = ""
     address: str = ""
     url: str = ""
     signature: str = "v1"
@@ -33,13 +45,18 @@ class AlertForm:
     timezone: str = ""
     quiet_from: str = ""
     quiet_to: str = ""
+    do: str = ""
+    """The button, if it is not the one that sends the form."""
+    key: str = ""
+    """What opens the subscription that is changed."""
 
 
 def form_of(subscription: Subscription) -> AlertForm:
-    """Return the form as it would have been filled in for this subscription; without where messages go."""
+    """Return the form as it would have been filled in for this subscription, without what only its owner knows."""
     wanted, schedule = subscription.filter, subscription.schedule
     quiet = schedule.quiet_hours
     return AlertForm(
+        **_typed(subscription.channel),
         topics=wanted.topics,
         query=wanted.query or "",
         countries=", ".join(country_names().get(code, code) for code in wanted.countries),
@@ -50,7 +67,18 @@ def form_of(subscription: Subscription) -> AlertForm:
         timezone=schedule.timezone,
         quiet_from=quiet.start if quiet else "",
         quiet_to=quiet.end if quiet else "",
+        second=endpoint_in_words(subscription.fallback) if subscription.fallback else "",
     )
+
+
+def _typed(channel: Endpoint) -> dict[str, str]:
+    if isinstance(channel, WebhookEndpoint):
+        headers = "\n".join(f"{name}: {KEPT}" for name in channel.headers)
+        return {"channel": "webhook", "url": channel.url, "signature": channel.signature, "headers": headers}
+    if isinstance(channel, ChatEndpoint):
+        # The rest is what lets one write there.
+        return {"channel": "chat", "service": channel.service, "room": channel.room}
+    return {"channel": "email", "address": channel.address}
 
 
 def change_fields(form: AlertForm, subscription: Subscription) -> dict[str, Any]:
@@ -64,15 +92,31 @@ def change_fields(form: AlertForm, subscription: Subscription) -> dict[str, Any]
         "schedule": schedule | what["schedule"],
         "one_per_story": what["one_per_story"],
     }
-    if form.address.strip():
-        fields["channel"] = {"type": "email", "address": form.address}
+    shown = form_of(subscription)
+    if any(getattr(form, name) != getattr(shown, name) for name in _WHERE.get(form.channel, ())):
+        fields["channel"] = _endpoint(form) | _kept(form, subscription.channel)
+    if form.second.strip() != shown.second:
+        fields["fallback"] = _second(form.second.strip())
     return fields
+
+
+def _kept(form: AlertForm, channel: Endpoint) -> dict[str, Any]:
+    """Return what was left as it is of an endpoint of the same kind: nobody is shown it, to type it again."""
+    if isinstance(channel, WebhookEndpoint) and form.channel == "webhook":
+        typed = _headers(form.headers).items()
+        return {
+            "headers": {name: channel.headers.get(name, "") if text == KEPT else text for name, text in typed}
+        }
+    if isinstance(channel, ChatEndpoint) and (form.channel, form.service) == ("chat", channel.service):
+        kept = {"url": channel.url} if not form.url.strip() else {}
+        return kept | ({"token": channel.token} if not form.token.strip() else {})
+    return {}
 
 
 def wish_fields(form: AlertForm) -> dict[str, Any]:
     """Return the form as the JSON API would be sent it."""
-    wish = {**what_and_when(form), "name": form.name, "channel": _endpoint(form)}
-    return wish | ({"fallback": _second(form.second.strip())} if form.second.strip() else {})
+    fallback = _second(form.second.strip())
+    return {**what_and_when(form), "name": form.name, "channel": _endpoint(form), "fallback": fallback}
 
 
 def _endpoint(form: AlertForm) -> dict[str, Any]:
@@ -82,7 +126,7 @@ def _endpoint(form: AlertForm) -> dict[str, Any]:
         return {"type": "webhook", "url": form.url, **typed}
     if form.channel == "chat":
         return {"type": "chat", "service": form.service, "token": form.token, "room": form.room, **url}
-    return {"type": form.channel, "address": form.address}
+    return {"type": form.channel or "email", "address": form.address}
 
 
 def _headers(typed: str) -> dict[str, str]:
@@ -91,7 +135,9 @@ def _headers(typed: str) -> dict[str, str]:
     return {name.strip(): content.strip() for name, _, content in pairs}
 
 
-def _second(typed: str) -> dict[str, Any]:
+def _second(typed: str) -> dict[str, Any] | None:
+    if not typed:
+        return None
     is_web = typed.startswith(("http://", "https://"))
     return {"type": "webhook", "url": typed} if is_web else {"type": "email", "address": typed}
 
@@ -122,31 +168,19 @@ def _countries(typed: str) -> list[str]:
     return [find_country(name) or name for name in names]
 
 
+_PLACES = {"fallback": "second", "quiet_hours": "quiet"} | dict.fromkeys(
+    ("channel", "service", "token", "room"), "url"
+)
+_SHOWN = {"filter", "topics", "query", "countries", "at", "timezone", "quiet"}
+_SHOWN |= {"address", "url", "headers", "second", "name"}
+
+
 def errors_by_field(errors: Sequence[FieldError]) -> Mapping[str, str]:
     """Return the errors for the places in the form that they belong to; `form` is for those with no place."""
-    places = {
-        "filter": "filter",
-        "filter.topics": "topics",
-        "filter.query": "query",
-        "filter.countries": "countries",
-        "schedule.at": "at",
-        "schedule.timezone": "timezone",
-        "schedule.quiet_hours": "quiet",
-        "channel.address": "address",
-        "channel.url": "url",
-        "channel.headers": "headers",
-        "channel": "url",
-        "fallback": "second",
-        "name": "name",
-    }
     found: dict[str, str] = {}
     for error in errors:
-        place = next((places[start] for start in _starts(error.field) if start in places), "form")
+        part, *within = error.field.split(".")
+        name = within[0] if within and part in ("filter", "schedule", "channel") else part
+        place = _PLACES.get(name, name if name in _SHOWN else "form")
         found[place] = f"{found[place]}; {error.detail}" if place in found else error.detail
     return found
-
-
-def _starts(field: str) -> list[str]:
-    """`filter.topics.3` is shown where `filter.topics` is."""
-    parts = field.split(".")
-    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]

@@ -4,8 +4,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.api.core.problem import Problem
-
 
 def _is_one_line(title: str) -> str:
     if not title.isprintable():
@@ -28,30 +26,3 @@ class NewFeed(BaseModel):
     full_text: bool = Field(
         default=False, description="Fetch each new entry's page and take the article's text."
     )
-
-
-class NoAdminToken(Problem):
-    """Feeds are the operator's."""
-
-    status, title = 401, "Unauthorized"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "send `Authorization: Bearer <TOCSIN_ADMIN_TOKEN>`",
-            headers={"WWW-Authenticate": 'Bearer realm="tocsin"'},
-        )
-
-
-class NoAdmin(Problem):
-    """This installation has no admin token."""
-
-    status, title = 403, "Forbidden"
-
-    def __init__(self) -> None:
-        super().__init__("feeds cannot be changed here: whoever runs this has to set TOCSIN_ADMIN_TOKEN")
-
-
-class FeedConflict(Problem):
-    """The list of feeds does not allow it."""
-
-    status, title = 409, "Conflict"

@@ -14,7 +14,7 @@ from services.api.core.report_view import ReportView, TopicTitle, view_of, web_l
 from services.api.core.search import Hit
 from services.api.core.visible import visible
 from shared.countries import CountryPlace
-from shared.events import TaggedReport
+from shared.events import TaggedReport, rfc3339
 
 AIRSPACE = "airspace_incursions"
 MOST_TEXT = 4000
@@ -222,11 +222,6 @@ def cap_values(
     }
 
 
-def rfc3339(moment: datetime) -> str:
-    """Return a moment in UTC, to the second, with Z."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def moment_of(tagged: int) -> datetime:
     """Return the moment of so many microseconds."""
     return datetime.fromtimestamp(tagged // 1_000_000, UTC)
@@ -239,4 +234,4 @@ def _cap_identifier(report_id: str, revision: int) -> str:
 
 def _cap_moment(moment: datetime) -> str:
     """CAP wants an offset, and none of the usual for UTC."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "-00:00")
+    return rfc3339(moment).replace("Z", "-00:00")

@@ -55,6 +55,10 @@ class Preview(BaseModel):
     a_day: float = Field(description="How many would have been told a day.")
     per_day: tuple[PreviewDay, ...]
     newest: tuple[PreviewReport, ...] = ()
+    since: Moment | None = Field(
+        default=None,
+        description="Only what came since then was looked at: there is no more, or it is enough to say how many come.",
+    )
     warning: str | None = None
 
 
@@ -116,9 +120,9 @@ def summed_up(
     now: datetime,
     zone: str,
 ) -> Preview:
-    """Return the figures. `since` is when the oldest report came: there may be fewer days than asked for."""
-    told = imagined.told
-    covered = max(1.0, (now - max(since, now - timedelta(days=days))) / timedelta(days=1))
+    """Return the figures. `since` is when the oldest came that was looked at: it may be fewer days than asked for."""
+    told, is_less = imagined.told, since > now - timedelta(days=days)
+    covered = max(1.0, (now - since) / timedelta(days=1))
     a_day = round(len(told) / covered, 1)
     return Preview(
         days=days,
@@ -127,13 +131,14 @@ def summed_up(
         told=len(told),
         messages=imagined.messages,
         a_day=a_day,
-        per_day=_per_day(matches, told, days, now, zone),
+        per_day=_per_day(matches, told, since, now, zone),
         warning=_warning(a_day),
+        since=since if is_less else None,
     )
 
 
 def _per_day(
-    matches: Sequence[News], told: Sequence[News], days: int, now: datetime, zone: str
+    matches: Sequence[News], told: Sequence[News], since: datetime, now: datetime, zone: str
 ) -> tuple[PreviewDay, ...]:
     def day_of(moment: datetime) -> date:
         return moment.astimezone(zone_of(zone)).date()
@@ -142,8 +147,8 @@ def _per_day(
         Counter(day_of(news.seen) for news in matches),
         Counter(day_of(news.seen) for news in told),
     )
-    last = day_of(now.astimezone(UTC))
-    each = (last - timedelta(days=back) for back in range(days, -1, -1))
+    first, last = day_of(since), day_of(now)
+    each = (first + timedelta(days=number) for number in range((last - first).days + 1))
     return tuple(PreviewDay(day=day, matched=matched[day], told=sent[day]) for day in each)
 
 

@@ -71,20 +71,16 @@ class ReportView:
     rulebook: str
     found: tuple[str, ...]
 
-
-def number_topics(titles: Mapping[str, str]) -> dict[str, TopicTitle]:
-    """Return the topics with a colour each, in their order; there are eight, then they come again."""
-    return {
-        topic: TopicTitle(title, number % ACCENTS) for number, (topic, title) in enumerate(titles.items())
-    }
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of all its topics."""
+        return tuple(part for chip in self.chips for part in chip.parts)
 
 
 def numbered(topics: Sequence[TopicSummary]) -> dict[str, TopicTitle]:
-    """Return titles and colours by topic; a subtopic has its topic's colour."""
-    titles = number_topics({topic.id: topic.title for topic in topics})
-    accents = {topic.id: titles[topic.id].accent for topic in topics}
-    parts = {id: TopicTitle(title, accents[id.partition("/")[0]]) for id, title in followable(topics).items()}
-    return titles | parts
+    """Return titles and colours by topic; there are eight colours. A subtopic has its topic's."""
+    accents = {topic.id: number % ACCENTS for number, topic in enumerate(topics)}
+    return {id: TopicTitle(title, accents[id.partition("/")[0]]) for id, title in followable(topics).items()}
 
 
 def view_of(

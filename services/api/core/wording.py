@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from shared.countries import country_names
 from shared.delivery import Delivery, Kind
+from shared.endpoints import ChatEndpoint, ChatService, Endpoint, address_of
 from shared.schedule import Schedule
-from shared.subscriptions import ChatEndpoint, ChatService, EmailEndpoint, Endpoint, Filter, Subscription
+from shared.subscriptions import Filter, Subscription
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
@@ -111,7 +112,7 @@ def endpoint_in_words(endpoint: Endpoint) -> str:
     if isinstance(endpoint, ChatEndpoint):
         # The rest of its address is what lets one write there.
         return f"{CHAT_SERVICES[endpoint.service]} at {urlsplit(endpoint.url).hostname}"
-    return endpoint.address if isinstance(endpoint, EmailEndpoint) else endpoint.url
+    return address_of(endpoint)
 
 
 def state_in_words(subscription: Subscription) -> str:

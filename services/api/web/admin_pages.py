@@ -3,31 +3,30 @@
 The token is shown once, for a cookie that no script reads and no other site can send; a GET changes nothing.
 """
 
-import secrets
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Cookie, Depends, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import ValidationError
 
 from services.api.adapters.feed_desk import FeedDesk
 from services.api.adapters.feed_list import read_feeds
-from services.api.adapters.limits import Limits
+from services.api.adapters.limits import Limit, Limits
 from services.api.adapters.readiness import find_missing, running_services
 from services.api.core.admin_session import LIFE, is_session, make_session
-from services.api.core.allowance import Limit
 from services.api.core.feed_health import in_words
-from services.api.core.new_feed import NewFeed, NoAdmin
-from services.api.core.problem import Forbidden, Invalid, NotFound, Problem, field_errors
+from services.api.core.new_feed import NewFeed
+from services.api.core.problem import Forbidden, NotFound, Problem, validated
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import HostOf, Parts, PartsOf
+from services.api.web.tokens import admin_token, is_token
 from shared.catalogue import read_edit, read_problem
 from shared.dead_letters import DeadLetter, DeadLetters
+from shared.endpoints import address_of
 from shared.groups import read_groups
 from shared.maintenance import PAUSABLE, pause, read_paused, resume
-from shared.subscriptions import EmailEndpoint, Subscription
+from shared.subscriptions import Subscription
 
 router = APIRouter(prefix="/admin", include_in_schema=False)
 
@@ -48,15 +47,9 @@ DONE = {
 Session = Annotated[str, Cookie(alias=COOKIE)]
 
 
-def _admin_token(parts: Parts) -> str:
-    token = parts.settings.admin_token
-    if token is None or not token.get_secret_value():
-        raise NoAdmin
-    return token.get_secret_value()
-
-
 async def _is_open(parts: Parts, session: str) -> bool:
-    return is_session(session, await parts.key(), _admin_token(parts), datetime.now(UTC))
+    token = admin_token(parts.settings).get_secret_value()
+    return is_session(session, await parts.key(), token, datetime.now(UTC))
 
 
 async def _check_session(parts: PartsOf, session: Session = "") -> None:
@@ -78,14 +71,14 @@ async def show(parts: PartsOf, session: Session = "", done: str = "") -> HTMLRes
 @router.post("")
 async def sign_in(parts: PartsOf, host: HostOf, token: Annotated[str, Form()] = "") -> Response:
     """Give the cookie for the token."""
-    expected = _admin_token(parts)
-    await Limits(parts.bus.redis, parts.bus.names).take("admin", host, TRIES)
-    if not secrets.compare_digest(token.encode(), expected.encode()):
+    expected = admin_token(parts.settings)
+    await Limits(parts.bus).take("admin", host, TRIES)
+    if not is_token(token, expected):
         return parts.pages.render("admin_token.html", status=403, private=True, wrong=True)
     answer = _to_admin()
     answer.set_cookie(
         COOKIE,
-        make_session(await parts.key(), expected, datetime.now(UTC)),
+        make_session(await parts.key(), expected.get_secret_value(), datetime.now(UTC)),
         max_age=int(LIFE.total_seconds()),
         path="/admin",
         secure=parts.settings.public_url.startswith("https://"),
@@ -107,7 +100,7 @@ async def sign_out() -> Response:
 async def mend(action: str, parts: PartsOf, letter: Annotated[str, Form()] = "") -> Response:
     """Replay or drop one dead letter, or all that are shown."""
     letters = DeadLetters(parts.bus.redis, parts.bus.names)
-    chosen = [each async for each in letters.list(LETTERS_SHOWN) if letter in ("all", each.id)]
+    chosen = [each async for each in letters.list(LETTERS_SHOWN) if letter in ("all", each.key)]
     if not chosen:
         raise NotFound("There is no such dead letter any more.")
     acts = {"replay": (letters.replay, "replayed"), "drop": (letters.drop, "dropped")}
@@ -136,10 +129,7 @@ async def pause_or_resume(service: str, action: str, parts: PartsOf) -> Response
 async def add_feed(parts: PartsOf, url: Annotated[str, Form()] = "") -> Response:
     """Watch a feed, as POST /v1/feeds does."""
     try:
-        await _feeds(parts).add(NewFeed(url=url))
-    except ValidationError as e:
-        wrong = Invalid(field_errors([dict(error) for error in e.errors(include_url=False)]))
-        return await _page(parts, url=url, problem=wrong)
+        await _feeds(parts).add(validated(NewFeed, {"url": url}))
     except Problem as e:
         return await _page(parts, url=url, problem=e)
     return _to_admin("added")
@@ -165,10 +155,13 @@ async def _page(
 ) -> HTMLResponse:
     redis, names, now = parts.bus.redis, parts.bus.names, datetime.now(UTC)
     letters = DeadLetters(redis, names)
-    feeds = await read_feeds(redis, names)
+    feeds = await read_feeds(parts.bus)
     added = {raw.decode() for raw in await redis.hkeys(names.feeds_added)}
-    troubled = [each for each in await parts.desk.store.all() if each.reason or each.state == "disabled"]
-    running = await running_services(redis, names)
+    trouble = {
+        each.id: each async for each in parts.desk.store.each() if each.reason or each.state == "disabled"
+    }
+    troubled = list(trouble.values())
+    running = await running_services(parts.bus)
     newest = await parts.reports.page(limit=1)
     return parts.pages.render(
         "admin.html",
@@ -191,7 +184,7 @@ async def _page(
         paused=await read_paused(redis, names),
         pausable=PAUSABLE,
         groups=[each async for each in read_groups(redis, names)],
-        missing=await find_missing(redis, names),
+        missing=await find_missing(parts.bus),
         rulebook=newest[0].tagged.rulebook if newest and newest[0].tagged else None,
         rulebook_problem=await read_problem(redis, names),
         edit=await read_edit(redis, names),
@@ -210,6 +203,6 @@ def _letter(letter: DeadLetter) -> dict[str, Any]:
 def _endpoint(subscription: Subscription) -> dict[str, Any]:
     """What an operator may know: where it goes, not to whom."""
     channel = subscription.channel
-    address = channel.address if isinstance(channel, EmailEndpoint) else channel.url
-    host = address.rpartition("@")[2] if isinstance(channel, EmailEndpoint) else urlsplit(address).hostname
+    address = address_of(channel)
+    host = urlsplit(address).hostname or address.rpartition("@")[2]
     return {"subscription": subscription, "kind": channel.type, "host": host or "?"}

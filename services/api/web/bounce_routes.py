@@ -1,11 +1,9 @@
 """/v1/bounces: mail services tell of mails that did not arrive. Each is let in by TOCSIN_BOUNCE_TOKEN."""
 
-import hmac
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Body, Depends, Query
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel
 
 from services.api.adapters.bounce_desk import BounceDesk
@@ -13,14 +11,11 @@ from services.api.core.bounces import BounceError, Sender, read_bounces
 from services.api.core.problem import FieldError, Forbidden, Invalid
 from services.api.core.sns import SnsError, is_from_sns
 from services.api.web.parts import PartsOf
+from services.api.web.tokens import Shown, is_token
 
 log = structlog.get_logger()
 
 router = APIRouter(prefix="/v1/bounces", tags=["bounces"])
-
-_bearer = HTTPBearer(
-    auto_error=False, description="TOCSIN_BOUNCE_TOKEN; or ?token= where a service sends no header."
-)
 
 
 class Taken(BaseModel):
@@ -34,13 +29,11 @@ async def take_bounce(
     sender: Sender,
     parts: PartsOf,
     message: Annotated[Any, Body()],
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    token: Annotated[str, Query()] = "",
+    shown: Shown,
+    token: Annotated[str, Query(description="Where a service sends no header.")] = "",
 ) -> Taken:
     """Take a bounce or complaint: generic is {"address", "kind": "hard", "soft" or "complaint", "reason"?}."""
-    expected = parts.settings.bounce_token
-    given = credentials.credentials if credentials else token
-    if expected is None or not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
+    if not is_token(shown or token, parts.settings.bounce_token):
         raise Forbidden("the token is not TOCSIN_BOUNCE_TOKEN")
     if sender == "ses" and is_from_sns(message):
         try:

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from services.api.core.problem import every_problem
+from services.api.core.problem import KINDS
 from services.api.web.parts import Parts, PartsOf
 from shared.contract import asyncapi_document
 
@@ -27,7 +27,7 @@ async def asyncapi_page(parts: PartsOf) -> HTMLResponse:
 @router.get("/problems", include_in_schema=False)
 async def problems(parts: PartsOf) -> HTMLResponse:
     """Where the `type` of a problem leads."""
-    return parts.pages.render("problems.html", problems=every_problem())
+    return parts.pages.render("problems.html", kinds=KINDS)
 
 
 def _document(parts: Parts) -> dict[str, object]:

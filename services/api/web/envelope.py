@@ -4,13 +4,13 @@ Plain ASGI around the framework: it holds for the answers to our own bugs as wel
 """
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.core.problem import Problem, TooLarge
+from services.api.core.problem import NotReady, Problem, TooLarge
 from services.api.web.problems import answer
 from shared.push import PATH
 
@@ -18,6 +18,7 @@ BODY_LIMIT = 64 * 1024
 # WebSub hubs send whole feeds. What is larger is found by the next poll.
 PUSH_LIMIT = 2 * 1024 * 1024
 BODY_PATIENCE = 15.0
+ANSWER_PATIENCE = 10.0
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -34,15 +35,12 @@ HEADERS = {
 }
 
 
-class _Late(Problem):
-    status, title = 408, "Request timeout"
-
-
 class Envelope:
-    """Wraps the app."""
+    """Wraps the app, which has `patience` seconds to begin an answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, patience: float = ANSWER_PATIENCE) -> None:
         self._app = app
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,23 +49,45 @@ class Envelope:
         if scope["method"] == "HEAD":
             # Answered as a GET; the server leaves the body out.
             scope = {**scope, "method": "GET"}
-        with_headers = _with_headers(send)
+        sending = with_headers(send, HEADERS)
         try:
             async with asyncio.timeout(BODY_PATIENCE):
                 body = await _read_body(scope, receive)
         except (TooLarge, TimeoutError) as e:
-            problem = e if isinstance(e, TooLarge) else _Late(f"the body took over {BODY_PATIENCE:.0f} s")
-            await answer(problem)(scope, receive, with_headers)
+            late = Problem(f"the body took over {BODY_PATIENCE:.0f} s", status=408)
+            problem = e if isinstance(e, TooLarge) else late
+            await answer(problem)(scope, receive, sending)
             return
         if body is not None:
-            await self._app(scope, _again(body, receive), with_headers)
+            await self._answer(scope, _again(body, receive), sending)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app answer, but not begin to for ever: Redis may stand still, and its client is patient."""
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            timer.reschedule(None)
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._patience) as timer:
+                await self._app(scope, receive, noting)
+        except TimeoutError:
+            if begun:
+                raise
+            late = NotReady("redis does not answer; try again in a moment", headers={"Retry-After": "5"})
+            await answer(late)(scope, receive, send)
 
 
-def _with_headers(send: Send) -> Send:
+def with_headers(send: Send, more: Mapping[str, str]) -> Send:
+    """Return a `send` that puts these headers on the answer, where it has not its own."""
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
+            for name, value in more.items():
                 headers.setdefault(name, value)
         await send(message)
 

@@ -1,23 +1,20 @@
 """/livez, /readyz, /metrics, schemas, and the files of the pages."""
 
-import secrets
 import time
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from services.api.adapters.figures import read_figures
 from services.api.adapters.readiness import find_missing
 from services.api.core.problem import NotFound, Unauthorized
 from services.api.web.parts import PartsOf
+from services.api.web.tokens import Shown, is_token
 from shared.schemas import MODELS, schema_of
 
 router = APIRouter()
 
-_bearer = HTTPBearer(auto_error=False, description="TOCSIN_METRICS_TOKEN, if it is set.")
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -30,19 +27,17 @@ async def live() -> dict[str, str]:
 @router.get("/readyz", tags=["operation"])
 async def ready(parts: PartsOf) -> JSONResponse:
     """Return 200 if Redis, the consumer groups and all services are there; else 503 and what is missing."""
-    missing = await find_missing(parts.bus.redis, parts.bus.names)
+    missing = await find_missing(parts.bus)
     document = {"status": "not ready" if missing else "ready", "missing": missing}
     return JSONResponse(document, 503 if missing else 200, {"Cache-Control": "no-store"})
 
 
 @router.get("/metrics", tags=["operation"], response_class=Response)
-async def metrics(
-    parts: PartsOf, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Response:
+async def metrics(parts: PartsOf, shown: Shown) -> Response:
     """Return figures in Prometheus' text format; only to whoever names TOCSIN_METRICS_TOKEN, if that is set."""
-    token, sent = parts.settings.metrics_token, given.credentials if given else ""
-    if token and not secrets.compare_digest(sent.encode(), token.get_secret_value().encode()):
-        raise Unauthorized("send `Authorization: Bearer <TOCSIN_METRICS_TOKEN>`")
+    token = parts.settings.metrics_token
+    if token and not is_token(shown, token):
+        raise Unauthorized("TOCSIN_METRICS_TOKEN")
     figures = await read_figures(parts.bus, time.monotonic() - parts.started)
     return Response(figures, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 

@@ -22,13 +22,14 @@ from services.api.core.outgoing import (
     json_feed,
     make_items,
 )
-from services.api.core.problem import NotFound
+from services.api.core.problem import NotFound, Problem
 from services.api.core.report_view import numbered
 from services.api.core.search import Hit, Search
 from services.api.core.wording import listed
 from services.api.web.parts import AskedOf, Parts, PartsOf
 from shared.catalogue import followable
 from shared.countries import country_names, country_places
+from shared.subscriptions import Filter
 
 router = APIRouter(tags=["feeds out"])
 
@@ -61,7 +62,7 @@ async def reports_feed(form: Form, request: Request, parts: PartsOf, asked: Aske
 @router.get(f"/topics/{AIRSPACE}.cap", response_class=Response, responses=_CAP)
 async def newest_incursion(parts: PartsOf) -> Response:
     """The newest report of an airspace incursion as a CAP 1.2 alert; 404 while there is none."""
-    page = await search_reports(parts.reports, Search(Asked(topics=(AIRSPACE,))), None, 1)
+    page = await search_reports(parts.reports, Search.of(Filter(topics=(AIRSPACE,))), None, 1)
     if not page.hits:
         raise NotFound("no airspace incursion has been reported")
     return await _cap(parts, page.hits[0])
@@ -81,14 +82,19 @@ async def topic_feed(name: str, form: Form, request: Request, parts: PartsOf, as
     """The newest reports on a topic, or a part of one; `country` and `q` narrow it."""
     if name not in followable(await parts.topics()):
         raise NotFound(f"there is no topic {name[:60]!r}")
+    if asked.topics:
+        raise Problem("the address names the topic; /reports.atom takes several as `topic`")
     return await _feed(form, request, parts, replace(asked, topics=(name,)))
 
 
 @router.get("/countries/{code}.{form}", response_class=Response, responses=_ANSWERS)
 async def country_feed(code: str, form: Form, request: Request, parts: PartsOf, asked: AskedOf) -> Response:
     """The newest reports about a country (ISO 3166-1 alpha-2); `topic` and `q` narrow it."""
+    code = code.upper()
     if code not in country_names():
-        raise NotFound(f"there is no country {code[:20]!r}: write two capital letters, as in SD")
+        raise NotFound(f"there is no country {code[:20]!r}: write two letters, as in SD")
+    if asked.countries:
+        raise Problem("the address names the country; /reports.atom takes several as `country`")
     return await _feed(form, request, parts, replace(asked, countries=(code,)))
 
 
@@ -104,7 +110,7 @@ async def _feed(form: str, request: Request, parts: Parts, asked: Asked) -> Resp
         else f"{base}/",
         base=base,
         hub=parts.settings.websub_hub,
-        items=await find_items(parts, Search(asked)),
+        items=await find_items(parts, Search.of(asked.filter)),
     )
     headers = {**CACHED, "Last-Modified": format_datetime(feed.updated, usegmt=True)}
     if feed.hub:
@@ -140,8 +146,8 @@ def _title(asked: Asked, titles: dict[str, str]) -> str:
         about.append(listed([titles[topic] for topic in asked.topics]))
     if asked.countries:
         about.append(listed([country_names()[code] for code in asked.countries]))
-    if asked.query:
-        about.append(f"“{asked.query.text}”")
+    if asked.words:
+        about.append(f"“{asked.words}”")
     return f"Tocsin: {', '.join(about) or 'all reports'}"
 
 

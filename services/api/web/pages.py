@@ -10,8 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from services.api.core import wording
-from services.api.core.outgoing import rfc3339
 from services.api.core.visible import visible
+from shared.events import rfc3339
+from shared.subscriptions import FALLBACK_MINUTES
 
 PUBLIC = {"Cache-Control": "no-cache"}
 PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
@@ -46,7 +47,11 @@ class Pages:
         self._templates.filters["escaped"] = lambda text: str(escape(visible(text)))
         self._templates.filters["ago"] = wording.ago
         self._templates.filters["gist"] = wording.gist
-        self._templates.globals["static"] = self.address_of
+        self._templates.globals |= {
+            "static": self.address_of,
+            "chat_services": wording.CHAT_SERVICES,
+            "fallback_minutes": FALLBACK_MINUTES,
+        }
 
     def address_of(self, name: str) -> str:
         """Return the address of a file; it changes with its content, so that browsers may keep it for ever."""

@@ -1,71 +1,29 @@
 """What a wish would have brought: for programs as JSON, for the form as a piece of its page."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Form
+from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse
-from pydantic import ValidationError
 
 from services.api.core.form import AlertForm, what_and_when
 from services.api.core.preview import Preview, PreviewWish
-from services.api.core.problem import Invalid, Problem, field_errors
+from services.api.core.problem import Problem, validated
 from services.api.core.signup import source_of
 from services.api.web.parts import HostOf, Parts, PartsOf
 
 router = APIRouter()
 
-MINUTE = 60
-TRIES: dict[str, Any] = {
-    "words": {
-        "summary": "Words in one country, as a daily digest",
-        "value": {
-            "filter": {"query": '"humanitarian corridor" OR evacuat*', "countries": ["SD"]},
-            "schedule": {"mode": "daily", "at": "08:00", "timezone": "Africa/Khartoum"},
-        },
-    }
-}
-
 
 @router.post("/v1/preview", tags=["subscriptions"])
-async def preview(
-    wish: Annotated[PreviewWish, Body(openapi_examples=TRIES)], parts: PartsOf, host: HostOf
-) -> Preview:
+async def preview(wish: PreviewWish, parts: PartsOf, host: HostOf) -> Preview:
     """Return what a filter would have matched in the last days, how many a day, and the newest with the reasons."""
     await parts.desk.checks.check_filter(wish.filter)
     return await _previewed(parts, wish, host)
 
 
-def typed_form(
-    topics: Annotated[list[str] | None, Form()] = None,
-    query: Annotated[str, Form()] = "",
-    countries: Annotated[str, Form()] = "",
-    name: Annotated[str, Form()] = "",
-    channel: Annotated[str, Form()] = "email",
-    address: Annotated[str, Form()] = "",
-    url: Annotated[str, Form()] = "",
-    signature: Annotated[str, Form()] = "v1",
-    headers: Annotated[str, Form()] = "",
-    service: Annotated[str, Form()] = "",
-    token: Annotated[str, Form()] = "",
-    room: Annotated[str, Form()] = "",
-    second: Annotated[str, Form()] = "",
-    stories: Annotated[str, Form()] = "once",
-    mode: Annotated[str, Form()] = "instant",
-    at: Annotated[str, Form()] = "",
-    timezone: Annotated[str, Form()] = "",
-    quiet_from: Annotated[str, Form()] = "",
-    quiet_to: Annotated[str, Form()] = "",
-) -> AlertForm:
-    """Return the form as it was typed."""
-    return AlertForm(
-        tuple(topics or ()), query, countries, name, channel, address, url,
-        signature, headers, service, token, room, second,
-        stories, mode, at, timezone, quiet_from, quiet_to,
-    )  # fmt: skip
-
-
-Typed = Annotated[AlertForm, Depends(typed_form)]
+Typed = Annotated[AlertForm, Form()]
+"""The form as it was typed."""
 
 
 @router.post("/subscribe/preview", include_in_schema=False)
@@ -83,10 +41,7 @@ async def form_preview(parts: Parts, form: AlertForm, host: str) -> Preview | No
     fields = what_and_when(form)
     if not any(fields["filter"].values()):
         return None
-    try:
-        wish = PreviewWish.model_validate(fields)
-    except ValidationError as e:
-        raise Invalid(field_errors([dict(error) for error in e.errors(include_url=False)])) from e
+    wish = validated(PreviewWish, fields)
     await parts.desk.checks.check_filter(wish.filter)
     return await _previewed(parts, wish, host)
 

@@ -17,7 +17,6 @@ from services.api.core.problem import (
     Problem,
     as_json,
     field_errors,
-    what_to_do,
 )
 from services.api.web.parts import Parts
 
@@ -59,9 +58,7 @@ def _answer_to(request: Request, problem: Problem) -> Response:
     path = request.url.path
     if path.startswith(_FOR_PROGRAMS) or path.endswith(_FORMS):
         return answer(problem)
-    page = parts.pages.render(
-        "error.html", status=problem.status, private=True, problem=problem, advice=what_to_do(problem.status)
-    )
+    page = parts.pages.render("error.html", status=problem.status, private=True, problem=problem)
     page.headers.update(problem.headers)
     return page
 
@@ -82,20 +79,21 @@ async def _on_invalid(request: Request, error: Any) -> Response:
 async def _on_http(request: Request, error: Any) -> Response:
     no_page = error.status_code == HTTPStatus.NOT_FOUND
     problem = Problem(
-        "there is nothing at this address" if no_page else str(error.detail), headers=error.headers
+        "there is nothing at this address" if no_page else str(error.detail),
+        status=error.status_code,
+        headers=error.headers,
     )
-    problem.status, problem.title = error.status_code, HTTPStatus(error.status_code).phrase
     return _answer_to(request, problem)
 
 
 async def _on_redis(request: Request, error: Any) -> Response:
     log.warning("redis failed", path=request.url.path, error=str(error))
-    return _answer_to(request, NotReady("redis does not answer; try again in a moment"))
+    return _answer_to(
+        request, NotReady("redis does not answer; try again in a moment", headers={"Retry-After": "5"})
+    )
 
 
 async def _on_bug(request: Request, error: Any) -> Response:
     """uvicorn logs the traceback."""
     log.error("request failed", path=request.url.path, error=f"{type(error).__name__}: {error}")
-    problem = Problem("something went wrong here; it has been logged")
-    problem.status, problem.title = 500, "Internal server error"
-    return _answer_to(request, problem)
+    return _answer_to(request, Problem("something went wrong here; it has been logged", status=500))

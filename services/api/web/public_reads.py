@@ -17,14 +17,14 @@ from email.utils import parsedate_to_datetime
 from fastapi import FastAPI
 from fastapi.responses import Response
 from redis.exceptions import RedisError
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.adapters.limits import Limits
-from services.api.core.allowance import Limit
+from services.api.adapters.limits import Limit, Limits
 from services.api.core.problem import Problem
 from services.api.core.signup import source_of
+from services.api.web.envelope import with_headers
 from services.api.web.parts import Parts
 from services.api.web.problems import answer
 
@@ -133,7 +133,7 @@ class PublicReads:
         if is_open and scope["method"] == "OPTIONS":
             await Response(status_code=204, headers={**_CORS, **_PREFLIGHT})(scope, receive, send)
             return
-        sending = _with_headers(send, _CORS) if is_open else send
+        sending = with_headers(send, _CORS) if is_open else send
         if scope["method"] != "GET":
             await self._app(scope, receive, sending)
             return
@@ -143,7 +143,7 @@ class PublicReads:
             else:
                 headers = await self._count(scope)
                 app = self._zipping if path.startswith("/v1/history/") else self._app
-                await app(scope, receive, _with_headers(sending, headers))
+                await app(scope, receive, with_headers(sending, headers))
         except Problem as e:
             await answer(e)(scope, receive, sending)
 
@@ -159,7 +159,7 @@ class PublicReads:
         kept = self._kept.get(key)
         if kept is not None and kept.version == version:
             self._kept.move_to_end(key)
-            headers: Mapping[str, str] = {"RateLimit-Policy": self._policy}
+            headers: Mapping[str, str] = self._limit.policy("reads")
         else:
             headers = await self._count(scope)
             # Many may ask for the same at once: it is made once.
@@ -169,10 +169,10 @@ class PublicReads:
                 making.add_done_callback(lambda _: self._making.pop(key + version))
             made = await asyncio.shield(making)
             if isinstance(made, Response):
-                await made(scope, receive, _with_headers(send, headers))
+                await made(scope, receive, with_headers(send, headers))
                 return
             kept = made
-        await kept.answer_to(Headers(scope=scope))(scope, receive, _with_headers(send, headers))
+        await kept.answer_to(Headers(scope=scope))(scope, receive, with_headers(send, headers))
 
     async def _make(self, scope: Scope, key: str, version: str) -> Kept | Response:
         """Ask the app; keep what it says if that is of use to others."""
@@ -196,17 +196,16 @@ class PublicReads:
             self._size -= oldest.size
 
     @property
-    def _policy(self) -> str:
-        return f'"reads";q={self._http.state.parts.settings.reads_per_minute};w={MINUTE}'
+    def _limit(self) -> Limit:
+        return Limit(self._http.state.parts.settings.reads_per_minute, MINUTE, TOO_MANY)
 
     async def _count(self, scope: Scope) -> Mapping[str, str]:
         """Count a request that costs something; return the headers that say what is left, or raise TooMany."""
         parts: Parts = self._http.state.parts
         who = source_of(scope["client"][0]) if scope.get("client") else "unknown"
-        most = Limit(parts.settings.reads_per_minute, MINUTE, TOO_MANY)
         cost = SEARCH_COST if _WORDS.search(scope["query_string"]) else 1
         try:
-            return (await Limits(parts.bus.redis, parts.bus.names).take("reads", who, most, cost)).headers
+            return await Limits(parts.bus).take("reads", who, self._limit, cost)
         except (RedisError, OSError):
             return {}
 
@@ -234,14 +233,3 @@ def _takes_gzip(asked: Headers) -> bool:
         part.split(";")[0].strip() == "gzip" and "q=0" not in part.replace(" ", "").split(";")[1:]
         for part in asked.get("accept-encoding", "").split(",")
     )
-
-
-def _with_headers(send: Send, more: Mapping[str, str]) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in more.items():
-                headers[name] = value
-        await send(message)
-
-    return sending

@@ -12,8 +12,8 @@ from services.api.core.cursor import CursorError
 from services.api.core.explaining import ReportExplained
 from services.api.core.problem import FieldError, NotFound, Problem
 from services.api.core.search import Search
-from services.api.web.owners import AskedAbout
 from services.api.web.parts import AskedOf, PartsOf
+from services.api.web.tokens import AskedAbout
 from shared.catalogue import TopicSummary
 from shared.events import TaggedReport
 
@@ -38,7 +38,7 @@ class Topics(BaseModel):
 async def list_reports(parts: PartsOf, asked: AskedOf, after: After = None, limit: Limit = 50) -> ReportPage:
     """Return reports, newest first; `topic`, `country` and `q` must all hold if they are given."""
     try:
-        page = await search_reports(parts.reports, Search(asked), after, limit)
+        page = await search_reports(parts.reports, Search.of(asked.filter), after, limit)
     except CursorError as e:
         raise Problem(f"after: {e}", errors=[FieldError("after", str(e))]) from e
     return ReportPage(reports=[hit.tagged for hit in page.hits], next=page.next)

@@ -2,20 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
-from pydantic import ValidationError
 
 from services.api.adapters.subscription_desk import SignedUp
 from services.api.core.form import AlertForm, errors_by_field, wish_fields
 from services.api.core.preview import Preview
-from services.api.core.problem import Closed, FieldError, Invalid, NotReady, Problem, TooMany, field_errors
+from services.api.core.problem import FieldError, Problem, validated
 from services.api.core.signup import shown_key
-from services.api.core.wording import CHAT_SERVICES, endpoint_in_words, filter_in_words, schedule_in_words
 from services.api.web.parts import HostOf, Parts, PartsOf
 from services.api.web.preview_routes import Typed, form_preview
-from shared.catalogue import followable
-from shared.subscriptions import FALLBACK_MINUTES, EmailEndpoint, Wish
+from services.api.web.shown import described
+from shared.subscriptions import Wish
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,27 +27,15 @@ async def show_form(
 
 
 @router.post("/subscribe")
-async def subscribe(
-    parts: PartsOf,
-    host: HostOf,
-    form: Typed,
-    do: Annotated[str, Form()] = "",
-) -> HTMLResponse:
+async def subscribe(parts: PartsOf, host: HostOf, form: Typed) -> HTMLResponse:
     """Make the subscription, or show the form again with what is wrong beside each field, or with its preview."""
     try:
-        if do == "preview":
+        if form.do == "preview":
             return await _form_page(parts, form, preview=await form_preview(parts, form, host))
-        made = await parts.desk.sign_up(_wish(form), host)
-    except (Invalid, TooMany, NotReady, Closed) as e:
+        made = await parts.desk.sign_up(validated(Wish, wish_fields(form)), host)
+    except Problem as e:
         return await _form_page(parts, form, e)
     return await _what_happens_next(parts, made)
-
-
-def _wish(form: AlertForm) -> Wish:
-    try:
-        return Wish.model_validate(wish_fields(form))
-    except ValidationError as e:
-        raise Invalid(field_errors([dict(error) for error in e.errors(include_url=False)])) from e
 
 
 async def _form_page(
@@ -66,8 +52,6 @@ async def _form_page(
         errors=errors_by_field(errors),
         preview=preview,
         closed=parts.desk.is_closed,
-        chat_services=CHAT_SERVICES,
-        fallback_minutes=FALLBACK_MINUTES,
     )
     page.headers.update(problem.headers if problem else {})
     return page
@@ -76,21 +60,18 @@ async def _form_page(
 async def _what_happens_next(parts: Parts, made: SignedUp) -> HTMLResponse:
     """Only the maker of a webhook gets the keys here: a mail address has to show first that it is theirs."""
     subscription = made.subscription
-    is_mail = isinstance(subscription.channel, EmailEndpoint)
-    titles = followable(await parts.topics())
+    values = await described(parts, subscription)
     key = await parts.link_key("manage", subscription.id)
     return parts.pages.render(
         "subscribed.html",
         status=201,
         private=True,
-        is_mail=is_mail,
-        endpoint=endpoint_in_words(subscription.channel),
-        wanted=filter_in_words(subscription.filter, titles, {}),
-        schedule=schedule_in_words(subscription.schedule),
         outbox=parts.settings.outbox,
         mail_from=parts.settings.mail_from,
         secret=next(iter(shown_key(subscription.secret).values()), None),
-        fallback=endpoint_in_words(subscription.fallback) if subscription.fallback else None,
-        token=None if is_mail else made.manage_token,
-        manage=None if is_mail else f"{parts.settings.public_url}/manage/{subscription.id}?key={key}",
+        token=None if values["is_mail"] else made.manage_token,
+        manage=None
+        if values["is_mail"]
+        else f"{parts.settings.public_url}/manage/{subscription.id}?key={key}",
+        **values,
     )

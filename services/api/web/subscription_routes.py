@@ -2,70 +2,38 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from services.api.adapters.replays import What
 from services.api.core.change import Change
+from services.api.core.life import feed_moved, paused, resumed
 from services.api.core.signup import shown_key
 from services.api.web.owner_feed_routes import feed_address
-from services.api.web.owners import Credentials, Owned
 from services.api.web.parts import HostOf, PartsOf
+from services.api.web.tokens import Owned, Shown
 from shared.delivery import Delivery
 from shared.events import Moment
 from shared.subscriptions import Wish, public_view
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 
-WISHES: dict[str, Any] = {
-    "webhook": {
-        "summary": "Two topics to a webhook",
-        "value": {
-            "name": "Duty desk",
-            "filter": {"topics": ["displacement", "aid"]},
-            "channel": {"type": "webhook", "url": "https://example.org/tocsin"},
-        },
-    },
-    "digest": {
-        "summary": "A daily digest on one country, never at night",
-        "value": {
-            "filter": {"topics": ["displacement"], "countries": ["SD"]},
-            "channel": {"type": "email", "address": "duty@example.org"},
-            "schedule": {
-                "mode": "daily",
-                "at": "07:30",
-                "timezone": "Africa/Khartoum",
-                "quiet_hours": {"from": "22:00", "to": "07:00"},
-            },
-        },
-    },
-    "email": {
-        "summary": "Words to a mail address",
-        "value": {
-            "filter": {"query": '"humanitarian corridor" OR evacuat*'},
-            "channel": {"type": "email", "address": "duty@example.org"},
-        },
-    },
-}
-
-
-class Created(BaseModel):
-    """A new subscription. The token and the secret are shown this once."""
-
-    id: str = Field(examples=["sub_5f2b8c0d9e1a4b7c3d6e8f90"])
-    state: Literal["pending"]
-    manage_token: str = Field(examples=["tok_5Vw0…"])
-    secret: str | None = Field(default=None, description="Of a webhook: verifies the signatures.")
-    public_key: str | None = Field(default=None, description="The same with ed25519 signatures.")
-
 
 class Secret(BaseModel):
-    """What verifies the signatures from now on: a secret, or with ed25519 a public key."""
+    """What verifies the signatures of a webhook: a secret, or with ed25519 a public key."""
 
     secret: str | None = Field(default=None, examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
     public_key: str | None = Field(
         default=None, examples=["whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="]
     )
+
+
+class Created(Secret):
+    """A new subscription. The token and what verifies signatures are shown this once."""
+
+    id: str = Field(examples=["sub_5f2b8c0d9e1a4b7c3d6e8f90"])
+    state: Literal["pending"]
+    manage_token: str = Field(examples=["tok_5Vw0…"])
 
 
 class Feed(BaseModel):
@@ -98,17 +66,17 @@ class Deliveries(BaseModel):
 
 @router.post("", status_code=201, response_model=Created, response_model_exclude_none=True)
 async def subscribe(
-    wish: Annotated[Wish, Body(openapi_examples=WISHES)],
+    wish: Wish,
     parts: PartsOf,
     host: HostOf,
-    admin: Credentials,
+    admin: Shown,
     response: Response,
 ) -> Created:
     """Make a subscription. It is pending until the mail is confirmed, or the webhook answers a signed test with 2xx.
 
     Where sign-up is closed (TOCSIN_SIGNUP=token) it takes the admin token.
     """
-    made = await parts.desk.sign_up(wish, host, token=admin.credentials if admin else "")
+    made = await parts.desk.sign_up(wish, host, token=admin)
     response.headers["Location"] = f"/v1/subscriptions/{made.subscription.id}"
     return Created(
         id=made.subscription.id,
@@ -150,13 +118,13 @@ async def remove(subscription: Owned, parts: PartsOf) -> None:
 @router.post("/{subscription_id}/pause")
 async def pause(subscription: Owned, parts: PartsOf) -> dict[str, Any]:
     """Send nothing until it is resumed."""
-    return dict(public_view(await parts.desk.pause(subscription)))
+    return dict(public_view(await parts.desk.apply(subscription, paused)))
 
 
 @router.post("/{subscription_id}/resume")
 async def resume(subscription: Owned, parts: PartsOf) -> dict[str, Any]:
     """Send again. Only what was paused can be resumed."""
-    return dict(public_view(await parts.desk.resume(subscription)))
+    return dict(public_view(await parts.desk.apply(subscription, resumed)))
 
 
 @router.post("/{subscription_id}/test", status_code=202)
@@ -168,13 +136,13 @@ async def test(subscription: Owned, parts: PartsOf) -> Delivery:
 @router.post("/{subscription_id}/rotate-secret", response_model_exclude_none=True)
 async def rotate_secret(subscription: Owned, parts: PartsOf) -> Secret:
     """Return a new secret, or public key; for a day the old one signs as well."""
-    return Secret(**shown_key(await parts.desk.rotate_secret(subscription)))
+    return Secret(**shown_key((await parts.desk.rotate_secret(subscription)).secret))
 
 
 @router.post("/{subscription_id}/rotate-feed")
 async def rotate_feed(subscription: Owned, parts: PartsOf) -> Feed:
     """Return a new address of the feed of what it matches; the old one opens nothing any more."""
-    moved = await parts.desk.move_feed(subscription)
+    moved = await parts.desk.apply(subscription, feed_moved)
     return Feed(
         atom=await feed_address(parts, moved, "atom"), json_feed=await feed_address(parts, moved, "json")
     )

@@ -11,7 +11,6 @@ from shared.matching.text import Text
 from shared.together import Together, script
 
 WEEK = 7 * 86400
-DAY = 86400
 _SCRIPT = script((Path(__file__).parent / "scripts" / "join_story.lua").read_text())
 
 Question = tuple[Sequence[str], Sequence[str | int]]
@@ -24,11 +23,12 @@ class StoryIndex:
     What is asked for at the same time goes to Redis together, in the order in which it was asked for.
     """
 
-    def __init__(self, bus: Bus, retention_seconds: int, *, window_seconds: int = WEEK) -> None:
+    def __init__(self, bus: Bus, *, window_seconds: int = WEEK) -> None:
         """Needs no connection yet; the bus has one when a report comes."""
         self._bus = bus
         self._together = Together(bus.redis)
-        self._lives = (window_seconds, max(retention_seconds, window_seconds) + DAY)
+        # A report that is kept no more cannot be compared with.
+        self._lives = (min(window_seconds, bus.kept_seconds), bus.kept_seconds)
 
     async def join(self, report: Report, figures: Figures | None = None, words: Text | None = None) -> Story:
         """The story of a report: that of the nearest report of the last seven days, or a new one of its own.

@@ -96,25 +96,29 @@ class Topic:
 
 
 class Step(NamedTuple):
-    """A condition with its groups as bits."""
+    """A condition of a rule, its groups as bits."""
 
+    rule: str
+    rank: int
+    """Of the rule's conditions the best is 0."""
+    score: float
     together: int
     without: int
-    needed: int
-    """Anywhere in the report, the groups that stand together among them."""
+    context: int
     no_context: int
-    groups: int
-    """All that it asks about."""
-    score: float
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A rule made ready: its conditions, the best first, over the bits of its groups, and the bit of its mask."""
+    """A rule made ready: its conditions, the best first, and the bit of its mask."""
 
     rule: Rule
     steps: tuple[Step, ...]
     mask: int
+
+
+Filed = Mapping[int, tuple[tuple[int, Step], ...]]
+"""Conditions with what stands together in them, each under the one of its groups that has the fewest phrases."""
 
 
 class Lexicon(NamedTuple):
@@ -135,12 +139,15 @@ class Rulebook:
     lexicons: Mapping[frozenset[str], Lexicon] = field(repr=False, compare=False)
     """By the languages that a report is not written in."""
     plans: Mapping[str, Plan] = field(repr=False, compare=False)
+    filed: Filed = field(repr=False, compare=False)
+    rare: int
+    """The groups under which conditions are filed."""
     subtopics: Mapping[str, Mapping[str, int]] = field(repr=False, compare=False)
     """By the id of a topic, the bit of each subtopic by its path."""
 
 
 Bits = Mapping[tuple[str, str], int]
-"""By the id of a rule, or the path of a subtopic, and the name of a group."""
+"""Those of groups, by the id of a rule, or the path of a subtopic, and the name of a group."""
 
 
 def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None) -> Rulebook:
@@ -153,12 +160,17 @@ def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None
     automaton = Automaton(forms.values())
     same: dict[Any, Any] = {}
     numbers = {phrase: automaton.number_of(form) for phrase, form in forms.items()}
+    plans = {rule.id: _plan(rule, bits) for topic in kept for rule in topic.rules}
+    sizes = {bits[owner, group]: sum(map(len, listed.values())) for owner, group, listed in groups}
+    filed = _filed(plans.values(), sizes)
     return Rulebook(
         kept,
         _version(kept, names),
         automaton,
         {foreign: _lexicon(foreign, numbers, phrases, names, same) for foreign in FOREIGN},
-        {rule.id: _plan(rule, bits) for topic in kept for rule in topic.rules},
+        plans,
+        filed,
+        sum(filed),
         {
             topic.id: {path: bits[path, SUBTOPIC] for path in map(topic.path, topic.subtopics)}
             for topic in kept
@@ -167,21 +179,27 @@ def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None
 
 
 def _plan(rule: Rule, bits: Bits) -> Plan:
-    def union(groups: Iterable[str]) -> int:
-        return sum(bits[rule.id, group] for group in set(groups))
+    best_first = sorted(rule.conditions, key=lambda condition: -condition.score)
+    steps = (_step(rule, rank, condition, bits) for rank, condition in enumerate(best_first))
+    return Plan(rule, tuple(steps), bits[rule.id, MASK])
 
-    steps = (
-        Step(
-            union(each.together),
-            union(each.without),
-            union({*each.together, *each.context}),
-            union(each.no_context),
-            union({*each.together, *each.context, *each.without, *each.no_context}),
-            each.score,
-        )
-        for each in rule.conditions
+
+def _step(rule: Rule, rank: int, condition: Condition, bits: Bits) -> Step:
+    asked = (condition.together, condition.without, condition.context, condition.no_context)
+    return Step(
+        rule.id,
+        rank,
+        condition.score,
+        *(sum(bits[rule.id, group] for group in set(groups)) for groups in asked),
     )
-    return Plan(rule, tuple(sorted(steps, key=lambda step: -step.score)), bits[rule.id, MASK])
+
+
+def _filed(plans: Iterable[Plan], sizes: Mapping[int, int]) -> Filed:
+    filed: dict[int, tuple[tuple[int, Step], ...]] = defaultdict(tuple)
+    for step in (step for plan in plans for step in plan.steps):
+        rarest = min((bit for bit in sizes if bit & step.together), key=sizes.__getitem__)
+        filed[rarest] += ((step.together, step),)
+    return dict(filed)
 
 
 def _groups(topic: Topic) -> Iterator[tuple[str, str, Phrases]]:

@@ -1,7 +1,8 @@
 """Fetch the page of an entry and take the article's text from it, for feeds that give only summaries."""
 
 from services.ingest.adapters.fetcher import Fetcher, FetchError
-from services.ingest.adapters.parser import ParseError, Parser
+from services.ingest.adapters.parser import Parser
+from services.ingest.core.entry import UnreadableDocument
 from services.ingest.core.feed import Feed
 from shared.events import Report
 
@@ -20,7 +21,7 @@ class Articles:
         try:
             fetched = await self._fetcher.fetch(_page(feed, report.url))
             text = await self._parser.read_article(fetched.body, fetched.url)
-        except (FetchError, ParseError) as e:
+        except (FetchError, UnreadableDocument) as e:
             return _noted(report, f"full text: not to be had ({e.reason})")
         except ValueError:
             return _noted(report, "full text: the link is no address that can be fetched")

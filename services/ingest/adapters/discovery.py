@@ -5,7 +5,8 @@ from typing import NamedTuple
 from urllib.parse import urljoin
 
 from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError
-from services.ingest.adapters.parser import ParseError, Parser
+from services.ingest.adapters.parser import Parser
+from services.ingest.core.entry import UnreadableDocument
 from services.ingest.core.feed import Feed
 
 # Where feeds are if no page names them; tried one after another.
@@ -34,7 +35,7 @@ async def find_feed(url: str, fetcher: Fetcher, parser: Parser, now: datetime) -
         return await _try(url, fetcher, parser, now)
     except FetchError as e:
         raise NoFeedFound(e.reason) from e
-    except ParseError as e:
+    except UnreadableDocument as e:
         if not e.is_page:
             raise NoFeedFound(e.reason) from e
         reason, places = (
@@ -44,7 +45,7 @@ async def find_feed(url: str, fetcher: Fetcher, parser: Parser, now: datetime) -
     for place in places:
         try:
             return await _try(place, fetcher, parser, now)
-        except (FetchError, ParseError, ValueError):
+        except (FetchError, ValueError):
             continue
     raise NoFeedFound(reason if "names" in reason else f"{reason}, and it names none; name the feed itself")
 

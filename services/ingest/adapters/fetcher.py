@@ -54,7 +54,6 @@ class FetchError(Exception):
 
     def __init__(
         self,
-        url: str,
         reason: str,
         kind: Kind = "soft",
         *,
@@ -64,7 +63,6 @@ class FetchError(Exception):
         host: str = "",
     ) -> None:
         super().__init__(reason)
-        self.url = url
         self.fault = fault
         self.host = host
         self.reason = reason
@@ -158,12 +156,12 @@ class Fetcher(OpensHttp):
 
     async def post(self, url: str, form: Mapping[str, str]) -> None:
         """Send a form, as to a WebSub hub; raise FetchError unless it is taken."""
-        checked, body = self._check(url, url), urlencode(form).encode()
+        checked, body = self._check(url), urlencode(form).encode()
         async with self._slots.turn(_host(checked)):
-            answer = await self._answer(url, self._http.send(checked, body=body, timeout=self._timeout))
+            answer = await self._answer(self._http.send(checked, body=body, timeout=self._timeout))
         if not 200 <= answer.status < 300:
             said = answer.body[:200].decode(errors="replace").strip()
-            raise FetchError(url, f"it answered {answer.status}: {said}", status=answer.status)
+            raise FetchError(f"it answered {answer.status}: {said}", status=answer.status)
 
     def _read_file(self, path: str) -> Fetched:
         try:
@@ -171,16 +169,15 @@ class Fetcher(OpensHttp):
                 body = file.read(self._max_bytes + 1)
         except (OSError, ValueError) as e:
             reason = getattr(e, "strerror", None) or str(e)
-            raise FetchError(path, f"the file cannot be read: {reason.lower()}", "hard", fault="file") from e
+            raise FetchError(f"the file cannot be read: {reason.lower()}", "hard", fault="file") from e
         if len(body) > self._max_bytes:
-            raise self._too_big(path)
+            raise self._too_big()
         return Fetched(200, body, path)
 
     async def _follow(self, target: "_Target", validators: Validators) -> Fetched:
-        left, place, moved_to, url = self._timeout, target.address, None, target.address
-        only_permanent = True
-        for _ in range(MAX_REDIRECTS + 1):
-            checked = self._check(url, place)
+        left, place, moved_to, only_permanent = self._timeout, target.address, None, True
+        for hop in range(MAX_REDIRECTS + 1):
+            checked = self._check(place, redirected=hop > 0)
             async with self._slots.turn(_host(checked)):
                 started = asyncio.get_running_loop().time()
                 answer = await self._request(target, checked, validators, left)
@@ -190,55 +187,54 @@ class Fetcher(OpensHttp):
             place = answer.location
             only_permanent = only_permanent and answer.permanent
             moved_to = place if only_permanent else moved_to
-        raise FetchError(url, f"it redirects more than {MAX_REDIRECTS} times", "soft", fault="redirects")
+        raise FetchError(f"it redirects more than {MAX_REDIRECTS} times", "soft", fault="redirects")
 
-    def _check(self, url: str, place: str) -> str:
+    def _check(self, place: str, *, redirected: bool = False) -> str:
         try:
             return self._guard.check_url(place)
         except ForbiddenURL as e:
-            where = "" if place == url else "it redirects to a forbidden address: "
-            raise FetchError(url, f"{where}{e}", "hard", fault="forbidden") from e
+            where = "it redirects to a forbidden address: " if redirected else ""
+            raise FetchError(f"{where}{e}", "hard", fault="forbidden") from e
 
     async def _request(
         self, target: "_Target", place: str, validators: Validators, left: float
     ) -> Fetched | _Redirect:
         """One request; the answer, or where it redirects to."""
-        url = target.address
         headers = {"Accept": ACCEPT, **validators.headers(), **target.headers(place)}
         verify = target.feed.tls == "verify"
         answer = await self._answer(
-            url, self._http.send(place, headers=headers, timeout=max(left, 0), verify=verify)
+            self._http.send(place, headers=headers, timeout=max(left, 0), verify=verify)
         )
         if answer.status in _REDIRECTS and (location := answer.headers.get("Location")) is not None:
             return _Redirect(_joined(place, location), answer.status in _PERMANENT)
-        return self._accept(url, place, answer, validators)
+        return self._accept(place, answer, validators)
 
-    async def _answer(self, url: str, exchange: Exchange) -> Answer:
+    async def _answer(self, exchange: Exchange) -> Answer:
         try:
             return await exchange
         except HttpError as e:
-            raise self._explain(url, e) from e
+            raise self._explain(e) from e
 
-    def _explain(self, url: str, error: HttpError) -> FetchError:
+    def _explain(self, error: HttpError) -> FetchError:
         """What went wrong, in words for whoever runs this installation."""
         match error.kind:
             case "refused":
-                return FetchError(url, f"its address is forbidden: {error}", "hard", fault="forbidden")
+                return FetchError(f"its address is forbidden: {error}", "hard", fault="forbidden")
             case "size":
-                return self._too_big(url)
+                return self._too_big()
             case "timeout":
                 reason = f"it did not finish within {self._timeout:g} seconds"
-                return FetchError(url, reason, "temporary", fault="connection")
+                return FetchError(reason, "temporary", fault="connection")
             case _:
                 words, kind, fault = _FAILURES[error.kind]
-                return FetchError(url, words or str(error), kind, fault=fault)
+                return FetchError(words or str(error), kind, fault=fault)
 
-    def _accept(self, url: str, place: str, answer: Answer, validators: Validators) -> Fetched:
+    def _accept(self, place: str, answer: Answer, validators: Validators) -> Fetched:
         status, headers = answer.status, answer.headers
         if not (200 <= status < 300 or (status == 304 and validators.headers())):
-            raise self._refusal(url, place, answer)
+            raise self._refusal(place, answer)
         if not answer.body and status not in (200, 304):
-            raise FetchError(url, f"it answered {status} without a document", status=status)
+            raise FetchError(f"it answered {status} without a document", status=status)
         return Fetched(
             status=status,
             body=answer.body,
@@ -248,10 +244,10 @@ class Fetcher(OpensHttp):
             max_age=freshness(headers),
         )
 
-    def _too_big(self, url: str) -> FetchError:
-        return FetchError(url, f"it is larger than {self._max_bytes / 1e6:g} MB", "hard", fault="size")
+    def _too_big(self) -> FetchError:
+        return FetchError(f"it is larger than {self._max_bytes / 1e6:g} MB", "hard", fault="size")
 
-    def _refusal(self, url: str, place: str, answer: Answer) -> FetchError:
+    def _refusal(self, place: str, answer: Answer) -> FetchError:
         status, headers = answer.status, answer.headers
         temporary = status == 429 or status >= 500
         kind: Kind = "temporary" if temporary else "hard" if status == 401 else "soft"
@@ -262,7 +258,7 @@ class Fetcher(OpensHttp):
             fault, meaning = "wall", f"it lets no robots in, and takes us for one ({status})"
         wait = retry_after(headers, self._clock()) if temporary else None
         host = _host(place)
-        return FetchError(url, meaning, kind, fault=fault, status=status, retry_after=wait, host=host)
+        return FetchError(meaning, kind, fault=fault, status=status, retry_after=wait, host=host)
 
 
 @dataclass(frozen=True, slots=True)

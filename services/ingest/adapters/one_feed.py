@@ -19,7 +19,7 @@ from shared.events import Report
 async def read_reports(target: str, settings: IngestSettings, now: datetime) -> list[Report]:
     """Return the reports of a feed given by URL or file path; one of the feed list is read as the list says.
 
-    Raises FetchError or ParseError with the reason in plain words; pydantic's ValidationError (a ValueError)
+    Raises FetchError or UnreadableDocument with the reason in plain words; pydantic's ValidationError (a ValueError)
     for what is neither URL nor path.
     """
     feed = _listed(target, settings) or Feed(url=target)
@@ -43,7 +43,7 @@ def fetcher_of(settings: IngestSettings, files_root: Path = Path()) -> Fetcher:
     """Return a fetcher; files of a feed list are relative to `files_root`."""
     return Fetcher(
         AddressGuard(settings.allow_hosts),
-        HostSlots(),
+        HostSlots(settings.host_pause),
         settings.contact,
         files_root=files_root,
         timeout=settings.fetch_timeout,

@@ -20,16 +20,8 @@ WORN_BYTES = 150_000_000
 LENGTH_BYTES = 8
 
 
-class Refusal(NamedTuple):
-    """Why there is no reading."""
-
-    reason: str
-    announced: tuple[str, ...] = ()
-    is_page: bool = False
-
-
 # Made beforehand: where it is needed there is no memory to make it.
-_TOO_LARGE = Refusal("reading it takes more memory than a feed may")
+_TOO_LARGE = UnreadableDocument("reading it takes more memory than a feed may")
 
 
 class Limits(NamedTuple):
@@ -94,11 +86,11 @@ def _read_within_limits(task: Task, cpu_seconds: float) -> Any:
     try:
         return _reader(task.kind)(*task.arguments)
     except UnreadableDocument as e:
-        return Refusal(str(e), e.announced, e.is_page)
+        return e
     except MemoryError:
         return _TOO_LARGE
     except Exception as e:
         # feedparser fails in many ways on garbage. Whatever it is, it is the fault of this document.
-        return Refusal(f"reading it broke the parser ({type(e).__name__}: {str(e)[:200]})")
+        return UnreadableDocument(f"reading it broke the parser ({type(e).__name__}: {str(e)[:200]})")
     finally:
         resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))

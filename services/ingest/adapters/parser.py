@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from services.ingest.adapters.parse_worker import LENGTH_BYTES, Limits, Refusal, Task, framed
+from services.ingest.adapters.parse_worker import LENGTH_BYTES, Limits, Task, framed
 from services.ingest.core.draft import Reading
+from services.ingest.core.entry import UnreadableDocument
 from services.ingest.core.feed import Feed
 
 WORKERS = 2
@@ -34,20 +35,6 @@ from services.ingest.adapters.parse_worker import Limits, work
 work(socket.socket(fileno=int(sys.argv[2])), Limits(float(sys.argv[3]), int(sys.argv[4])))
 """
 _ROOT = str(Path(__file__).parents[3])
-
-
-class ParseError(Exception):
-    """A document could not be read as a feed. `url` is the feed's.
-
-    `is_page` says whether the document is a web page, `announced` which feeds it names as its own.
-    """
-
-    def __init__(self, url: str, reason: str, announced: tuple[str, ...] = (), is_page: bool = False) -> None:
-        super().__init__(reason)
-        self.url = url
-        self.reason = reason
-        self.announced = announced
-        self.is_page = is_page
 
 
 class Parser:
@@ -77,23 +64,23 @@ class Parser:
     async def read(
         self, body: bytes, content_type: str | None, url: str, feed: Feed, now: datetime
     ) -> Reading:
-        """Return the reports of a document; raise ParseError. `url` is where it came from in the end."""
-        reading: Reading = await self._work(feed.url, "document", body, content_type, url, feed.origin, now)
+        """Return the reports of a document; raise UnreadableDocument. `url` is where it came from in the end."""
+        reading: Reading = await self._work("document", body, content_type, url, feed.origin, now)
         return reading
 
     async def read_article(self, body: bytes, url: str) -> str:
-        """Return the text of the article on a web page; raise ParseError."""
-        text: str = await self._work(url, "article", body, url)
+        """Return the text of the article on a web page; raise UnreadableDocument."""
+        text: str = await self._work("article", body, url)
         return text
 
-    async def _work(self, url: str, kind: Literal["document", "article"], *arguments: Any) -> Any:
+    async def _work(self, kind: Literal["document", "article"], *arguments: Any) -> Any:
         worker = await self._free_worker()
         try:
             answer = await worker.work(Task(kind, arguments))
         finally:
             self._give_back(worker)
-        if isinstance(answer, Refusal):
-            raise ParseError(url, *answer)
+        if isinstance(answer, UnreadableDocument):
+            raise answer
         return answer
 
     async def _free_worker(self) -> "_Worker":
@@ -135,9 +122,9 @@ class _Worker:
                 answer, is_worn = await self._ask(framed(task))
         except TimeoutError:
             self.end()
-            return Refusal(f"reading it takes more than {self._patience:g} seconds")
+            return UnreadableDocument(f"reading it takes more than {self._patience:g} seconds")
         except (EOFError, OSError):
-            return Refusal(self._cause_of_death())
+            return UnreadableDocument(self._cause_of_death())
         except asyncio.CancelledError:
             self.end()
             raise

@@ -9,26 +9,21 @@ from typing import Literal
 
 import structlog
 
+from services.ingest.adapters.articles import Articles
 from services.ingest.adapters.feed_state import Begun, FeedStates
 from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Validators
 from services.ingest.adapters.handover import take_over
 from services.ingest.adapters.health_news import tell_health
 from services.ingest.adapters.leases import HOST_LEASE_SECONDS
-from services.ingest.adapters.parser import ParseError, Parser
-from services.ingest.adapters.publisher import Completer, Published, Publisher
+from services.ingest.adapters.marks import Marks
+from services.ingest.adapters.parser import Parser
+from services.ingest.adapters.publisher import Published, Publisher
 from services.ingest.adapters.websub import Hubs
 from services.ingest.core import moving, trust
 from services.ingest.core.change import KEPT_DAYS, Horizon, day_of
-from services.ingest.core.draft import Draft
+from services.ingest.core.entry import UnreadableDocument
 from services.ingest.core.feed import Feed
-from services.ingest.core.health import (
-    FeedState,
-    Kind,
-    after_failure,
-    after_reading,
-    after_success,
-    diagnose,
-)
+from services.ingest.core.health import FeedState, after_failure, after_success, diagnose
 from services.ingest.core.pace import SPREAD_SECONDS, Limits, Wishes, next_poll, pace
 from services.ingest.core.rhythm import gap_now, learned, rhythm_of
 from services.ingest.core.websub import pushed_pace
@@ -45,7 +40,6 @@ class PollOutcome:
     waiting: it was not asked, because it was asked just now, or its host wants to be left alone for a while.
     """
 
-    feed_id: str
     result: Literal["read", "unchanged", "failed", "waiting"]
     next_poll: datetime
     new: int = 0
@@ -62,15 +56,6 @@ class _Poll:
     now: datetime
     validators: Validators
     probe: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """What a document came to: the state after it, and what was told of it."""
-
-    state: FeedState
-    told: Published
-    read: bool
 
 
 class Poller:
@@ -93,12 +78,12 @@ class Poller:
         recent_days: float = 7,
         probing: bool = True,
         hubs: Hubs | None = None,
-        articles: Completer | None = None,
+        articles: Articles | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._parser = parser
         self._states = states
-        self._publisher = Publisher(states, bus, articles)
+        self._publisher = Publisher(Marks(states.together, bus.names), bus, articles)
         self._bus = bus
         self._counters = bus.counters
         self._limits = limits
@@ -123,10 +108,10 @@ class Poller:
         except FetchError as e:
             self._counters.add("fetch_errors", kind=e.kind)
             not_before = await self._heed(feed, e)
-            return await self._fail(poll, e.reason, e.fault, e.status, e.kind, not_before)
-        except ParseError as e:
+            return await self._fail(poll, e, not_before)
+        except UnreadableDocument as e:
             self._counters.add("parse_errors")
-            return await self._fail(poll, e.reason, "document", None, "soft", announced=e.announced)
+            return await self._fail(poll, FetchError(e.reason, fault="document"), announced=e.announced)
 
     async def _fetch(self, poll: _Poll) -> Fetched:
         if poll.before.last_poll is None:
@@ -136,7 +121,7 @@ class Poller:
         return await self._fetcher.fetch(poll.feed, poll.validators, poll.before.where.address)
 
     async def take_pushed(self, feed: Feed, body: bytes, content_type: str | None) -> Published:
-        """Return what was published of a document that a hub has sent; raise ParseError.
+        """Return what was published of a document that a hub has sent; raise UnreadableDocument.
 
         It may hold the new entries only, so what it says of the feed as a whole is not kept.
         """
@@ -166,7 +151,7 @@ class Poller:
             later = max(later, begun.state.next_poll or later)
         await self._states.save(feed.id, replace(begun.state, next_poll=later), begun.state)
         self._counters.add("polls_put_off", reason=begun.verdict)
-        return PollOutcome(feed.id, "waiting", later)
+        return PollOutcome("waiting", later)
 
     async def _heed(self, feed: Feed, error: FetchError) -> datetime | None:
         """Until when the host is left alone, for all feeds that it has."""
@@ -182,31 +167,33 @@ class Poller:
         push = await self._hubs.load(feed) if self._hubs and poll.before.hints.hubs else None
         body_hash = poll.before.body_hash if fetched.status == 304 else _body_hash(feed, fetched.body, now)
         is_known = body_hash is not None and body_hash == poll.before.body_hash
-        taken = _Taken(poll.before, Published(), False) if is_known else await self._read(poll, fetched, now)
+        state, told = (poll.before, Published()) if is_known else await self._read(poll, fetched, now)
         # Only here, when all is published: after a crash before this line the next poll reads it all again.
         after = replace(
-            after_success(
-                taken.state, now, status=fetched.status, published=taken.told.new + taken.told.changed
-            ),
+            after_success(state, now, status=fetched.status, published=told.new + told.changed),
             etag=fetched.validators.etag,
             last_modified=fetched.validators.last_modified,
             body_hash=body_hash,
-            trust=trust.after_answer(poll.before.trust, _answer(poll, fetched, taken.told), now),
+            trust=trust.after_answer(poll.before.trust, _answer(poll, fetched, told), now),
             where=moving.after_answer(
                 poll.before.where,
                 fetched.moved_to,
-                same=is_known or poll.before.is_new or taken.told.known > 0,
+                same=is_known or poll.before.is_new or told.known > 0,
                 now=now,
             ),
         )
-        push = await self._keep_push(feed, after, push, taken.told)
+        if self._hubs:
+            push = await self._hubs.keep(feed, after.hints, push, told.dates)
         due = await self._remember(poll, after, max_age=fetched.max_age, push=push)
-        self._say_how_it_went(feed, poll.before, taken.told)
-        return PollOutcome(
-            feed.id, "read" if taken.read else "unchanged", due, taken.told.new, taken.told.changed
-        )
+        self._counters.add("polls", result="ok")
+        if not poll.before.is_well:
+            log.info("feed is well again", feed=feed.name, url=feed.url)
+        if told.new or told.changed:
+            log.info("published", feed=feed.name, new=told.new, changed=told.changed)
+        return PollOutcome("unchanged" if is_known else "read", due, told.new, told.changed)
 
-    async def _read(self, poll: _Poll, fetched: Fetched, now: datetime) -> _Taken:
+    async def _read(self, poll: _Poll, fetched: Fetched, now: datetime) -> tuple[FeedState, Published]:
+        """The state after a document was read to the end, and what was told of it."""
         feed, state = poll.feed, poll.before
         reading = await self._parser.read(fetched.body, fetched.content_type, fetched.url, feed, now)
         told = await self._publisher.publish(feed, reading.drafts, now, self._horizon(feed, state, now))
@@ -214,19 +201,17 @@ class Poller:
             await self._publisher.forget_old(feed.id, told.present, now, state.read_day)
         if reading.notes:
             self._counters.add("documents_mended")
-        rhythm = learned(
-            state.rhythm, rhythm_of(_dates(reading.drafts), now), now, last_new=state.last_new, new=told.new
-        )
-        after = after_reading(
+        shown = rhythm_of((draft.published_at for draft in reading.drafts if draft.dated), now)
+        after = replace(
             state,
-            now,
             title=reading.title,
             entries=len(reading.drafts),
             notes=reading.notes,
             hints=reading.hints,
-            rhythm=rhythm,
+            rhythm=learned(state.rhythm, shown, now, last_new=state.last_new, new=told.new),
+            read_day=day_of(now),
         )
-        return _Taken(after, told, True)
+        return after, told
 
     def _horizon(self, feed: Feed, state: FeedState, now: datetime) -> Horizon | None:
         if feed.sample:
@@ -235,28 +220,16 @@ class Poller:
         known = self._recent if state.is_new else max(self._recent, timedelta(days=KEPT_DAYS))
         return Horizon(unseen=now - known, untold=now - self._recent)
 
-    async def _keep_push(
-        self, feed: Feed, state: FeedState, push: Push | None, told: Published
-    ) -> Push | None:
-        if not self._hubs or not state.hints.hubs:
-            return None
-        if await self._hubs.drop_if_it_missed(feed, push, told.dates):
-            return None
-        await self._hubs.keep(feed, state.hints, push)
-        return push
-
     async def _fail(
         self,
         poll: _Poll,
-        reason: str,
-        fault: str,
-        status: int | None,
-        kind: Kind,
+        error: FetchError,
         not_before: datetime | None = None,
         announced: Sequence[str] = (),
     ) -> PollOutcome:
+        reason = error.reason
         after = after_failure(
-            poll.before, self._clock(), reason=reason, fault=fault, status=status, kind=kind
+            poll.before, self._clock(), reason=reason, fault=error.fault, status=error.status, kind=error.kind
         )
         if announced and poll.before.is_new and not poll.before.where.address:
             # The address of a site, and the site says where its feed is: the next poll asks there.
@@ -267,7 +240,7 @@ class Poller:
         # Once, and again only when it is something else: a feed may stay bad for months.
         if reason != poll.before.last_error:
             log.warning("feed failed", feed=feed.name, url=feed.url, reason=reason, next_poll=due.isoformat())
-        return PollOutcome(feed.id, "failed", due, error=reason)
+        return PollOutcome("failed", due, error=reason)
 
     async def _remember(
         self,
@@ -278,15 +251,12 @@ class Poller:
         not_before: datetime | None = None,
         push: Push | None = None,
     ) -> datetime:
-        now, hints = self._clock(), state.hints
+        now = self._clock()
         wishes = Wishes(
             interval=poll.feed.interval,
             gap=gap_now(state.rhythm, now),
             max_age=max_age,
-            ttl=hints.ttl,
-            period=hints.period,
-            skip_hours=hints.skip_hours,
-            skip_days=hints.skip_days,
+            hints=state.hints,
             not_before=not_before,
             conditional=_is_cheap(poll.feed, state),
             pushed=pushed_pace(push, state.last_push is not None, now),
@@ -308,13 +278,6 @@ class Poller:
             await tell_health(self._bus, poll.feed, after, health, now)
         return due
 
-    def _say_how_it_went(self, feed: Feed, before: FeedState, told: Published) -> None:
-        self._counters.add("polls", result="ok")
-        if not before.is_well:
-            log.info("feed is well again", feed=feed.name, url=feed.url)
-        if told.new or told.changed:
-            log.info("published", feed=feed.name, new=told.new, changed=told.changed)
-
 
 def _answer(poll: _Poll, fetched: Fetched, told: Published) -> trust.Answer:
     before = Validators(poll.before.etag, poll.before.last_modified)
@@ -330,10 +293,6 @@ def _answer(poll: _Poll, fetched: Fetched, told: Published) -> trust.Answer:
 def _is_cheap(feed: Feed, state: FeedState) -> bool:
     """Whether a poll that finds nothing new costs next to nothing."""
     return feed.is_file or (bool(state.etag or state.last_modified) and not state.trust.is_lost)
-
-
-def _dates(drafts: Sequence[Draft]) -> list[datetime]:
-    return [draft.published_at for draft in drafts if draft.dated]
 
 
 def _body_hash(feed: Feed, body: bytes, now: datetime) -> str:

@@ -16,6 +16,7 @@ class UnreadableDocument(ValueError):
 
     def __init__(self, message: str, announced: tuple[str, ...] = (), *, is_page: bool = False) -> None:
         super().__init__(message)
+        self.reason = message
         self.announced = announced
         self.is_page = is_page
 

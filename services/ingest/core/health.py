@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
-from services.ingest.core.change import day_of
 from services.ingest.core.entry import Hints
 from services.ingest.core.moving import Whereabouts, is_gone
 from services.ingest.core.moving import after_failure as whereabouts_after_failure
@@ -78,28 +77,6 @@ def after_success(state: FeedState, now: datetime, *, status: int, published: in
         last_poll=now,
         last_success=now,
         last_new=now if published else state.last_new,
-    )
-
-
-def after_reading(
-    state: FeedState,
-    now: datetime,
-    *,
-    title: str,
-    entries: int,
-    notes: tuple[str, ...] = (),
-    hints: Hints = Hints(),
-    rhythm: Rhythm = Rhythm(),
-) -> FeedState:
-    """Return the state after a document was read to the end."""
-    return replace(
-        state,
-        title=title,
-        entries=entries,
-        notes=notes,
-        hints=hints,
-        rhythm=rhythm,
-        read_day=day_of(now),
     )
 
 

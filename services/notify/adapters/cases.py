@@ -2,94 +2,27 @@
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
-from services.notify.core.letter import Letter
-from services.notify.core.message import matched_part
+from services.notify.core.case import Case, Telling, Wanting
+from services.notify.core.recent import Recent
 from shared import tracing
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
 from shared.events import TaggedReport
-from shared.matching.text import Text
+from shared.matching.document import Document
 from shared.report_store import read_stored
-from shared.subscriptions import CompiledFilter, Matched, Subscription, find_match, text_of
+from shared.subscriptions import CompiledFilter, Subscription, document_of
 
 REPORTS_KEPT = 512
-MATCHES_KEPT = 200
-LETTERS_KEPT = 20
 SUBSCRIPTIONS_KEPT = 10_000
 FRESH_SECONDS = 0.2
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-
-class Recent(Generic[Key, Value]):
-    """The last so many things that were asked for."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[Key, Value] = OrderedDict()
-
-    def get(self, key: Key) -> Value | None:
-        value = self._kept.get(key)
-        if value is not None:
-            self._kept.move_to_end(key)
-        return value
-
-    def put(self, key: Key, value: Value) -> Value:
-        self._kept[key] = value
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._size:
-            self._kept.popitem(last=False)
-        return value
-
-
-@dataclass(slots=True)
-class Wanting:
-    """A subscription with its filter made ready. `wish` is the same for all who want the same, `part` what all its
-    webhooks say."""
-
-    subscription: Subscription
-    compiled: CompiledFilter
-    wish: str
-    part: bytes | None = None
-
-
-@dataclass(slots=True)
-class Telling:
-    """A report with its words made ready. `part` is what every subscriber's webhook says of it."""
-
-    tagged: TaggedReport
-    text: Text
-    part: bytes | None = None
-    matches: "Recent[str, tuple[Matched, bytes]]" = field(default_factory=lambda: Recent(MATCHES_KEPT))
-    letters: "Recent[tuple[object, ...], Letter]" = field(default_factory=lambda: Recent(LETTERS_KEPT))
-    traceparent: str | None = None
-
-    def match(self, wanting: Wanting) -> tuple[Matched, bytes]:
-        """Return why the report is wanted, and the same as a part of a webhook; by nothing, if a revision since
-        then matches no more. Many want the same: it is worked out once."""
-        known = self.matches.get(wanting.wish)
-        if known is None:
-            matched = find_match(wanting.compiled, self.tagged, self.text) or Matched((), ())
-            known = self.matches.put(wanting.wish, (matched, matched_part(matched)))
-        return known
-
-
-class Case(NamedTuple):
-    """A delivery and all that is needed to perform it, as it was at `at`; None for what is gone."""
-
-    delivery: Delivery
-    wanting: Wanting | None
-    telling: Telling | None
-    at: float
+Known = tuple[Wanting | None, float]
+"""A subscription, None if there is none, and when it was that."""
 
 
 class Cases:
@@ -102,43 +35,35 @@ class Cases:
         self._reports: Recent[str, Telling] = Recent(REPORTS_KEPT)
         self._wishes: Recent[bytes, Wanting] = Recent(SUBSCRIPTIONS_KEPT)
         self._changed: Recent[str, float] = Recent(SUBSCRIPTIONS_KEPT)
-        self._current: Recent[str, tuple[float, Wanting | None]] = Recent(SUBSCRIPTIONS_KEPT)
+        self._current: Recent[str, Known] = Recent(SUBSCRIPTIONS_KEPT)
         self._asked: set[str] = set()
-        self._looking: asyncio.Task[dict[str, Wanting | None]] | None = None
+        self._looking: asyncio.Task[dict[str, Known]] | None = None
 
-    def remember(self, tagged: TaggedReport, text: Text) -> None:
+    def remember(self, tagged: TaggedReport, document: Document) -> None:
         """Keep a report that was just matched: its deliveries come next."""
-        self._reports.put(tagged.report.id, Telling(tagged, text, traceparent=tracing.here()))
+        self._reports.put(tagged.report.id, Telling(tagged, document, traceparent=tracing.here()))
 
     async def find(self, ids: Sequence[str], at: float) -> list[Case | None]:
         """Return the case of each delivery that is still pending. Two round trips, however many they are."""
         deliveries = await self._log.many(ids)
         pending = [each for each in deliveries if each and each.state == "pending"]
-        wishes = list(dict.fromkeys(each.subscription for each in pending))
-        reports = list(dict.fromkeys(each.report for each in pending if each.report))
-        unknown = [each for each in reports if self._reports.get(each) is None]
-        if not wishes:
-            return [None] * len(deliveries)
-        pipe = self._bus.redis.pipeline(transaction=False)
-        pipe.hmget(self._names.subscriptions, wishes)
-        for report in unknown:
-            pipe.hmget(self._names.report(report), "event", tracing.FIELD)
-        raw_wishes, *raw_reports = await pipe.execute()
-        wanting = {each: self._wanting(raw) for each, raw in zip(wishes, raw_wishes, strict=True)}
-        for each, wish in wanting.items():
-            self._current.put(each, (at, wish))
-        telling = {each: self._telling(*raw) for each, raw in zip(unknown, raw_reports, strict=True)}
-        return [
-            Case(
-                each,
-                wanting.get(each.subscription),
-                (telling.get(each.report) or self._reports.get(each.report)) if each.report else None,
-                at,
-            )
-            if each and each.state == "pending"
-            else None
-            for each in deliveries
-        ]
+        # What was read a moment ago will do; it counts as old from then.
+        wanting = {
+            each: self._fresh(each, at + FRESH_SECONDS / 2) for each in {d.subscription for d in pending}
+        }
+        telling = {each: self._reports.get(each) for each in {d.report for d in pending} if each}
+        unsure = [each for each, known in wanting.items() if known is None]
+        unknown = [each for each, known in telling.items() if known is None]
+        if unsure or unknown:
+            pipe = self._bus.redis.pipeline(transaction=False)
+            for report in unknown:
+                pipe.hmget(self._names.report(report), "event", tracing.FIELD)
+            if unsure:
+                pipe.hmget(self._names.subscriptions, unsure)
+            answers = await pipe.execute()
+            telling |= {each: self._telling(*raw) for each, raw in zip(unknown, answers, strict=False)}
+            wanting |= self._take(unsure, answers[-1], at) if unsure else {}
+        return [_case(each, wanting, telling) for each in deliveries]
 
     def changed(self, subscription_id: str) -> None:
         """A subscription is not any more what it was."""
@@ -146,30 +71,37 @@ class Cases:
 
     def is_current(self, case: Case, now: float) -> bool:
         """Return whether the case's subscription is known to be as it was found."""
+        if now - case.at >= FRESH_SECONDS:
+            return False
         changed = self._changed.get(case.delivery.subscription)
-        return now - case.at < FRESH_SECONDS and (changed is None or changed < case.at)
+        return changed is None or changed < case.at
 
     async def wanting(self, subscription_id: str, at: float) -> Wanting | None:
         """Return a subscription as it is, or was a moment ago."""
-        known = self._current.get(subscription_id)
-        changed = self._changed.get(subscription_id) or 0.0
-        if known and at - known[0] <= FRESH_SECONDS and changed < known[0]:
-            return known[1]
+        if known := self._fresh(subscription_id, at):
+            return known[0]
         # Hundreds may ask at once: they are looked up together.
         self._asked.add(subscription_id)
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
-        return (await asyncio.shield(self._looking))[subscription_id]
+        return (await asyncio.shield(self._looking))[subscription_id][0]
 
-    async def _look(self) -> dict[str, Wanting | None]:
+    async def _look(self) -> dict[str, Known]:
         asked, at = list(self._asked), time.monotonic()
         self._asked.clear()
         self._looking = None
-        rows = await self._bus.redis.hmget(self._names.subscriptions, asked)
-        found = {each: self._wanting(raw) for each, raw in zip(asked, rows, strict=True)}
-        for each, wanting in found.items():
-            self._current.put(each, (at, wanting))
-        return found
+        return self._take(asked, await self._bus.redis.hmget(self._names.subscriptions, asked), at)
+
+    def _fresh(self, subscription_id: str, at: float) -> Known | None:
+        known = self._current.get(subscription_id)
+        changed = self._changed.get(subscription_id) or 0.0
+        return known if known and at - known[1] <= FRESH_SECONDS and changed < known[1] else None
+
+    def _take(self, asked: Sequence[str], rows: Sequence[bytes | None], at: float) -> dict[str, Known]:
+        return {
+            each: self._current.put(each, (self._wanting(raw), at))
+            for each, raw in zip(asked, rows, strict=True)
+        }
 
     def _wanting(self, raw: bytes | None) -> Wanting | None:
         known = self._wishes.get(raw) if raw else None
@@ -189,5 +121,13 @@ class Cases:
         tagged = read_stored(raw)
         if tagged is None:
             return None
-        telling = Telling(tagged, text_of(tagged), traceparent=trace.decode() if trace else None)
+        telling = Telling(tagged, document_of(tagged), traceparent=trace.decode() if trace else None)
         return self._reports.put(tagged.report.id, telling)
+
+
+def _case(
+    delivery: Delivery | None, wanting: Mapping[str, Known | None], telling: Mapping[str, Telling | None]
+) -> Case | None:
+    if delivery is None or delivery.state != "pending" or not (known := wanting[delivery.subscription]):
+        return None
+    return Case(delivery, known[0], telling.get(delivery.report or ""), known[1])

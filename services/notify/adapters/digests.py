@@ -4,14 +4,15 @@ import time
 from collections.abc import Sequence
 from hashlib import sha256
 
-from services.notify.adapters.cases import Recent, Wanting
+from services.notify.core.case import Wanting
 from services.notify.core.digest import Held, build_digest
+from services.notify.core.recent import Recent
 from shared.bus import Bus
 from shared.deliveries import DIGEST_SECONDS, DeliveryLog
 from shared.delivery import Delivery
 from shared.digest import Digest
 from shared.report_store import read_stored
-from shared.subscriptions import Matched, find_match, text_of
+from shared.subscriptions import Matched, document_of, find_match
 
 CONTENTS_KEPT = 16
 # A report may be revised; who asks later is told of it as it is then.
@@ -76,7 +77,7 @@ class Digests:
             pipe.hget(self._names.report(each.report or ""), "event")
         reports = [read_stored(raw) for raw in await pipe.execute()]
         return [
-            Held(each, tagged, find_match(wanting.compiled, tagged, text_of(tagged)) or Matched((), ()))
+            Held(each, tagged, find_match(wanting.compiled, tagged, document_of(tagged)) or Matched((), ()))
             for each, tagged in zip(waited, reports, strict=True)
             if tagged
         ]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from shared.bus import Bus
 from shared.decision import NOTHING, SENT, Decision, Earlier, Memory, News, Terms, decide
-from shared.deliveries import KEPT_OFF_THE_LOG_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_SECONDS
+from shared.deliveries import KEPT_OFF_THE_LOG_SECONDS, KEPT_PER_SUBSCRIPTION, OWED_SECONDS
 from shared.delivery import delivery_id, digest_id, update_id
 from shared.schedule import hour_of
 
@@ -70,7 +70,7 @@ class FanOut:
         args = [
             now.timestamp(),
             limit,
-            KEPT_SECONDS,
+            OWED_SECONDS,
             KEPT_PER_SUBSCRIPTION,
             *prefixes,
             KEPT_OFF_THE_LOG_SECONDS,
@@ -104,7 +104,7 @@ class FanOut:
             names.revised(news.report),
         ]
         args = [
-            KEPT_SECONDS, KEPT_PER_SUBSCRIPTION, self._bus.retention_seconds,
+            OWED_SECONDS, KEPT_PER_SUBSCRIPTION, self._bus.kept_seconds,
             names.delivery(""), names.deliveries_of(""), names.digest(""),
             news.report, news.revision, news.mark, f"{now.timestamp():.1f}",
             KEPT_OFF_THE_LOG_SECONDS, news.story, json.dumps(items),

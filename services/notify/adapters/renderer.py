@@ -6,13 +6,14 @@ from functools import partial
 
 from jinja2 import Environment
 
-from services.notify.adapters.cases import LETTERS_KEPT, Case, Recent, Telling, Wanting
 from services.notify.adapters.digests import Digests
+from services.notify.core.case import LETTERS_KEPT, Case, Telling, Wanting
 from services.notify.core.channel import ChatMessage, MailMessage, WebhookMessage
 from services.notify.core.chat import plain_message, report_message
 from services.notify.core.digest import digest_body
 from services.notify.core.letter import Letter
-from services.notify.core.mail import MOVE_KINDS, MailError, sender_of, write_letter, write_mail
+from services.notify.core.mail import MailError, sender_of, write_mail
+from services.notify.core.mail_words import MOVE_KINDS, write_letter
 from services.notify.core.message import (
     Reference,
     common_part,
@@ -21,12 +22,13 @@ from services.notify.core.message import (
     webhook_notice_body,
     webhook_test_body,
 )
+from services.notify.core.recent import Recent
 from shared.delivery import Delivery, delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.links import Links
 from shared.report_store import ReportStore
-from shared.subscriptions import Matched, find_match, signing_secrets, text_of
+from shared.subscriptions import Matched, document_of, find_match, signing_secrets
 
 EXAMPLES_LOOKED_AT = 1000
 LATE_AFTER = timedelta(minutes=10)
@@ -144,7 +146,7 @@ class Renderer:
         topics = wanting.subscription.filter.topics
         topic = topics[0] if len(topics) == 1 else None
         async for tagged in self.reports.scan(topic, EXAMPLES_LOOKED_AT):
-            matched = find_match(wanting.compiled, tagged, text_of(tagged))
+            matched = find_match(wanting.compiled, tagged, document_of(tagged))
             if matched is not None:
                 return tagged, matched
         return None, None

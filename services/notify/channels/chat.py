@@ -3,17 +3,15 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from services.notify.core.channel import ChatMessage, DeliveryError, Sent, one_line
+from services.notify.core.answer import ANSWER_LIMIT, refused, unanswered
+from services.notify.core.channel import ChatMessage, DeliveryError, Sent
 from services.notify.core.chat import chat_request
-from services.notify.core.schedule import parse_retry_after
 from shared.address_guard import AddressGuard, ForbiddenURL
+from shared.endpoints import ChatEndpoint
 from shared.http_answer import HttpError
 from shared.http_client import HttpClient, OpensHttp
-from shared.subscriptions import ChatEndpoint
 
-ANSWER_LIMIT = 16_384
 CONNECTIONS = 50
-OVERLOADED = (429, 502, 503, 504)
 # No such hook, room or token: asking again changes nothing.
 GONE = (404, 410)
 
@@ -43,13 +41,7 @@ class ChatChannel(OpensHttp):
         except ForbiddenURL as e:
             raise DeliveryError(str(e), permanent=True) from e
         except HttpError as e:
-            raise DeliveryError(str(e), permanent=e.kind == "refused", overloaded=e.kind == "timeout") from e
+            raise unanswered(e, self._deadline) from e
         if 200 <= answer.status < 300:
             return Sent(answer.status, "")
-        raise DeliveryError(
-            f"answered {answer.status}: {one_line(answer.body.decode('utf-8', 'replace'))}",
-            status=answer.status,
-            retry_after=parse_retry_after(answer.headers.get("Retry-After"), self._clock()),
-            gone=answer.status in GONE,
-            overloaded=answer.status in OVERLOADED,
-        )
+        raise refused(answer, self._clock(), gone=answer.status in GONE)

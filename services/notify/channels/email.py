@@ -10,7 +10,7 @@ import aiosmtplib
 
 from services.notify.channels.smtp_pool import Relay, RelayURLError, SmtpPool
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, one_line
-from shared.subscriptions import EmailEndpoint
+from shared.endpoints import EmailEndpoint
 
 TIMEOUT_SECONDS = 20.0
 ACCEPTED = 250

@@ -4,19 +4,18 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
 
-from services.notify.core.channel import DeliveryError, Sent, WebhookMessage, one_line
-from services.notify.core.schedule import parse_retry_after
-from services.notify.core.signature import signed_headers
+from services.notify.core.answer import ANSWER_LIMIT, refused, unanswered, words_of
+from services.notify.core.channel import DeliveryError, Sent, WebhookMessage
+from services.notify.core.signature import signed_lines
 from shared.address_guard import AddressGuard, ForbiddenURL
+from shared.endpoints import WebhookEndpoint
 from shared.http_answer import Answer, HttpError
-from shared.http_client import CONNECTIONS, HttpClient, OpensHttp
-from shared.subscriptions import WebhookEndpoint
+from shared.http_client import CONNECTIONS, HttpClient, OpensHttp, header_lines
 
 DEADLINE_SECONDS = 15.0
-ANSWER_LIMIT = 16_384
 URLS_KEPT = 100_000
 GONE = 410
-OVERLOADED = (429, 502, 503, 504)
+_JSON = b"Content-Type: application/json"
 
 
 class WebhookChannel(OpensHttp):
@@ -52,46 +51,26 @@ class WebhookChannel(OpensHttp):
 
         The deadline covers everything from the name's look-up to the last byte that is read of the answer.
         """
+        now = self._clock()
+        lines = signed_lines(message.secrets, message.id, int(now.timestamp()), message.body)
+        lines.append(_JSON)
+        if endpoint.headers:
+            lines += header_lines(endpoint.headers)
         try:
-            url = self._checked(endpoint.url)
             answer = await self._http.send(
-                url, body=message.body, headers=self._headers(message, endpoint), timeout=self._deadline
+                self._checked(endpoint.url), body=message.body, headers=lines, timeout=self._deadline
             )
         except ForbiddenURL as e:
             raise DeliveryError(str(e), permanent=True) from e
         except HttpError as e:
-            raise self._delivery_error(e) from e
+            raise unanswered(e, self._deadline) from e
         return self._judged(answer)
-
-    def _headers(self, message: WebhookMessage, endpoint: WebhookEndpoint) -> dict[str, str]:
-        timestamp = int(self._clock().timestamp())
-        signed = signed_headers(message.secrets, message.id, timestamp, message.body)
-        return {**endpoint.headers, "Content-Type": "application/json", **signed}
 
     def _judged(self, answer: Answer) -> Sent:
         if not answer.head.endswith((b"\n\r\n", b"\n\n")):
             raise DeliveryError("the answer broke off within its head")
-        words = one_line(answer.body.decode("utf-8", "replace")) if answer.body else ""
         wish = answer.headers.get("webhook-delivery", "") if b"ebhook-" in answer.head.lower() else ""
         if 200 <= answer.status < 300:
-            return Sent(answer.status, words, enough=wish == "disable")
-        raise self._refusal(answer, words, wish)
-
-    def _refusal(self, answer: Answer, words: str, wish: str) -> DeliveryError:
-        reason = f"answered {answer.status}" + (f": {words}" if words else "")
-        if 300 <= answer.status < 400:
-            reason = f"answered {answer.status}, a redirect; give the address that it leads to"
-        return DeliveryError(
-            reason,
-            status=answer.status,
-            retry_after=parse_retry_after(answer.headers.get("Retry-After"), self._clock()),
-            permanent=wish == "abort-message",
-            gone=answer.status == GONE or wish == "disable",
-            overloaded=answer.status in OVERLOADED,
-        )
-
-    def _delivery_error(self, error: HttpError) -> DeliveryError:
-        """What went wrong on the way, in words. Bytes of what answered are left out: it may be no web server."""
-        if error.kind == "timeout":
-            return DeliveryError(f"no answer within {self._deadline:g} s", overloaded=True)
-        return DeliveryError(str(error), permanent=error.kind == "refused")
+            return Sent(answer.status, words_of(answer), enough=wish == "disable")
+        gone = answer.status == GONE or wish == "disable"
+        raise refused(answer, self._clock(), gone=gone, permanent=wish == "abort-message")

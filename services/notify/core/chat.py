@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from services.notify.core.channel import ChatMessage, one_line
-from services.notify.core.mail import main_countries, main_topic, wish_in_words
+from services.notify.core.mail_words import main_countries, main_topic, wish_in_words
+from shared.endpoints import ChatEndpoint, ChatService
 from shared.events import TaggedReport
 from shared.excerpts import excerpt
 from shared.links import Links
-from shared.subscriptions import ChatEndpoint, ChatService, Matched, Subscription
+from shared.subscriptions import Matched, Subscription
 
 EXCERPT_WIDTH = 600
 # Characters of the whole text; the services count in several ways, and this is safely below each.

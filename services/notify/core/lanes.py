@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-CLOSED_AFTER = 5
+CLOSED_AFTER = 3
 CLOSED_SECONDS = 10.0
 LONGEST_CLOSED = 300.0
 LONGEST_ASKED = 3600.0
@@ -122,6 +122,11 @@ class Lanes(Generic[Item]):
         waiting = self._waiting + (not lane.queue)
         return max(SMALL_SHARE, self.share // waiting) - len(lane.queue)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many attempts are under way as may be."""
+        return self.under_way >= self.at_once
+
     def next_turn(self, now: float) -> tuple[Lane[Item], Item] | Held[Item] | None:
         """Return what is to be started now, or to be held because its lane was closed; None if nothing may start."""
         while lane := self._next():
@@ -161,7 +166,7 @@ class Lanes(Generic[Item]):
             (self._proven if lane.proven else self._unproven).append(lane)
 
     def _next(self) -> Lane[Item] | None:
-        if self.under_way >= self.at_once:
+        if self.is_full:
             return None
         may_try = self._unproven_under_way < max(1, int(self.at_once * UNPROVEN_PART))
         self._unproven_next = not self._unproven_next

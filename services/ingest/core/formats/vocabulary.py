@@ -6,8 +6,6 @@ from xml.etree.ElementTree import Element
 _PREFIXES = re.compile(rb"xmlns:([\w.-]{1,40})\s*=\s*[\"']([^\"']*)[\"']")
 _NAMESPACES = {
     "": "",
-    "http://purl.org/rss/1.0/": "",
-    "http://my.netscape.com/rdf/simple/0.9/": "",
     "http://www.w3.org/2005/Atom": "atom",
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#": "rdf",
     "http://purl.org/rss/1.0/modules/content/": "content",
@@ -51,17 +49,9 @@ IGNORED = frozenset(
     dc_source dc_relation dc_coverage dc_contributor dcterms_created dcterms_valid dcterms_alternative
     dcterms_references itunes_explicit itunes_duration itunes_image itunes_category itunes_keywords
     itunes_block itunes_owner itunes_episode itunes_season itunes_episodetype itunes_order itunes_type
-    media_content media_thumbnail media_credit media_category media_keywords media_rating media_player
-    media_restriction media_license media_copyright media_text media_statistics media_community
-    """.split()  # noqa: SIM905
-)
-# Names of which feedparser makes something; an element of one of these inside of one that we skip is a doubt.
-_MEANT = frozenset(
-    """
-    title link description summary content body abstract info tagline subtitle author name email url uri
-    guid id pubdate published issued updated modified lastbuilddate created date language item entry
-    fullitem xhtml_body managingeditor image newlocation expirationdate tags keywords homepage width
-    height where point
+    media_content media_group media_title media_thumbnail media_credit media_category media_keywords
+    media_rating media_player media_restriction media_license media_copyright media_text media_statistics
+    media_community
     """.split()  # noqa: SIM905
 )
 DATES = {
@@ -72,8 +62,6 @@ DATES = {
     "dcterms_modified": "updated",
     "atom_updated": "updated",
 }
-# Of these namespaces every name that we do not know is a doubt.
-_READ_WHOLE = frozenset(("atom", "content", "dcterms", "itunes", "media", "rdf"))
 # What a channel says that we do not ask for.
 NOT_ASKED = frozenset(
     """
@@ -101,6 +89,10 @@ class Vocabulary:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
 
+    def seen(self) -> set[str]:
+        """Return all names that were asked for."""
+        return set(self._names.values())
+
     def name(self, element: Element) -> str:
         """Return the name in lower case with the prefix of its namespace, empty if unknown; raise Doubt."""
         tag = element.tag
@@ -114,9 +106,3 @@ class Vocabulary:
                 raise Doubt
             self._names[tag] = name
         return name
-
-
-def could_count(name: str) -> bool:
-    """Return whether feedparser might make something of an element that we do not know."""
-    prefix, _, local = name.partition("_")
-    return name in _MEANT or local in _MEANT or (prefix in _READ_WHOLE and name != "media_group")

@@ -3,7 +3,7 @@
 -- what is so now: whoever asked decides again.
 -- KEYS: queue of deliveries, hash of what was told of the story, hash of what was sent this hour, digests due,
 --   hash of later revisions of the report
--- ARGV: seconds a delivery is kept, how many a subscription keeps, seconds the story is kept, prefix of deliveries,
+-- ARGV: seconds what is owed is kept, how many a subscription keeps, seconds all else is kept, prefix of deliveries,
 --   prefix of subscriptions' logs, prefix of digests, report, revision, mark, created (s), seconds for what falls off a
 --   log, story, JSON of the items
 -- An item: subscription, id of the report's delivery, expected: told, earlier, sent ('' = any);
@@ -11,7 +11,7 @@
 --   whether it is an update, mark told from now on ('' = as before)
 -- Answers for each: 1 done, or {told, earlier, sent, whether its digest is closed}.
 local queue, told_key, sent_key, due_key, revised_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local kept, most, story_kept = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local owed, most, kept = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local deliveries, logs, digests = ARGV[4], ARGV[5], ARGV[6]
 local report, revision, mark, created = ARGV[7], tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
 local story = ARGV[12]
@@ -67,11 +67,11 @@ for n, item in ipairs(cjson.decode(ARGV[13])) do
             delivery[#delivery + 1] = rare
           end
         end
-        redis.call('SET', deliveries .. id, cjson.encode(delivery), 'EX', kept)
+        redis.call('SET', deliveries .. id, cjson.encode(delivery), 'EX', state == 'not_sent' and kept or owed)
         if redis.call('LPUSH', log, id) > most then
           redis.call('EXPIRE', deliveries .. redis.call('RPOP', log), ARGV[11])
         end
-        redis.call('EXPIRE', log, kept)
+        redis.call('EXPIRE', log, owed)
         if state == 'pending' then
           redis.call('XADD', queue, '*', 'id', id)
         elseif state == 'held' then
@@ -86,5 +86,5 @@ for n, item in ipairs(cjson.decode(ARGV[13])) do
     end
   end
 end
-redis.call('EXPIRE', told_key, story_kept)
+redis.call('EXPIRE', told_key, kept)
 return answers

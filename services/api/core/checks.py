@@ -1,0 +1,68 @@
+"""Whether what a wish names is there: topics, countries, languages, a mail address; and what is right if not."""
+
+import re
+from collections.abc import Sequence
+
+from email_validator import EmailNotValidError, validate_email
+
+from services.api.core.problem import FieldError
+from services.api.core.wording import listed
+from shared.countries import country_names, find_country
+from shared.matching.tokens import tokens
+
+_MEANT = {"EL": "GR"}
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+def check_topics(wanted: Sequence[str], known: Sequence[str]) -> list[FieldError]:
+    """Return an error that names the known topics if one is not among them."""
+    unknown = [topic for topic in wanted if topic not in known]
+    if not unknown:
+        return []
+    names = listed([repr(topic[:60]) for topic in unknown], "and")
+    return [FieldError("filter.topics", f"unknown topic {names}; known are {listed(known, 'and')}")]
+
+
+def check_languages(wanted: Sequence[str]) -> list[FieldError]:
+    """Return an error for each language that is no code: it would never match."""
+    return [
+        FieldError("filter.languages", f"{code[:40]!r} is no language code; write e.g. en, uk or ar")
+        for code in wanted
+        if not _LANGUAGE.fullmatch(code)
+    ]
+
+
+def check_countries(wanted: Sequence[str]) -> list[FieldError]:
+    """Return an error for each code that no country has."""
+    return [FieldError("filter.countries", _no_country(code)) for code in wanted if not _is_country(code)]
+
+
+def check_query(query: str | None, topics: Sequence[str]) -> list[FieldError]:
+    """Return an error for each topic: and country: in a query that there is not, with its position."""
+    errors = []
+    for token in tokens(query) if query else ():
+        if token.field == "country" and not _is_country(token.phrase.upper()):
+            errors.append(f"{_no_country(token.phrase)}, at character {token.position + 1}")
+        elif token.field == "topic" and token.phrase.lower() not in topics:
+            known = listed(topics, "and")
+            where = f"at character {token.position + 1}"
+            errors.append(f"unknown topic {token.phrase[:60]!r} {where}; known are {known}")
+    return [FieldError("filter.query", error) for error in errors]
+
+
+def _is_country(code: str) -> bool:
+    return code in country_names()
+
+
+def _no_country(code: str) -> str:
+    right = find_country(code) or _MEANT.get(code.upper())
+    return f"{code[:20]!r} is no country: write {right or 'its code, as in SD for Sudan'}"
+
+
+def mail_address(address: str) -> str:
+    """Return the address normalised; raise ValueError that says what is wrong. Nothing is looked up."""
+    try:
+        found = validate_email(address, check_deliverability=False)
+    except EmailNotValidError as e:
+        raise ValueError(str(e)) from e
+    return found.ascii_email or f"{found.local_part}@{found.ascii_domain}"

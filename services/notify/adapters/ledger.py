@@ -1,0 +1,124 @@
+"""Writes down how attempts went: the delivery with its log, and what follows for its subscription."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from services.notify.adapters.endpoints import Endpoints
+from services.notify.adapters.standing import Standing
+from services.notify.core.case import Case
+from services.notify.core.channel import DeliveryError, Sent
+from services.notify.core.lanes import Lane
+from services.notify.core.outcome import (
+    after_failure,
+    after_success,
+    cancelled,
+    fallback_digest,
+    has_failed_long_enough,
+    is_for_fallback,
+)
+from shared.bus import Bus
+from shared.deliveries import after_attempt, hold_for_digest, put_off
+from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery
+from shared.endpoints import EmailEndpoint
+from shared.entries import Outcome
+from shared.redis_client import Command
+from shared.subscriptions import Subscription
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Ledger:
+    """Returns what is written with the acknowledgement of an attempt."""
+
+    bus: Bus
+    endpoints: Endpoints
+    standing: Standing
+    schedule: tuple[float, ...]
+    disable_after_days: float
+    _log: structlog.typing.FilteringBoundLogger = field(default_factory=log.bind)
+
+    def put_off(self, delivery: Delivery, until: datetime) -> Outcome:
+        """It waits, and that was no attempt."""
+        return Outcome(put_off(self.bus.names, delivery, until, _now()))
+
+    def cancelled(self, delivery: Delivery, reason: str) -> Outcome:
+        """Nobody wants it any more."""
+        return self._written(cancelled(delivery, reason, _now()), "none")
+
+    def succeeded(
+        self, lane: Lane[Any], case: Case, subscription: Subscription, sent: Sent, duration_ms: int
+    ) -> Outcome:
+        """It was delivered."""
+        delivery, channel, now = case.delivery, subscription.channel.type, _now()
+        if case.telling and delivery.kind == "report" and not delivery.attempts:
+            seconds = (now - case.telling.tagged.report.fetched_at).total_seconds()
+            self.bus.counters.observe("delivered_seconds", (seconds,), channel=channel)
+        delivered = after_success(delivery, sent, now, duration_ms)
+        return self._written(delivered, channel, self.endpoints.after_success(lane))
+
+    async def answered(self, delivery: Delivery, subscription: Subscription, sent: Sent) -> None:
+        """Note what an answer says of the endpoint: that it is there, or wants no more."""
+        if delivery.kind == "confirm" and not isinstance(subscription.channel, EmailEndpoint):
+            confirm = self.standing.confirm_fallback if delivery.to_fallback else self.standing.activate
+            await confirm(subscription)
+        if sent.enough:
+            reason = "the endpoint asked for nothing more (webhook-delivery: disable)"
+            await self.standing.disable(subscription, reason)
+
+    async def failed(
+        self,
+        lane: Lane[Any],
+        delivery: Delivery,
+        subscription: Subscription,
+        error: DeliveryError,
+        duration_ms: int,
+    ) -> Outcome:
+        """It failed: once more later, or given up; an endpoint that is gone, or fails for days, is switched off."""
+        now, more = _now(), list[Command]()
+        failed = after_failure(delivery, self.schedule, error, now, random.random(), duration_ms)
+        if error.gone and delivery.kind != "move_to":
+            await self.standing.disable(subscription, f"the endpoint is gone: {error}")
+        elif delivery.kind == "confirm":
+            await self.standing.explain_pending(subscription.id, str(error))
+        elif not isinstance(subscription.channel, EmailEndpoint) and not delivery.to_fallback:
+            since = datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
+            if has_failed_long_enough(since, now, timedelta(days=self.disable_after_days)):
+                reason = f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
+                await self.standing.disable(subscription, reason)
+            if is_for_fallback(failed, subscription, since, now):
+                failed, more = self._told_late(failed, subscription, now)
+        return self._written(failed, subscription.channel.type, more)
+
+    def _told_late(
+        self, delivery: Delivery, subscription: Subscription, now: datetime
+    ) -> tuple[Delivery, list[Command]]:
+        """The delivery, noted, and what puts it into the next digest to the second channel."""
+        digest, due = fallback_digest(subscription, now)
+        told = f"{subscription.id} {TO_FALLBACK}"
+        commands = hold_for_digest(self.bus.names, delivery.id, digest, due, told)
+        return replace(delivery, note=TOLD_BY_FALLBACK), commands
+
+    def _written(self, delivery: Delivery, channel: str, more: Sequence[Command] = ()) -> Outcome:
+        attempt = delivery.log[0]
+        self.bus.counters.add("attempts", outcome=attempt.outcome, channel=channel)
+        # A line for each of thousands a second is for whoever looks for one; what went wrong is for everybody.
+        say = self._log.debug if attempt.outcome == "delivered" else self._log.info
+        say(
+            attempt.outcome,
+            delivery=delivery.id,
+            report=delivery.report,
+            subscription=delivery.subscription,
+            attempt=delivery.attempts,
+            detail=attempt.detail,
+        )
+        return Outcome(after_attempt(self.bus.names, delivery, self.bus.kept_seconds, more))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
