@@ -213,7 +213,8 @@ def test_a_reading_says_what_was_left_out() -> None:
     body = f"<rss version='2.0'><channel><title>News</title>{items}</channel></rss>".encode()
     reading = read_document(body, None, FEED.url, FEED.origin, NOW)
     assert len(reading.reports) == 499
+    assert "feed: 2 entries left out: only the first 500 are read" in reading.reports[0].notes
     assert reading.notes == (
-        "2 entries beyond the first 500 left out",
+        "2 entries left out: only the first 500 are read",
         "1 entries without title, text and link left out",
     )

@@ -201,12 +201,15 @@ class Poller:
             await self._publisher.forget_old(feed.id, told.present, now, state.read_day)
         if reading.notes:
             self._counters.add("documents_mended")
+        if reading.left_out and not state.left_out:
+            log.warning("feed is too long", feed=feed.name, url=feed.url, reason=reading.left_out)
         shown = rhythm_of((draft.published_at for draft in reading.drafts if draft.dated), now)
         after = replace(
             state,
             title=reading.title,
             entries=len(reading.drafts),
             notes=reading.notes,
+            left_out=reading.left_out,
             hints=reading.hints,
             rhythm=learned(state.rhythm, shown, now, last_new=state.last_new, new=told.new),
             read_day=day_of(now),

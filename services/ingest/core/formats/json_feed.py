@@ -6,7 +6,6 @@ from typing import Any
 from services.ingest.core.dates import read_date
 from services.ingest.core.entry import (
     MAX_AUTHORS,
-    MAX_ENTRIES,
     Entry,
     Hints,
     ParsedFeed,
@@ -35,9 +34,8 @@ def read_json_feed(body: bytes, url: str) -> ParsedFeed:
             hubs=tuple(text(hub, "url") for hub in objects(document, "hubs") if text(hub, "url"))[:5],
             self_url=text(document, "feed_url") or None,
         ),
-        entries=tuple(_entry(item, url) for item in items[:MAX_ENTRIES]),
+        entries=tuple(_entry(item, url) for item in items),
         mended=f"{odd} items are no objects" if odd else None,
-        left_out=max(0, len(items) - MAX_ENTRIES),
     )
 
 

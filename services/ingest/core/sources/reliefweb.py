@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from services.ingest.core.dates import read_date
-from services.ingest.core.entry import MAX_AUTHORS, MAX_ENTRIES, Entry, ParsedFeed, UnreadableDocument, Words
+from services.ingest.core.entry import MAX_AUTHORS, Entry, ParsedFeed, UnreadableDocument, Words
 from services.ingest.core.formats.json_object import objects, read_json, text
 
 _FIELDS = (
@@ -44,8 +44,7 @@ def read_reliefweb(body: bytes) -> ParsedFeed:
     return ParsedFeed(
         title="ReliefWeb",
         home_url="https://reliefweb.int/",
-        entries=tuple(entries[:MAX_ENTRIES]),
-        left_out=max(0, len(entries) - MAX_ENTRIES),
+        entries=tuple(entries),
     )
 
 
