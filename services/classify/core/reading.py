@@ -95,7 +95,8 @@ class Reading:
                 if _holds(step, here[1], anywhere):
                     counted[sentence[0]] = here, step
         score = sum(step.score * _weight(number, rule) for number, (_, step) in counted.items())
-        if not counted or score < required(rule.threshold, len(report.title) + len(report.text)):
+        words = len(report.title) + len(report.text)
+        if not counted or score < required(rule.threshold, words, in_title=TITLE in counted):
             return None
         return Match(rule, round(score, 1), counted)
 
@@ -143,9 +144,10 @@ def _weight(sentence: int, rule: Rule) -> float:
     return LEAD_FACTOR if sentence <= LEAD_SENTENCES else 1.0
 
 
-def required(threshold: float, words: int) -> float:
-    """The score that a report of so many words needs: of a long one, a share must be about the topic."""
-    return threshold * max(1 + log2(max(words, SHORT) / SHORT) / 3, (words - BEGINNING) / SHARE)
+def required(threshold: float, words: int, *, in_title: bool) -> float:
+    """The score that a report of so many words needs: of a long one a share is about the topic, or its title is."""
+    grown = 1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3)
+    return threshold * (grown if in_title else max(grown, (words - BEGINNING) / SHARE))
 
 
 def _field(sentence: int) -> FieldName:
