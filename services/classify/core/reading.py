@@ -7,10 +7,12 @@
    word is not what it is about.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from itertools import accumulate
 from math import log2
 from operator import or_
 
@@ -104,8 +106,12 @@ class Reading:
         """A sentence without the phrases that share a word with one of the mask."""
         number, _, hits = sentence
         masks = self._spots(sentence, mask)
+        # A sentence may be the whole of a text without stops, so not each phrase beside each mask.
+        starts, ends = [each.start for each in masks], list(accumulate((each.end for each in masks), max))
         left = [
-            hit for hit in hits if not any(hit[1] < each.end and each.start < hit[2] - 1 for each in masks)
+            hit
+            for hit in hits
+            if not ((before := bisect_left(starts, hit[2] - 1)) and hit[1] < ends[before - 1])
         ]
         return number, reduce(or_, (self._groups.get(hit[0], 0) for hit in left), 0), left
 
