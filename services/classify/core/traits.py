@@ -39,42 +39,34 @@ _OF_A_SERIES = re.compile(r"[№#]\d+|\d+(?:st|nd|rd|th|er|e|ème|-\w\w?)", re.I
 _ARABIC_PLACE = re.compile(r"\b(?:في|إلى|من|قرب|مدينة|بلدة|قرية|مخيم|مطار)\s+(\w{3,})")
 _SLAVIC_ENDING = re.compile("(?<=[а-яіїєґ]{3})[аеиоуыэюяіїєьйхм]{1,2}$")
 _DAYS = """
-monday lundi lunes понедельник понеділок اثنين
-tuesday mardi martes вторник вівторок ثلاثاء
-wednesday mercredi miercoles среду середу اربعاء
-thursday jeudi jueves четверг четвер خميس
-friday vendredi viernes пятницу ятницю جمعه
-saturday samedi sabado субботу суботу سبت
+monday lundi lunes понедельник понеділок اثنين; tuesday mardi martes вторник вівторок ثلاثاء;
+wednesday mercredi miercoles среду середу اربعاء; thursday jeudi jueves четверг четвер خميس;
+friday vendredi viernes пятницу ятницю جمعه; saturday samedi sabado субботу суботу سبت;
 sunday dimanche domingo воскресенье неділю
 """
-_NUMBERS = """one один одна
-two deux dos два две двое дві двоє
-three trois tres три трое троє
-four quatre cuatro четыре четверо чотири
-five cinq cinco пять пятеро
-six seis шесть шестеро шість
-seven sept siete семь сім
-eight huit ocho восемь вісім
-nine neuf nueve девять
-ten dix diez десять
-eleven onze
-twelve douze doce
+_NUMBERS = """
+one один одна; two deux dos два две двое дві двоє; three trois tres три трое троє;
+four quatre cuatro четыре четверо чотири; five cinq cinco пять пятеро; six seis шесть шестеро шість;
+seven sept siete семь сім; eight huit ocho восемь вісім; nine neuf nueve девять;
+ten dix diez десять; eleven onze; twelve douze doce
 """
-_DAY = {form: str(day) for day, forms in enumerate(_DAYS.split("\n")) for form in forms.split()}
-_NUMBER = {form: str(n) for n, forms in enumerate(_NUMBERS.split("\n"), 1) for form in forms.split()}
+_SERIES = """
+no nr number report update bulletin issue part round day flight resolution convoy rapport jour informe boletin dia
+отчет сводка бюллетень выпуск день звіт зведення бюлетень випуск رقم
+"""
+_NAMELESS = """
+january february march april may june july august september october november december
+reuters afp tass interfax ukrinform breaking update exclusive the and for with from after
+"""
+_DAY = {form: str(day) for day, forms in enumerate(_DAYS.split(";")) for form in forms.split()}
+_NUMBER = {form: str(n) for n, forms in enumerate(_NUMBERS.split(";"), 1) for form in forms.split()}
 # "Report 17", "No. 41": the number after it is a name.
-_SERIES = frozenset(
-    "no nr number report update bulletin issue part round day flight resolution convoy rapport jour informe boletin dia"
-    " отчет сводка бюллетень выпуск день звіт зведення бюлетень випуск رقم".split()
-)
-_NAMELESS = frozenset(
-    "january february march april may june july august september october november december"
-    " reuters afp tass interfax ukrinform breaking update exclusive the and for with from after".split()
-)
+_LABELS = frozenset(_SERIES.split())
+_IGNORED = frozenset(_NAMELESS.split())
 
 
 class Traits(NamedTuple):
-    """The parts that are compared; each is the codes of its words, of three characters. `written` is what Redis keeps."""
+    """The parts that are compared: codes, of three characters each."""
 
     hour: str
     cased: str
@@ -95,6 +87,7 @@ class Traits(NamedTuple):
 
     @property
     def written(self) -> str:
+        """What Redis keeps."""
         return " ".join(self)
 
 
@@ -168,7 +161,7 @@ def _word(written: str) -> _Word:
     form = form_of(written)
     day, number = _DAY.get(form, ""), _NUMBER.get(form, "")
     series = re.sub(r"\D", "", written) if _OF_A_SERIES.fullmatch(written) else ""
-    is_nameless = len(form) < SHORTEST or day or number or series or form in _NAMELESS
+    is_nameless = len(form) < SHORTEST or day or number or series or form in _IGNORED
     return _Word(
         "" if is_nameless else _code(form),
         written[0].isupper(),
@@ -177,7 +170,7 @@ def _word(written: str) -> _Word:
         number,
         series,
         form if form.isdecimal() else "",
-        form in _SERIES,
+        form in _LABELS,
     )
 
 
