@@ -53,12 +53,8 @@ def figures_of(tagged: TaggedReport, words: Text | None = None) -> Figures | Non
 def _keys(report: Report) -> tuple[str, ...]:
     numbers = numbers_of(f"{report.title}\n{(report.text or report.summary)[:LEAD]}", report.published_at.day)
     pairs = (":".join(sorted(pair)) for pair in combinations(numbers, 2))
-    return tuple(f"{report.published_at:%Y-%m-%d}:{key}" for key in (*filter(is_strong, numbers), *pairs))
-
-
-def is_strong(number: str) -> bool:
-    """Whether a number (`numbers_of`, `figures_in`) is hardly ever another happening's too."""
-    return _digits(number) >= _STRONG and number not in _CALIBRES
+    strong = (number for number in numbers if _digits(number) >= _STRONG and number not in _CALIBRES)
+    return tuple(f"{report.published_at:%Y-%m-%d}:{key}" for key in (*strong, *pairs))
 
 
 def figures_in(text: str) -> set[str]:

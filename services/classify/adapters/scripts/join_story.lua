@@ -65,8 +65,8 @@ local function is_another(one, other)
     or (all > 0 and #other.countries > 0 and missing == all)
     or (headline_tells(one, other) and headline_tells(other, one))
     or (apart(one, other) and apart(other, one))
-    -- A toll is corrected where a name says that it is the same.
-    or (unnamed == named and differ(one, other, 'figures', 'figures'))
+    -- A toll is corrected where all else says that it is the same.
+    or (differ(one, other, 'figures', 'figures') and (unnamed == named or differ(one, other, 'names', 'words')))
 end
 
 -- A source seldom tells a happening twice, and words without capitals name nothing: then nearly all must be the same.
@@ -118,8 +118,10 @@ if not story then
       local about = redis.call('HMGET', reports .. other, 'story', 'sketch', 'traits', 'source')
       if about[1] and about[2] then
         local equal = agreement(about[2])
-        local first = about[1] ~= other and redis.call('HGET', reports .. about[1], 'traits')
-        if equal > best and is_told(about[3], equal, first, about[4]) then best, story = equal, about[1] end
+        if equal > best then
+          local first = about[1] ~= other and redis.call('HGET', reports .. about[1], 'traits')
+          if is_told(about[3], equal, first, about[4]) then best, story = equal, about[1] end
+        end
       end
     end
   end
