@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from cli.offline import without_password
 from cli.session import ago, fail, redis_url, with_bus
 from services.ingest.adapters.discovery import Found, NoFeedFound, find_feed
 from services.ingest.adapters.feed_file import FeedFile
@@ -109,7 +110,7 @@ async def _find(url: str, settings: IngestSettings) -> Found:
             return await find_feed(url, fetcher, parser, datetime.now(UTC))
         except (NoFeedFound, ValueError) as e:
             reason = str(e) if isinstance(e, NoFeedFound) else "this is no address"
-            fail(f"{url}: {reason}")
+            fail(f"{without_password(url)}: {reason}")
 
 
 def _hand_over(settings: IngestSettings, url: str, fetched: Fetched) -> None:

@@ -156,6 +156,28 @@ def test_a_date_that_is_none_is_kept_as_written() -> None:
     assert (entry.published.written, entry.published.moment) == ("4 août 2026", None)
 
 
+@pytest.mark.parametrize("broken", ["", "<x>&nbsp;</x>"])
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("<author>me@desk.example (Me)</author>", ("Me",)),
+        ("<author>me@desk.agency</author>", ()),
+        ("<author>Me &lt;me@desk.agency&gt;</author>", ("Me",)),
+        ("<author>Me (me@desk.example)</author>", ("Me",)),
+        ("<author>me@desk.org (Me (Reuters))</author>", ("Me (Reuters)",)),
+        ("<author>@desk</author>", ("@desk",)),
+        ("<author>me@desk.example (Me)</author><dc:creator>You</dc:creator>", None),
+    ],
+)
+def test_an_author_is_the_name_beside_the_mail_address(
+    given: str, names: tuple[str, ...] | None, broken: str
+) -> None:
+    authors = only(rss(f"<item><title>x</title>{given}</item>{broken}")).authors
+    if names is None:
+        names = ("You",) if broken else ("Me", "You")
+    assert authors == names
+
+
 def dated_items(days: range) -> str:
     """Items of these days after New Year 2020."""
     return "".join(

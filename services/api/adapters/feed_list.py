@@ -8,11 +8,12 @@ from shared.bus import Bus
 
 
 async def read_feeds(bus: Bus) -> list[FeedHealth]:
-    """Return every feed that ingest has listed, by title; none if it never ran on this Redis."""
-    rows: Any = await bus.redis.hgetall(bus.names.feeds)
-    pipe = bus.redis.pipeline(transaction=False)
+    """Return every feed, by title: those that ingest has listed, and those added that it has not looked at yet."""
+    redis, names = bus.redis, bus.names
+    rows: Any = await redis.hgetall(names.feeds_added) | await redis.hgetall(names.feeds)
+    pipe = redis.pipeline(transaction=False)
     for feed_id in rows:
-        pipe.hgetall(bus.names.feed(feed_id.decode()))
+        pipe.hgetall(names.feed(feed_id.decode()))
     states: Any = await pipe.execute()
     feeds = [_feed(raw_id, raw, state) for (raw_id, raw), state in zip(rows.items(), states, strict=True)]
     return sorted((feed for feed in feeds if feed), key=lambda feed: feed.title.casefold())

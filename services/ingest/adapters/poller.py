@@ -24,7 +24,7 @@ from services.ingest.core.change import KEPT_DAYS, Horizon, day_of
 from services.ingest.core.entry import UnreadableDocument
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import FeedState, after_failure, after_success, diagnose
-from services.ingest.core.pace import SPREAD_SECONDS, Limits, Wishes, next_poll, pace
+from services.ingest.core.pace import SPREAD_SECONDS, Limits, Wishes, next_poll, pace, retry_wait
 from services.ingest.core.rhythm import gap_now, learned, rhythm_of
 from services.ingest.core.websub import pushed_pace
 from shared.bus import Bus
@@ -237,7 +237,11 @@ class Poller:
         if announced and poll.before.is_new and not poll.before.where.address:
             # The address of a site, and the site says where its feed is: the next poll asks there.
             after = replace(after, where=moving.Whereabouts(address=announced[0]))
-        due = await self._remember(poll, after, not_before=not_before)
+        reached = error.fault not in ("dns", "connection")
+        retry = retry_wait(self._limits, after.failures, reached=reached, new=after.is_new)
+        due = await self._remember(poll, after, not_before=not_before, retry=retry)
+        if retry is not None:
+            await self._states.allow(feed.id, due, self._limits.minimum)
         self._counters.add("polls", result="failed")
         # Once, and again only when it is something else: a feed may stay bad for months.
         if reason != poll.before.last_error:
@@ -251,6 +255,7 @@ class Poller:
         *,
         max_age: float | None = None,
         not_before: datetime | None = None,
+        retry: float | None = None,
         push: Push | None = None,
     ) -> datetime:
         now = self._clock()
@@ -264,7 +269,7 @@ class Poller:
             pushed=pushed_pace(push, state.last_push is not None, now),
             gone=moving.is_gone(state.where, now),
         )
-        due = next_poll(now, self._limits, wishes, trouble=state.trouble, jitter=self._random())
+        due = next_poll(now, self._limits, wishes, trouble=state.trouble, jitter=self._random(), retry=retry)
         health = diagnose(state, now)
         since = state.health_since if health.condition == state.health else now
         after = replace(

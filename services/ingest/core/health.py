@@ -84,11 +84,16 @@ def after_success(state: FeedState, now: datetime, *, status: int, published: in
 def after_failure(
     state: FeedState, now: datetime, *, reason: str, fault: str, status: int | None, kind: Kind
 ) -> FeedState:
-    """Return the state after a poll that failed: what was known of the last good document stays."""
+    """Return the state after a poll that failed: what was known of the last good document stays.
+
+    A temporary failure is tried again soon: what is found sooner than at the feed's pace is no further trouble.
+    """
+    pause = (now - state.last_poll).total_seconds() if state.last_poll else None
+    again = kind == "temporary" and state.failures > 0 and pause is not None and pause < (state.interval or 0)
     return replace(
         state,
         failures=state.failures + 1,
-        trouble=state.trouble + WEIGHTS[kind],
+        trouble=state.trouble + (0 if again else WEIGHTS[kind]),
         last_error=reason,
         fault=fault,
         last_status=status,

@@ -59,7 +59,7 @@ def to_draft(
         "summary": body.summary,
         "text": body.text,
         "language": language,
-        "authors": list(_authors(entry)),
+        "authors": list(dict.fromkeys(_authors(entry))),
         "published_at": _rfc3339(dated.published),
         "updated_at": _rfc3339(dated.updated) if dated.updated else None,
         "fetched_at": _rfc3339(now),
