@@ -19,7 +19,7 @@ from services.ingest.adapters.feed_list import FeedFileError, FeedLists, read_fe
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.fetcher import Fetcher
 from services.ingest.adapters.host_slots import HostSlots
-from services.ingest.adapters.leases import Leases
+from services.ingest.adapters.leases import LEASE_SECONDS, Leases
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.poller import Poller
 from services.ingest.adapters.websub import Hubs
@@ -69,7 +69,7 @@ def make_app(settings: IngestSettings) -> App:
             settings.names,
             host_pause=settings.host_pause,
         )
-        leases = Leases(states.together, settings.names, clock, settings.reclaim_after)
+        leases = Leases(states.together, settings.names, clock, min(settings.reclaim_after, LEASE_SECONDS))
         lists = FeedLists(settings.feeds_file, app.bus.redis, settings.names)
         await take_in_the_lists()
         if not settings.can_be_reached:
