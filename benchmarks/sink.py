@@ -1,4 +1,4 @@
-"""A webhook receiver that does as little as it can: python -m benchmarks.sink PORT.
+"""A webhook receiver that does as little as it can: python -m benchmarks.sink PORT. It is at several addresses.
 
 It takes what it is sent, except at /hang, where it never answers, and at /500, where it refuses. GET /times gives
 what came to /ok: [[report, monotonic seconds], ...].
@@ -12,6 +12,7 @@ import time
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 REPORT = re.compile(rb"/reports/([0-9a-f]{24})")
+ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 REFUSAL = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
 
@@ -52,7 +53,7 @@ class Sink(asyncio.Protocol):
 
 async def main(port: int) -> None:
     """Serve until ended."""
-    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", port, backlog=2000)
+    server = await asyncio.get_running_loop().create_server(Sink, ADDRESSES, port, backlog=2000)
     await server.serve_forever()
 
 

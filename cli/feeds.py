@@ -45,21 +45,13 @@ def list_feeds() -> None:
 
     async def show(bus: Bus) -> None:
         states = FeedStates(bus.redis, bus.names)
-        table = Table(
-            "id",
-            "feed",
-            "state",
-            "pace",
-            "last success",
-            "last new",
-            "next poll",
-            "what is wrong, what to do",
-        )
+        when = ("last success", "last new", "next poll")
+        table = Table("id", "feed", "state", "pace", *when, "what is wrong, what to do")
         for feed in await states.known():
             state = await states.load(feed.id)
-            when = [ago(state.last_success), ago(state.last_new), ago(state.next_poll)]
+            times = [ago(state.last_success), ago(state.last_new), ago(state.next_poll)]
             told = ". ".join(part for part in (state.wrong or state.last_error, state.advice) if part)
-            table.add_row(feed.id, feed.name, _condition(feed, state), _pace(state), *when, told)
+            table.add_row(feed.id, feed.name, _condition(feed, state), _pace(state), *times, told)
         # Into a file or a pipe it goes with room.
         Console(width=None if sys.stdout.isatty() else 200).print(table)
 

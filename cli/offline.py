@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import IO
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from cli.lines import Sample, read_line
 from shared.settings import load
 
 
@@ -27,18 +28,11 @@ def parse_feed(target: str) -> int:
     except (FetchError, UnreadableDocument) as e:
         print(f"tocsin: {target}: {e.reason}", file=sys.stderr)
         return 1
+    for note in sorted({note for report in reports for note in report.notes if note.startswith("feed: ")}):
+        print(f"tocsin: {target}: {note.removeprefix('feed: ')}", file=sys.stderr)
     for report in reports:
         print(report.model_dump_json())
     return 0
-
-
-class _Line(BaseModel):
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
-
-    id: str
-    title: str = ""
-    text: str = ""
-    language: str | None = None
 
 
 def tag_lines(lines: Iterable[str], out: IO[str]) -> int:
@@ -57,11 +51,9 @@ def tag_lines(lines: Iterable[str], out: IO[str]) -> int:
         if not line.strip():
             continue
         try:
-            report = _Line.model_validate_json(line)
-        except ValidationError as e:
-            problem = e.errors(include_input=False, include_url=False)[0]
-            where = ".".join(map(str, problem["loc"]))
-            print(f"tocsin: line {number}: {where}: {problem['msg']}".replace(": :", ":"), file=sys.stderr)
+            report = read_line(Sample, line, number)
+        except ValueError as e:
+            print(f"tocsin: {e}", file=sys.stderr)
             status = 1
             continue
         found = find_all(report.title, report.text, report.language, rulebook)

@@ -120,7 +120,8 @@ def diff_topics(
     at_most: Annotated[int, typer.Option(help="How many stored reports to look at.")] = 5000,
 ) -> None:
     """Show which reports the rulebook tags that the one in --against does not (gained), and the reverse (lost)."""
-    from cli.topics_diff import Sample, read_lines, show_difference
+    from cli.lines import Sample
+    from cli.topics_diff import read_samples, show_difference
 
     ours, theirs = _rulebook(folder), _rulebook(against)
 
@@ -129,7 +130,7 @@ def diff_topics(
         return [Sample.model_validate(tagged.report.model_dump()) async for tagged in found]
 
     try:
-        samples = with_bus(stored) if reports is None else read_lines(reports)
+        samples = with_bus(stored) if reports is None else read_samples(reports)
     except (OSError, ValueError) as e:
         fail(f"{reports}: {e}")
     show_difference(samples, ours, theirs)
@@ -146,7 +147,7 @@ def list_topics(folder: Folder = None) -> None:
     print_table(table)
 
 
-Letter = Annotated[str | None, typer.Argument(help="The letter's id.")]
+Letter = Annotated[str | None, typer.Argument(help="The letter's id, or STREAM/ID.")]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
 
 
@@ -155,7 +156,7 @@ def list_letters() -> None:
     """Show what could not be handled, and why."""
 
     async def show(bus: Bus) -> None:
-        table = Table(Column("id", no_wrap=True), "stream", "group", "tried", "reason")
+        table = Table(Column("id", no_wrap=True), Column("stream", no_wrap=True), "group", "tried", "reason")
         async for letter in DeadLetters(bus.redis, bus.names).list():
             table.add_row(letter.id, letter.stream, letter.group, str(letter.deliveries), letter.reason)
         print_table(table)
@@ -187,9 +188,12 @@ def _each_letter(
     async def work(bus: Bus) -> None:
         letters = DeadLetters(bus.redis, bus.names)
         found = [letter async for letter in letters.list(at_most=100_000)]
-        chosen = [letter for letter in found if everything or letter.id == letter_id]
+        chosen = [letter for letter in found if everything or letter_id in (letter.id, letter.key)]
         if letter_id and not chosen:
             fail(f"there is no dead letter {letter_id}")
+        if letter_id and len(chosen) > 1:
+            keys = " or ".join(letter.key for letter in chosen)
+            fail(f"{len(chosen)} dead letters are called {letter_id}; say which: {keys}")
         for letter in chosen:
             await act(letters, letter)
         print(f"{len(chosen)} {done}")

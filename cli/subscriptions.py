@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.table import Column, Table
 
+from cli.lines import read_lines
 from cli.session import fail, print_table, with_bus
 from shared.bus import Bus
 from shared.endpoints import address_of
@@ -138,15 +138,7 @@ def _becomes(subscription: Subscription) -> Callable[[Subscription], Subscriptio
 def read_subscriptions(lines: Iterable[str]) -> list[Subscription]:
     """Return the subscriptions of JSON lines; raise ValueError that names the first wrong line."""
     found = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            subscription = Subscription.model_validate_json(line)
-        except ValidationError as e:
-            first = e.errors(include_input=False, include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ValueError(f"line {number}: {where}: {first['msg']}") from e
+    for number, subscription in read_lines(Subscription, lines):
         if not _ID.fullmatch(subscription.id):
             raise ValueError(f"line {number}: id: letters, digits, - and _ only")
         found.append(subscription)

@@ -4,36 +4,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from cli.lines import Sample, read_lines
 from services.classify.core.difference import differences, words_of
 from services.classify.core.rulebook import Rulebook
 
 WIDTH = 100
 
 
-class Sample(BaseModel):
-    """A report as far as tags depend on it."""
-
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
-
-    id: str
-    title: str = ""
-    text: str = ""
-    language: str | None = None
-
-
-def read_lines(source: str) -> list[Sample]:
+def read_samples(source: str) -> list[Sample]:
     """Return the reports of a file of JSON lines, `-` for standard input; raise ValueError naming a bad line."""
     lines = sys.stdin.readlines() if source == "-" else Path(source).read_text().splitlines()
-    samples = []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                samples.append(Sample.model_validate_json(line))
-            except ValidationError as e:
-                raise ValueError(f"line {number}: {e.errors(include_input=False)[0]['msg']}") from e
-    return samples
+    return [sample for _, sample in read_lines(Sample, lines)]
 
 
 def show_difference(samples: Sequence[Sample], ours: Rulebook, theirs: Rulebook) -> None:

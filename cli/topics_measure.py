@@ -5,22 +5,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from cli.lines import Sample, read_lines
 from services.classify.core.rulebook import Rulebook
 from services.classify.core.tag import find_tags
 from shared.catalogue import Quality
 
 
-class Labelled(BaseModel):
+class Labelled(Sample):
     """A labelled report; a topic that is `borderline` counts neither way."""
 
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
-
-    id: str
-    title: str = ""
-    text: str = ""
-    language: str | None = None
     topics: tuple[str, ...]
     borderline: tuple[str, ...] = ()
 
@@ -29,11 +22,10 @@ def read_labelled(files: Sequence[Path]) -> list[Labelled]:
     """Return the reports of JSON-lines files; raise ValueError naming file and line of a bad one."""
     reports = []
     for file in files:
-        for number, line in enumerate(file.read_text().splitlines(), 1):
-            try:
-                reports.append(Labelled.model_validate_json(line))
-            except ValidationError as e:
-                raise ValueError(f"{file}:{number}: {e.errors(include_input=False)[0]['msg']}") from e
+        try:
+            reports += [report for _, report in read_lines(Labelled, file.read_text().splitlines())]
+        except ValueError as e:
+            raise ValueError(f"{file}: {e}") from e
     return reports
 
 

@@ -156,7 +156,7 @@ class Bus:
         return consumer
 
     def subscribe_batches(
-        self, stream: str, group: str, handler: BatchHandler, *, batch: int = 200
+        self, stream: str, group: str, handler: BatchHandler, *, batch: int = 500
     ) -> Consumer:
         """Register a handler that decides itself which entries it handles when."""
         consumer = Consumer(self, stream, group, never, batch=batch, batch_handler=handler)

@@ -23,6 +23,11 @@ class GroupState:
     pending: int
     oldest: float
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to do for it."""
+        return bool(self.pending or self.lag)
+
 
 async def read_groups(redis: RedisClient, names: Names) -> AsyncIterator[GroupState]:
     """Yield the state of every group, ours and those of others, stream by stream."""

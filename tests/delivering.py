@@ -27,7 +27,7 @@ def make_deliverer(bus: Bus, cases: Cases, channel: Any, schedule: tuple[float, 
     reports, links = ReportStore(bus.redis, bus.names), Links("http://x", b"k")
     renderer = Renderer(reports, links, "a@b.example", Environment(), Digests(bus))
     asking, log = asyncio.Semaphore(20), DeliveryLog(bus)
-    endpoints = Endpoints(bus, asking, at_once=2, rate=1000, mails_at_once=2, mail_rate=1000)
+    endpoints = Endpoints(bus, at_once=2, rate=1000, mails_at_once=2, mail_rate=1000)
     standing = Standing(SubscriptionStore(bus), log, asking)
     return Deliverer(
         cases=cases,

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.fetcher import Fetcher
 from services.ingest.adapters.host_slots import HostSlots
+from services.ingest.adapters.marks import Marks
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.poller import Poller, PollOutcome
 from services.ingest.core.feed import Feed
@@ -106,6 +107,7 @@ class Bench:
         self.bus, self.site, self.now = bus, site, START
         self.feed = Feed(url=site.url(), interval=60)
         self.states = FeedStates(bus.redis, bus.names, host_pause=0)
+        self.marks = Marks(self.states.together, bus.names)
         self.parser, self.fetcher = parser, fetcher
         self.poller = self.poller_with()
 

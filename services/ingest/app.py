@@ -7,7 +7,7 @@ pushed.v1 (what WebSub hubs sent to api) -> parse -> the same way.
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import structlog
@@ -17,9 +17,8 @@ from services.ingest.adapters.articles import Articles
 from services.ingest.adapters.clock_jumps import ClockJumps
 from services.ingest.adapters.feed_list import FeedFileError, FeedLists, read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
-from services.ingest.adapters.fetcher import Fetcher
-from services.ingest.adapters.host_slots import HostSlots
 from services.ingest.adapters.leases import LEASE_SECONDS, Leases
+from services.ingest.adapters.one_feed import fetcher_of
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.poller import Poller
 from services.ingest.adapters.websub import Hubs
@@ -28,66 +27,47 @@ from services.ingest.core.feed import Feed
 from services.ingest.core.pace import Limits
 from services.ingest.settings import IngestSettings
 from shared import tracing
-from shared.address_guard import AddressGuard
 from shared.entries import Entry, Outcome
-from shared.service import OUR_GROUPS, App
+from shared.service import App
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.5
 GATHER_SECONDS = 0.01
 RELOAD_SECONDS = 10.0
-TRIM_SECONDS = 3600.0
 
 
 def make_app(settings: IngestSettings) -> App:
     """Return the service; raise FeedFileError if the feed list is wrong."""
     app = App("ingest", settings)
     read_feed_list(settings.feeds_file)  # A wrong list is said now, and not when all is running.
-    feeds: dict[str, Feed] = {}
-    lists: FeedLists
-    fetcher = Fetcher(
-        AddressGuard(settings.allow_hosts),
-        HostSlots(settings.host_pause),
-        settings.contact,
-        files_root=settings.feeds_file.parent,
-        timeout=settings.fetch_timeout,
-        max_bytes=settings.max_feed_bytes,
-    )
+    redis, names = app.bus.redis, settings.names
+    fetcher = fetcher_of(settings, settings.feeds_file.parent)
     parser = Parser(workers=settings.parse_workers)
-    states: FeedStates
-    leases: Leases
-    poller: Poller
-
+    states = FeedStates(redis, names, host_pause=settings.host_pause)
+    leases = Leases(states.together, names, clock, min(settings.reclaim_after, LEASE_SECONDS))
+    lists = FeedLists(settings.feeds_file, redis, states, names)
     jumps = ClockJumps()
+    poller = Poller(
+        fetcher=fetcher,
+        parser=parser,
+        states=states,
+        bus=app.bus,
+        limits=Limits(settings.poll_interval_min, settings.poll_interval_max),
+        clock=clock,
+        random=random.random,
+        recent_days=settings.recent_days,
+        probing=settings.probe_validators,
+        articles=Articles(fetcher, parser),
+        hubs=Hubs(fetcher, app.bus, settings.public_url, clock) if settings.takes_pushes else None,
+    )
 
     @asynccontextmanager
     async def ready() -> AsyncIterator[None]:
-        nonlocal states, leases, poller, lists
-        states = FeedStates(
-            app.bus.redis,
-            settings.names,
-            host_pause=settings.host_pause,
-        )
-        leases = Leases(states.together, settings.names, clock, min(settings.reclaim_after, LEASE_SECONDS))
-        lists = FeedLists(settings.feeds_file, app.bus.redis, settings.names)
         await take_in_the_lists()
         if not settings.can_be_reached:
             log.warning("nobody who runs a feed can reach you: set TOCSIN_CONTACT_URL")
         async with fetcher, parser:
-            poller = Poller(
-                fetcher=fetcher,
-                parser=parser,
-                states=states,
-                bus=app.bus,
-                limits=Limits(settings.poll_interval_min, settings.poll_interval_max),
-                clock=clock,
-                random=random.random,
-                recent_days=settings.recent_days,
-                probing=settings.probe_validators,
-                articles=Articles(fetcher, parser),
-                hubs=Hubs(fetcher, app.bus, settings.public_url, clock) if settings.takes_pushes else None,
-            )
             yield
 
     async def poll_what_is_due() -> None:
@@ -95,29 +75,15 @@ def make_app(settings: IngestSettings) -> App:
         async with asyncio.TaskGroup() as polls:
             while True:
                 room = settings.poll_concurrency - len(running)
-                due = await _due(leases, feeds, room)
+                due = await _due(leases, lists.feeds, room)
                 for feed in due:
                     task = polls.create_task(_poll(poller, feed, leases))
                     running.add(task)
                     task.add_done_callback(running.discard)
                 await _room_or_time(running, settings.poll_concurrency, more=len(due) == room)
 
-    async def keep_the_leases() -> None:
-        await leases.keep()
-
     async def take_in_the_lists() -> None:
-        nonlocal feeds
-        found = await lists.changed()
-        if found is None and feeds and not await states.are_listed():
-            found = list(feeds.values())  # Redis has lost them: an empty replica took over, say.
-        if found is not None:
-            feeds = {feed.id: feed for feed in found}
-            try:
-                await states.sync(found, clock())
-            except RedisError:
-                lists.tell_again()
-                raise
-            log.info("feeds", known=len(found), enabled=sum(feed.enabled for feed in found))
+        await lists.take_in(clock())
         if jumps.went_back() and (moved := await states.after_the_clock_went_back(clock())):
             log.warning("the clock has gone back", feeds_made_due=moved)
 
@@ -130,7 +96,7 @@ def make_app(settings: IngestSettings) -> App:
                 log.error("feed list not read again; the last good one stays", error=str(e))
 
     async def on_pushed(entry: Entry) -> Outcome:
-        feed = feeds.get(entry.field("feed").decode())
+        feed = lists.feeds.get(entry.field("feed").decode())
         if feed and feed.enabled:
             content_type = entry.field("content_type").decode(errors="replace") or None
             try:
@@ -142,20 +108,13 @@ def make_app(settings: IngestSettings) -> App:
                 log.warning("pushed document not read", feed=feed.name, reason=e.reason)
         return Outcome([("XDEL", entry.stream, entry.id)])
 
-    async def trim_health() -> None:
-        """Nobody of ours reads it, so nobody else does this."""
-        while True:
-            with suppress(RedisError):
-                await app.bus.trim(settings.names.feed_health, OUR_GROUPS)
-            await asyncio.sleep(TRIM_SECONDS)
-
     app.resource(ready)
     app.background(poll_what_is_due)
-    app.background(keep_the_leases)
+    app.background(leases.keep)
     app.background(follow_the_lists)
-    app.background(trim_health)
+    app.trim(names.feed_health)  # Nobody of ours reads it, so nobody else does this.
     if settings.takes_pushes:
-        app.consume(settings.names.pushed, on_pushed, batch=10, concurrency=4)
+        app.consume(names.pushed, on_pushed, batch=10, concurrency=4)
     return app
 
 

@@ -6,6 +6,7 @@ delivery -> attempt -> delivered, or later, or given up
 
 import asyncio
 import gc
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -51,6 +52,8 @@ log = structlog.get_logger()
 DIGEST_LOOK_SECONDS = 0.5
 # Hundreds of attempts may end at once: each would open a connection to Redis of its own.
 ASKING_AT_ONCE = 20
+OTHER_FILES = 200
+SIDE_BY_SIDE = 16
 GARBAGE_LOOK = 100_000
 
 
@@ -65,7 +68,7 @@ def make_app(settings: NotifySettings) -> App:
         AddressGuard(settings.allow_hosts),
         lambda: datetime.now(UTC),
         deadline=settings.attempt_timeout,
-        connections=settings.deliver_concurrency,
+        connections=_connections(settings.deliver_concurrency),
         user_agent=f"Tocsin/{version('tocsin')} (+{settings.public_url})",
     )
     chats = ChatChannel(
@@ -112,7 +115,6 @@ def make_app(settings: NotifySettings) -> App:
             asking = asyncio.Semaphore(ASKING_AT_ONCE)
             endpoints = Endpoints(
                 bus,
-                asking,
                 at_once=settings.endpoint_concurrency,
                 rate=settings.endpoint_rate,
                 mails_at_once=settings.mail_concurrency,
@@ -142,7 +144,8 @@ def make_app(settings: NotifySettings) -> App:
                 log.warning("no digests queued for now", error=str(e))
             await asyncio.sleep(0 if moved else DIGEST_LOOK_SECONDS)
 
-    app.consume(names.tagged, on_tagged_report)
+    # Side by side, so that a burst does not wait for one round trip after the other.
+    app.consume(names.tagged, on_tagged_report, concurrency=SIDE_BY_SIDE)
     app.consume_batches(names.deliveries, on_deliveries)
     app.resource(ready)
     app.trim(names.subscription_changes)
@@ -150,6 +153,15 @@ def make_app(settings: NotifySettings) -> App:
     app.background(queue_digests)
     app.background(look_after_those_who_wait)
     return app
+
+
+def _connections(at_once: int) -> int:
+    """Return how many connections may be open: twice the attempts at once, if the system allows for so many files.
+
+    Were it no more than those, each attempt at one host would close what is kept for another while many hang.
+    """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(at_once, min(2 * at_once, files - OTHER_FILES))
 
 
 def _mail_channel(settings: NotifySettings) -> MailSender:

@@ -1,6 +1,7 @@
 """Whether a condition holds for a document, and by which words."""
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -25,7 +26,7 @@ from shared.matching.expression import (
     Weighted,
     members,
 )
-from shared.matching.phrases import Automaton, Hits
+from shared.matching.phrases import Automaton, Place
 from shared.matching.text import FieldName, Span, Text
 from shared.matching.words import Words
 
@@ -47,7 +48,7 @@ class Clause:
         return hash(self.text)
 
 
-Places = Mapping[FieldName, Hits]
+Places = Mapping[FieldName, list[Place]]
 """Where phrases stand in the line of each field."""
 
 InLine = tuple[int, int]
@@ -78,11 +79,11 @@ class Found:
     def _lines(self) -> dict[FieldName, dict[str, list[InLine]]]:
         """By field and phrase, where in the line it begins and ends."""
         lines: dict[FieldName, dict[str, list[InLine]]] = {}
-        for field, hits in self._places.items():
-            places: dict[int, list[InLine]] = {number: [] for number in hits.numbers}
-            for number, start, end in hits.places:
-                places[number].append((start, end))
-            lines[field] = {self._automaton.forms[number]: found for number, found in places.items()}
+        for field, places in self._places.items():
+            found: dict[int, list[InLine]] = defaultdict(list)
+            for number, start, end in places:
+                found[number].append((start, end))
+            lines[field] = {self._automaton.forms[number]: each for number, each in found.items()}
         return lines
 
     def spans(self, phrase: Phrase) -> list[Span]:

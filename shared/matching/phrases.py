@@ -5,29 +5,24 @@ All phrases are one Aho-Corasick automaton over the line of a field: the phrase 
 prefix, and the rest is compared where it was found.
 """
 
+import ctypes
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from shared.matching.words import Words, cut
 
 SHORTEST_PREFIX = 3
+LARGE = 5_000
+"""Phrases from which the memory is given back that was only needed to make their automaton: more than it keeps."""
 
 Place = tuple[int, int, int]
 """A phrase's number, and where it begins and ends in a line (UTF-8)."""
-
-
-class Hits(NamedTuple):
-    """What was found in a line: the phrases by their numbers, and each one's places, sentence by sentence."""
-
-    numbers: set[int]
-    places: list[Place]
 
 
 class PhraseError(ValueError):
@@ -95,37 +90,38 @@ class Automaton:
         for form in chunked:
             rest = [chunk.encode() for chunk in _chunks(form)[1:]]
             self._chunked.setdefault(self.number_of(_head(form)), []).append((self._others[form], rest))
+        self._heads = frozenset(self._chunked)
         # Bytes: with strings, the engine would count code points along every line.
         self._find = BytesAhoCorasick(
             (_atom(form).encode() for form in (*plain, *heads)), implementation=Implementation.ContiguousNFA
         ).find_matches_as_indexes
+        if len(self.forms) >= LARGE:
+            _GIVE_BACK(0)
 
     def number_of(self, form: str) -> int:
         """The number of a phrase that it was made with."""
         number = self._others.get(form)
         return bisect_left(self.forms, form, hi=self._plain) if number is None else number
 
-    def find(self, words: Words) -> Hits:
-        """Every place of every phrase in the line of a field."""
+    def find(self, words: Words) -> list[Place]:
+        """Every place of every phrase in the line of a field, sentence by sentence."""
         places = self._find(words.line, overlapping=True) if words.line else []
-        numbers = set(map(_NUMBER, places))
-        if numbers.isdisjoint(self._chunked):
-            return Hits(numbers, places)
+        if self._heads.isdisjoint(map(NUMBER, places)):
+            return places
         more = [
             (number, start, last)
             for atom, start, end in places
-            if atom in self._chunked
+            if atom in self._heads
             for number, chunks in self._chunked[atom]
             if (last := _end(words.line, end, chunks))
         ]
-        if not numbers.isdisjoint(self._only_heads):
-            places = [place for place in places if place[0] not in self._only_heads]
-        if more:
-            places = sorted(places + more, key=_START)
-        return Hits(numbers.difference(self._only_heads).union(map(_NUMBER, more)), places)
+        found = [place for place in places if place[0] not in self._only_heads]
+        return sorted(found + more, key=_START) if more else found
 
 
-_NUMBER, _START = itemgetter(0), itemgetter(1)
+NUMBER, _START = itemgetter(0), itemgetter(1)
+# The allocator of the GNU C library keeps what is freed unless it is told; others have no such call.
+_GIVE_BACK = getattr(ctypes.CDLL(None), "malloc_trim", bool)
 
 
 def _atom(form: str) -> str:

@@ -23,8 +23,11 @@ def _not_after(abbreviations: str) -> str:
 _AFTER_STOP = r"[.!?]*[\"'»)\]]*(?:\[\d+\])*(?=\s+([^\sa-z]))"
 # Each begins with one plain character: the search then jumps from one to the next.
 _STOPS = {mark: re.compile(rf"\{mark}(?<![.!?]\{mark}){_AFTER_STOP}") for mark in "!?"}
+# Most stand after a word that is too long for an abbreviation: that is soon seen.
+_PLAINLY = r"(?=[ \n]+[A-Z\"'])(?<=[a-z]{4}\.)(?<!(?:prof|sept|corp|prox)\.)"
 _STOPS["."] = re.compile(
-    rf"\.(?=[\s.!?\"'»)\]\[])(?<![.!?]\.)(?:(?=[.!?])|(?<!\b[^\W\d]\.){_not_after(_ABBREVIATIONS)}){_AFTER_STOP}"
+    rf"\.(?:{_PLAINLY}|(?=[\s.!?\"'»)\]\[])(?<![.!?]\.)"
+    rf"(?:(?=[.!?])|(?<!\b[^\W\d]\.){_not_after(_ABBREVIATIONS)}){_AFTER_STOP})"
 )
 
 
@@ -44,7 +47,7 @@ def breaks(plain_text: str) -> list[int]:
         for mark, stop in _STOPS.items()
         if mark in plain_text
         for match in stop.finditer(plain_text)
-        if is_ascii or not match[1].islower()
+        if is_ascii or not (match[1] or "A").islower()
     }
     if "\n" in plain_text:
         # Before a blank line there often is a stop: between the two is no sentence.

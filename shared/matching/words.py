@@ -46,10 +46,11 @@ _INITIAL = re.compile(
     rf"(?<![\w{MARKS}]'[sS]\.)(?<![\u0400-\u052f]'[\u0400-\u052f]\.)"
 )
 _POSSESSIVE = re.compile(rf"'(?<=[\w{MARKS}]')[sS](?![\w{MARKS}])")
-_INNER_APOSTROPHE = re.compile(r"'(?<=[\u0400-\u052f]')(?=[\u0400-\u052f])")
+_INNER_APOSTROPHE = re.compile(r"(?<=[\u0400-\u052f])['`](?=[\u0400-\u052f])")
 # A word of one letter that looks like what a possessive has.
 _LONE_S = re.compile("'[sS]'")
-_RARE = (_CUT, _GONE, "`", "\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
+_RARE = (_CUT, _GONE, "\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
+_SMALL_A = ord("a")
 _RUNS = re.compile(rf"[\w{MARKS}{_CUT}]+")
 
 
@@ -118,7 +119,7 @@ class Words:
     @cached_property
     def breaks(self) -> list[int]:
         """Where in the line each sentence ends, the last one too."""
-        return list(accumulate(len(sentence) + 1 for sentence in self.line.split(b"\n")))
+        return list(accumulate(map(len, self.line.splitlines(keepends=True))))
 
     @cached_property
     def starts(self) -> list[int]:
@@ -146,11 +147,12 @@ class Words:
         """Where a run of words of the line, from the space before it to its end, stands in the original."""
         if self._spread is None:
             return self._word_at(start)[0], self._word_at(self.line.rindex(b" ", 0, end))[1]
-        first, last, gone, breaks = start + 1, end - 1, self._gone, self.breaks
         # The line has one character more at its beginning, and two more at each sentence's end.
+        first, last, gone, breaks = start + 1, end - 1, self._gone, self.breaks
+        before, sentence = bisect_right(gone, first), bisect_right(breaks, first)
         return (
-            first + bisect_right(gone, first) - 2 * bisect_right(breaks, first) - 1,
-            last + bisect_right(gone, last) - 2 * bisect_right(breaks, last),
+            first + before - 2 * sentence - 1,
+            last + bisect_right(gone, last, before) - 2 * bisect_right(breaks, last, sentence),
         )
 
     def _word_at(self, start: int) -> tuple[int, int]:
@@ -158,9 +160,13 @@ class Words:
         number = bisect_right(self.breaks, start)
         if number not in self._offsets:
             end = self._bounds[number + 1] if number + 1 < len(self._bounds) else len(self.original)
-            matches = _WORD.finditer(plain(self.original), self._bounds[number], end)
+            matches = _WORD.finditer(self._plain, self._bounds[number], end)
             self._offsets[number] = [(match.start(), match.end(1)) for match in matches]
         return self._offsets[number][self.line.count(b" ", self.breaks[number - 1] if number else 0, start)]
+
+    @cached_property
+    def _plain(self) -> str:
+        return plain(self.original)
 
     def written(self, start: int, end: int) -> str:
         """A run of words with its capitals; accents and what stands between the words may be missing."""
@@ -184,7 +190,7 @@ class Words:
     def begins_small(self, start: int) -> bool:
         """Whether the word that begins, with its space, there begins with a small letter."""
         if self._spread is not None:
-            return self._cased[start + 1 : start + 2].islower()
+            return self._cased[start + 1] >= _SMALL_A
         first = self._word_at(start)[0]
         return self.original[first : first + 1].islower()
 
@@ -237,9 +243,7 @@ def _joined(text: str, bounds: list[int]) -> str:
     joined = f"{_CUT} ".join(_pieces(text, bounds))
     if "." in joined:
         joined = _INITIAL.sub(_GONE, joined)
-    if "'" in joined:
-        joined = _INNER_APOSTROPHE.sub(_GONE, _POSSESSIVE.sub("  ", joined))
-    return joined
+    return _POSSESSIVE.sub("  ", joined) if "'" in joined else joined
 
 
 def _spread(joined: str) -> bytes | None:
@@ -268,6 +272,8 @@ codecs.register_error(_FOLD, _folded_run)
 
 def _lines(joined: str) -> list[str] | None:
     """The line of each sentence, from words whose forms are remembered; None if that would be wrong."""
+    if "'" in joined or "`" in joined:
+        joined = _INNER_APOSTROPHE.sub("", joined)
     line = " ".join(map(_FORMS.__getitem__, _RUNS.findall(joined.replace(_GONE, ""))))
     return None if "  " in f" {line} " else [sentence.strip(" ") for sentence in line.split(_MARK)]
 

@@ -37,10 +37,8 @@ class Pair:
 
 @pytest.fixture
 async def feeds() -> AsyncIterator[FeedServer]:
-    feeds = FeedServer()
-    await feeds.start()
-    yield feeds
-    await feeds.stop()
+    async with FeedServer() as feeds:
+        yield feeds
 
 
 @pytest.fixture

@@ -23,14 +23,20 @@ def with_token(api: ApiClient, tmp_path: Path) -> ApiClient:
     return api
 
 
+async def taken_in(api: ApiClient, tmp_path: Path) -> list[Feed]:
+    redis, names = api.bus.redis, api.bus.names
+    lists = FeedLists(tmp_path / "feeds.toml", redis, FeedStates(redis, names), names)
+    await lists.take_in(datetime.now(UTC))
+    return list(lists.feeds.values())
+
+
 async def test_a_feed_is_added_and_taken_in_by_ingest(api: ApiClient, tmp_path: Path) -> None:
     added = await with_token(api, tmp_path).json_of("POST", "/v1/feeds", 201, json=WISH, headers=TOKEN)
     assert (added["condition"], added["title"]) == ("waiting", "News")
     (tmp_path / "feeds.toml").write_text("")
-    lists = FeedLists(tmp_path / "feeds.toml", api.bus.redis, api.bus.names)
-    assert await lists.changed() == [Feed(url=WISH["url"], title="News", interval=600)]
-    assert await lists.changed() is None
-    assert added["id"] == Feed(url=WISH["url"]).id
+    wanted = Feed(url=WISH["url"], title="News", interval=600)
+    assert await taken_in(api, tmp_path) == [wanted]
+    assert added["id"] == wanted.id
 
 
 async def test_a_feed_that_was_added_can_be_removed(api: ApiClient, tmp_path: Path) -> None:
@@ -93,5 +99,5 @@ async def test_ingest_leaves_out_what_it_cannot_read_in_redis(api: ApiClient, tm
     rows = {"a": "{", "b": json.dumps({"url": "/etc/passwd"}), "c": json.dumps({"url": "https://c.example/"})}
     await api.bus.redis.hset(api.bus.names.feeds_added, mapping=rows)
     (tmp_path / "feeds.toml").write_text('[[feed]]\nurl = "https://c.example/"\ntitle = "of the file"\n')
-    feeds = await FeedLists(tmp_path / "feeds.toml", api.bus.redis, api.bus.names).changed()
+    feeds = await taken_in(api, tmp_path)
     assert [(feed.url, feed.title) for feed in feeds or []] == [("https://c.example/", "of the file")]

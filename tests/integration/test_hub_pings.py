@@ -39,10 +39,8 @@ class Hub(HttpServer):
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    hub = Hub()
-    await hub.start()
-    yield hub
-    await hub.stop()
+    async with Hub() as hub:
+        yield hub
 
 
 @asynccontextmanager

@@ -185,3 +185,16 @@ async def test_a_feed_that_is_gone_for_days_is_still_asked_once_a_day(bench: Ben
     assert "gone for good" in ((await bench.state()).wrong or "")
     bench.site.status = 200
     assert (await bench.poll()).error is None
+
+
+async def test_a_feed_that_is_too_long_says_so_as_long_as_it_is(bench: Bench) -> None:
+    bench.site.items = [f"<item><guid>{n}</guid><title>{n}</title></item>" for n in range(501)]
+    bench.site.etag = None
+    await bench.poll()
+    state = await bench.state()
+    assert (state.health, state.wrong) == ("well", "1 entries left out: only the first 500 are read")
+    assert "shorter feed" in (state.advice or "")
+    bench.site.items = bench.site.items[1:]
+    bench.now += timedelta(days=1)
+    await bench.poll()
+    assert (await bench.state()).wrong is None

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ResponseError
 
 from services.ingest.adapters.feed_list import FeedFileError, FeedLists
 from services.ingest.adapters.leases import Leases
@@ -89,8 +90,8 @@ async def test_the_state_is_read_as_it_was_written(bench: Bench) -> None:
 async def test_a_mark_is_renewed_only_if_nobody_changed_it(bench: Bench) -> None:
     key = bench.bus.names.seen("f")
     await bench.bus.redis.hset(key, mapping={"a": "1 x 5", "b": "2 y 5"})
-    await bench.states.renew("f", {"a": (b"1 x 5", "1 x 6"), "b": (b"1 y 4", "1 y 6")})
-    assert await bench.states.all_marks("f") == {"a": b"1 x 6", "b": b"2 y 5"}
+    await bench.marks.renew("f", {"a": (b"1 x 5", "1 x 6"), "b": (b"1 y 4", "1 y 6")})
+    assert await bench.marks.all_of("f") == {"a": b"1 x 6", "b": b"2 y 5"}
 
 
 async def test_a_feed_that_is_made_due_while_it_is_polled_is_not_polled_twice_at_once(bench: Bench) -> None:
@@ -120,25 +121,39 @@ async def test_a_question_that_cannot_be_sent_is_an_error_and_not_silence(bench:
             await bench.states.together.ask("GET", "half a character: \ud800")
 
 
+@pytest.fixture
+def lists(bench: Bench, tmp_path: Path) -> FeedLists:
+    (tmp_path / "feeds.toml").write_text(f'[[feed]]\nurl = "{bench.feed.url}"')
+    return FeedLists(tmp_path / "feeds.toml", bench.bus.redis, bench.states, bench.bus.names)
+
+
 async def test_what_was_added_is_taken_in_although_the_file_became_wrong_with_it(
-    bench: Bench, tmp_path: Path
+    bench: Bench, lists: FeedLists, tmp_path: Path
 ) -> None:
-    path, redis, names = tmp_path / "feeds.toml", bench.bus.redis, bench.bus.names
-    path.write_text("")
-    lists = FeedLists(path, redis, names)
-    assert await lists.changed() == []
-    path.write_text("wrong")
-    await redis.hset(names.feeds_added, bench.feed.id, bench.feed.model_dump_json(include={"url"}))
+    await lists.take_in(START)
+    (tmp_path / "feeds.toml").write_text("wrong")
+    await bench.bus.redis.hset(bench.bus.names.feeds_added, "x", '{"url": "https://example.org/added"}')
     with pytest.raises(FeedFileError):
-        await lists.changed()
-    assert await lists.changed() == [Feed(url=bench.feed.url)]
+        await lists.take_in(START)
+    await lists.take_in(START)
+    assert {feed.url for feed in await bench.states.known()} == {bench.feed.url, "https://example.org/added"}
 
 
-async def test_feeds_that_could_not_be_written_down_are_told_again(bench: Bench, tmp_path: Path) -> None:
-    path = tmp_path / "feeds.toml"
-    path.write_text('[[feed]]\nurl = "https://example.org/rss"')
-    lists = FeedLists(path, bench.bus.redis, bench.bus.names)
-    feeds = await lists.changed()
-    assert await lists.changed() is None
-    lists.tell_again()
-    assert await lists.changed() == feeds
+async def test_feeds_that_redis_has_lost_are_taken_in_again(bench: Bench, lists: FeedLists) -> None:
+    await lists.take_in(START)
+    await bench.bus.redis.flushdb()
+    await lists.take_in(START)
+    assert await claimed(bench, START) == [bench.feed.id]
+
+
+async def test_feeds_that_could_not_be_written_down_are_taken_in_again(
+    bench: Bench, lists: FeedLists
+) -> None:
+    names = bench.bus.names
+    await bench.bus.redis.set(names.feeds_due, "no sorted set")
+    with pytest.raises(ResponseError):
+        await lists.take_in(START)
+    await bench.bus.redis.delete(names.feeds_due)
+    await bench.bus.redis.hset(names.feeds, "another", "{}")
+    await lists.take_in(START)
+    assert await claimed(bench, START) == [bench.feed.id]

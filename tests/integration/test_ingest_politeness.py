@@ -108,15 +108,14 @@ class Installation:
 
 
 @pytest.fixture
-async def watcher() -> AsyncIterator[Watcher]:
-    async with Watcher() as watcher:
-        yield watcher
+async def ours(bus: Bus) -> AsyncIterator[Installation]:
+    async with Watcher() as watcher, Parser(workers=1) as parser:
+        yield Installation(bus, parser, watcher, Feed(url=watcher.url("/feed.xml?a=1")))
 
 
 @pytest.fixture
-async def ours(bus: Bus, watcher: Watcher) -> AsyncIterator[Installation]:
-    async with Parser(workers=1) as parser:
-        yield Installation(bus, parser, watcher, Feed(url=watcher.url("/feed.xml?a=1")))
+def watcher(ours: Installation) -> Watcher:
+    return ours.watcher
 
 
 async def test_one_request_is_made_at_the_beginning(ours: Installation, watcher: Watcher) -> None:

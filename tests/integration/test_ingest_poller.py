@@ -130,16 +130,6 @@ async def test_retry_after_is_obeyed_for_every_feed_of_the_host(bench: Bench) ->
     assert len(bench.site.requests) == 2
 
 
-async def test_429_without_retry_after_makes_us_wait_longer_each_time(bench: Bench) -> None:
-    bench.site.status = 429
-    waits = []
-    for _ in range(3):
-        outcome = await bench.poll()
-        waits.append((outcome.next_poll - bench.now).total_seconds() / 60)
-        bench.now = outcome.next_poll
-    assert waits == [15, 30, 60]
-
-
 async def test_503_with_retry_after_is_the_hosts_wish_without_it_a_fault_of_the_feed(bench: Bench) -> None:
     bench.site.status = 503
     assert (await bench.poll()).next_poll < bench.now + timedelta(minutes=2)
@@ -186,7 +176,7 @@ async def test_entries_long_gone_are_forgotten_and_present_ones_kept(bench: Benc
             f"<item><guid>{guid}</guid><title>{guid}</title></item>",
         )
         await bench.poll()
-    marks = await bench.states.all_marks(bench.feed.id)
+    marks = await bench.marks.all_of(bench.feed.id)
     titles = {report.id: report.title for report in await bench.published()}
     assert {titles[report] for report in marks} == {"Two", "3", "4", "5"}
 
@@ -239,14 +229,6 @@ async def test_the_first_poll_tells_only_what_is_recent(bench: Bench) -> None:
     await bench.poll()
     assert {title for title, _ in await bench.told()} == {"today", "this week"}
     assert await bench.count("reports_too_old") == 1
-
-
-async def test_what_was_too_old_at_first_stays_untold_when_it_changes(bench: Bench) -> None:
-    bench.site.items = [dated("old", 9)]
-    await bench.poll()
-    bench.site.change(dated("old", 9, "old, edited"))
-    await bench.poll()
-    assert await bench.told() == []
 
 
 async def test_later_on_some_weeks_are_let_through_but_an_archive_is_not(bench: Bench) -> None:

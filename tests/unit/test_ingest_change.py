@@ -7,7 +7,6 @@ import pytest
 from services.ingest.core.change import (
     Horizon,
     Mark,
-    changed_fields,
     day_of,
     find_changes,
     find_pages,
@@ -51,11 +50,6 @@ def mark(revision: int = 1, said: str = "abc", day: int = TODAY) -> bytes:
 def told(before: Draft | None, now: Draft, revision: int = 1) -> list[Report]:
     marks = {now.id: mark(revision, before.said)} if before else {}
     return [change.draft.report for change in find_changes([now], marks, NOW).told]
-
-
-def test_an_entry_without_mark_is_new() -> None:
-    [new] = told(None, report())
-    assert (new.revision, new.changed) == (1, ())
 
 
 def test_an_entry_that_says_the_same_is_known() -> None:
@@ -128,27 +122,13 @@ def test_an_entry_is_known_by_its_page_when_its_guid_has_changed() -> None:
 def test_two_entries_of_a_page_are_two_as_long_as_both_are_in_the_feed() -> None:
     both = [report(id="old", url=PAGE), report(id="new", url=PAGE)]
     assert page_names(both) == {}
+    assert page_names([report(url="https://example.org/live/")]) == {}
 
 
 def test_an_entry_whose_old_guid_is_still_there_is_another_one() -> None:
     both = [report(id="old", url="https://example.org/x-y-z"), report(id="new", url=PAGE)]
     names = page_names(both)
     assert find_renamed(both, names, {names["new"]: mark(said="old"), "old": mark()}) == {}
-
-
-@pytest.mark.parametrize(
-    "url", ["https://example.org/", "https://example.org/alerts.html", "https://example.org/live/"]
-)
-def test_the_address_of_a_site_or_list_names_no_report(url: str) -> None:
-    assert page_names([report(url=url)]) == {}
-
-
-def test_what_changed_is_told_by_comparing_fingerprints() -> None:
-    assert changed_fields("a.b.c", "a.x.c") == ("text",)
-
-
-def test_a_mark_reads_as_it_was_written() -> None:
-    assert read_mark(mark(3, "abc", 7)) == Mark(3, "abc", 7)
 
 
 def test_title_text_and_link_are_a_change() -> None:
@@ -166,11 +146,6 @@ def test_changes_come_oldest_first_with_their_revision_set() -> None:
         ("new", 1, None),
     ]
     assert changes[1].mark == Mark(1, newer.said, TODAY)
-
-
-def test_known_reports_are_no_changes() -> None:
-    known = report()
-    assert find_changes([known], {"r": mark(said=known.said)}, NOW) == ([], {})
 
 
 def test_marks_are_renewed_once_a_day() -> None:

@@ -1,9 +1,11 @@
 """When to poll next."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.ingest.core.entry import Hints
 from services.ingest.core.pace import Limits, Wishes, freshness, host_pause, next_poll, pace, retry_after
 
 NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)  # a Tuesday
@@ -45,10 +47,17 @@ def test_the_interval_of_the_feed_list_replaces_the_rhythm_but_not_the_minimum()
     assert wait(Wishes(interval=10)) == 900
 
 
-@pytest.mark.parametrize("name", ["max_age", "ttl", "period"])
-def test_a_feed_is_never_polled_before_it_wants_it_for_a_day_at_most(name: str) -> None:
+@pytest.mark.parametrize(
+    "wish",
+    [
+        lambda seconds: Wishes(interval=1000, max_age=seconds),
+        lambda seconds: Wishes(interval=1000, hints=Hints(ttl=seconds)),
+        lambda seconds: Wishes(interval=1000, hints=Hints(period=seconds)),
+    ],
+)
+def test_a_feed_is_never_polled_before_it_wants_it_for_a_day_at_most(wish: Callable[[float], Wishes]) -> None:
     def asked(seconds: float) -> float:
-        return wait(Wishes(gap=MINUTE, interval=1000, **{name: seconds}))  # type: ignore[arg-type]
+        return wait(wish(seconds))
 
     assert (asked(10), asked(2 * HOUR), asked(30 * DAY)) == (1000, 2 * HOUR, DAY)
 
@@ -58,16 +67,16 @@ def test_a_feed_that_is_pushed_is_polled_slowly() -> None:
 
 
 def test_hours_that_a_feed_does_not_want_are_skipped() -> None:
-    assert wait(Wishes(skip_hours={13, 14})) == 3 * HOUR
+    assert wait(Wishes(hints=Hints(skip_hours=frozenset((13, 14))))) == 3 * HOUR
 
 
 def test_days_that_a_feed_does_not_want_are_skipped() -> None:
-    due = next_poll(NOW, LIMITS, Wishes(skip_days={1, 2}))
+    due = next_poll(NOW, LIMITS, Wishes(hints=Hints(skip_days=frozenset((1, 2)))))
     assert due == datetime(2026, 8, 6, tzinfo=UTC)
 
 
 def test_a_feed_that_wants_no_hour_at_all_is_polled_all_the_same() -> None:
-    assert wait(Wishes(skip_hours=range(24))) == HOUR
+    assert wait(Wishes(hints=Hints(skip_hours=frozenset(range(24))))) == HOUR
 
 
 def test_trouble_doubles_the_wait_up_to_a_day() -> None:

@@ -198,12 +198,6 @@ def test_a_sample_is_as_of_now_and_keeps_its_distances() -> None:
     assert second.published == date(NOW - timedelta(hours=2))
 
 
-def test_a_sample_is_new_each_day_and_the_same_within_one() -> None:
-    parsed = ParsedFeed(entries=(entry(key="a"),))
-    keys = [as_of_today(parsed, NOW + timedelta(hours=hours)).entries[0].key for hours in (0, 5, 24)]
-    assert keys == ["a 2026-08-04", "a 2026-08-04", "a 2026-08-05"]
-
-
 def test_the_sample_that_ships_is_clean_recent_and_says_what_it_is() -> None:
     feed = Feed(url="samples/reports.xml", sample=True)
     reading = read_document(Path(feed.url).read_bytes(), None, feed.url, feed.origin, NOW)
@@ -219,7 +213,8 @@ def test_a_reading_says_what_was_left_out() -> None:
     body = f"<rss version='2.0'><channel><title>News</title>{items}</channel></rss>".encode()
     reading = read_document(body, None, FEED.url, FEED.origin, NOW)
     assert len(reading.reports) == 499
+    assert "feed: 2 entries left out: only the first 500 are read" in reading.reports[0].notes
     assert reading.notes == (
-        "2 entries beyond the first 500 left out",
+        "2 entries left out: only the first 500 are read",
         "1 entries without title, text and link left out",
     )

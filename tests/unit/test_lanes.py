@@ -122,7 +122,7 @@ def test_a_probe_that_succeeds_opens_the_lane() -> None:
 
 def test_what_waited_when_the_lane_closed_is_held() -> None:
     lanes, only = Lanes[str](100), lane()
-    put(lanes, only, 7)
+    put(lanes, only, CLOSED_AFTER + 2)
     for _ in range(CLOSED_AFTER):
         assert len(started(lanes)) == 1
         fail(lanes, only, 0.0)

@@ -1,7 +1,7 @@
 """Stops mails to addresses that bounce or complain: at once if it is for good, after three in a week otherwise."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -31,12 +31,17 @@ class BounceDesk:
 
     async def take(self, bounces: Sequence[Bounce]) -> int:
         """Return how many subscriptions were stopped or paused."""
-        stopped = 0
+        final: dict[str, Bounce] = {}
         for bounce in bounces:
             self._bus.counters.add("bounces", kind=bounce.kind)
             if bounce.kind != "soft" or await self._is_too_many(bounce.address):
-                stopped += await self._stop(bounce)
-        return stopped
+                final[bounce.address] = bounce
+        # All of them in one walk: a message tells of up to a thousand, and there may be a hundred thousand alerts.
+        hit = {each.id async for each in self._store.each() if _bounced(each, final)} if final else set()
+        for subscription_id in hit:
+            await self._store.update(subscription_id, lambda each: _without(each, final))
+        log.info("bounces", told=len(bounces), subscriptions=len(hit))
+        return len(hit)
 
     async def _is_too_many(self, address: str) -> bool:
         who = hashlib.sha256(address.encode()).hexdigest()[:24]
@@ -50,34 +55,26 @@ class BounceDesk:
         )
         return bool(count >= SOFT_LIMIT)
 
-    async def _stop(self, bounce: Bounce) -> int:
-        hit = [each for each in await self._store.all() if _mails_to(each, bounce.address)]
-        for subscription in hit:
-            await self._store.update(subscription.id, lambda each: _without(each, bounce))
-        log.info("bounce", kind=bounce.kind, subscriptions=len(hit))
-        return len(hit)
+
+def _bounced(subscription: Subscription, bounces: Mapping[str, Bounce]) -> bool:
+    return any(_of(each, bounces) for each in (subscription.channel, subscription.fallback))
 
 
-def _mails_to(subscription: Subscription, address: str) -> bool:
-    return _is(subscription.channel, address) or _is(subscription.fallback, address)
+def _of(endpoint: Endpoint | None, bounces: Mapping[str, Bounce]) -> Bounce | None:
+    return bounces.get(endpoint.address.lower()) if isinstance(endpoint, EmailEndpoint) else None
 
 
-def _is(channel: Endpoint | None, address: str) -> bool:
-    return isinstance(channel, EmailEndpoint) and channel.address.lower() == address
-
-
-def _without(subscription: Subscription, bounce: Bounce) -> Subscription:
-    """A subscription that mails no more to the address: stopped or paused, or without its second channel."""
+def _without(subscription: Subscription, bounces: Mapping[str, Bounce]) -> Subscription:
+    """A subscription that mails no more to what bounced: stopped or paused, or without its second channel."""
     changes: dict[str, object] = {}
-    if _is(subscription.fallback, bounce.address) and bounce.kind != "soft":
+    second, first = _of(subscription.fallback, bounces), _of(subscription.channel, bounces)
+    if second and second.kind != "soft":
         changes = {"fallback": None, "fallback_confirmed": False}
-    state: State = "paused" if bounce.kind == "soft" else "disabled"
-    goes_on = subscription.state in ("pending", "active", "paused") and subscription.state != state
-    if _is(subscription.channel, bounce.address) and goes_on:
-        reason = _WORDS[bounce.kind] + (f": {bounce.reason}" if bounce.reason else "")
-        changes |= {"state": state, "reason": reason}
-    return (
-        subscription.model_copy(update=changes | {"changed_at": datetime.now(UTC)})
-        if changes
-        else subscription
-    )
+    if first:
+        state: State = "paused" if first.kind == "soft" else "disabled"
+        if subscription.state in ("pending", "active", "paused") and subscription.state != state:
+            reason = _WORDS[first.kind] + (f": {first.reason}" if first.reason else "")
+            changes |= {"state": state, "reason": reason}
+    if not changes:
+        return subscription
+    return subscription.model_copy(update=changes | {"changed_at": datetime.now(UTC)})

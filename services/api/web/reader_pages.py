@@ -25,7 +25,7 @@ from services.api.web.parts import Parts, PartsOf
 from shared.catalogue import TopicSummary, read_problem
 from shared.countries import country_names, find_country
 from shared.events import TaggedReport
-from shared.groups import stream_groups
+from shared.groups import read_groups
 from shared.subscriptions import Filter
 
 router = APIRouter(include_in_schema=False)
@@ -165,37 +165,37 @@ async def topic_page(topic: str, parts: PartsOf) -> HTMLResponse:
 async def status(parts: PartsOf) -> HTMLResponse:
     """How the service is doing: feeds, streams, dead letters, what is missing."""
     now = datetime.now(UTC)
-    feeds = await read_feeds(parts.bus.redis, parts.bus.names)
+    feeds = await read_feeds(parts.bus)
     return parts.pages.render(
         "status.html",
         rulebook_problem=await read_problem(parts.bus.redis, parts.bus.names),
-        missing=await find_missing(parts.bus.redis, parts.bus.names),
+        missing=await find_missing(parts.bus),
         feeds=[(feed, in_words(feed, now)) for feed in feeds],
         well=sum(feed.condition == "well" for feed in feeds),
-        delays=in_steps(await read_delays(parts.bus.redis, parts.bus.names)),
-        streams=[await _stream(parts, stream) for stream in parts.bus.names.streams],
+        delays=in_steps(await read_delays(parts.bus)),
+        streams=await _streams(parts),
         now=now,
     )
 
 
-async def _stream(parts: Parts, stream: str) -> dict[str, Any]:
+async def _streams(parts: Parts) -> list[dict[str, Any]]:
     redis, names = parts.bus.redis, parts.bus.names
-    groups = [
-        (row["name"].decode(), row["pending"], row.get("lag")) for row in await stream_groups(redis, stream)
+    groups = [each async for each in read_groups(redis, names)]
+    return [
+        {
+            "name": stream.removeprefix(names.prefix),
+            "entries": await redis.xlen(stream),
+            "dead": await redis.xlen(names.dead(stream)),
+            "groups": [each for each in groups if each.stream == stream],
+        }
+        for stream in names.streams
     ]
-    return {
-        "name": stream.removeprefix(names.prefix),
-        "entries": await redis.xlen(stream),
-        "dead": await redis.xlen(names.dead(stream)),
-        "groups": groups,
-        "waiting": sum(pending + (lag or 0) for _, pending, lag in groups),
-    }
 
 
 async def _why_empty(parts: Parts) -> str:
     if await parts.reports.page(limit=1):
         return "No report has fitted a topic yet."
-    return why_empty(await read_feeds(parts.bus.redis, parts.bus.names))
+    return why_empty(await read_feeds(parts.bus))
 
 
 def _view(hit: Hit, topics: Sequence[TopicSummary]) -> Any:

@@ -116,10 +116,9 @@ def find_countries(
         mentions[mention.code].append(mention)
     if not mentions:
         return ()
-    end_of_lead = report.text.breaks[:LEAD_SENTENCES][-1]
-    weights = {code: fsum(_weight(each, end_of_lead) for each in mentions[code]) for code in mentions}
-    words = len(report.title) + len(report.text)
-    least = max(needed(words), SMALLEST_SHARE * max(weights.values()))
+    end_of_lead = max(report.text.breaks[:LEAD_SENTENCES], default=0)
+    weights = {code: fsum([_weight(each, end_of_lead) for each in those]) for code, those in mentions.items()}
+    least = max(needed(len(report.title) + len(report.text)), SMALLEST_SHARE * max(weights.values()))
     kept = sorted((-weight, code) for code, weight in weights.items() if weight >= least)
     return tuple(Country(code=code, evidence=_evidence(mentions[code], quotes)) for _, code in kept)
 
@@ -152,7 +151,7 @@ def _plain_words(phrase: str) -> list[str]:
 def _as_written(found: Places, report: Text, meanings: Mapping[int, tuple[Meaning, ...]]) -> list[Mention]:
     mentions: list[Mention] = []
     for field_name, words in report.fields():
-        for number, start, end in [place for place in found[field_name].places if place[0] in meanings]:
+        for number, start, end in [place for place in found[field_name] if place[0] in meanings]:
             is_small = words.begins_small(start)
             for code, capitals, sense in meanings[number]:
                 if is_small and capitals[0]:
@@ -285,10 +284,8 @@ def is_in_capitals(words: Words) -> bool:
 
 
 def _weight(mention: Mention, end_of_lead: int) -> float:
-    venue = VENUE_SHARE if mention.sense.is_venue else 1.0
-    if mention.field == "title":
-        return TITLE_WEIGHT * venue
-    return (LEAD_WEIGHT if mention.start < end_of_lead else 1.0) * venue
+    here = TITLE_WEIGHT if mention.field == "title" else LEAD_WEIGHT if mention.start < end_of_lead else 1.0
+    return here * VENUE_SHARE if mention.sense.is_venue else here
 
 
 def senses_of(

@@ -53,8 +53,18 @@ def figures_of(tagged: TaggedReport, words: Text | None = None) -> Figures | Non
 def _keys(report: Report) -> tuple[str, ...]:
     numbers = numbers_of(f"{report.title}\n{(report.text or report.summary)[:LEAD]}", report.published_at.day)
     pairs = (":".join(sorted(pair)) for pair in combinations(numbers, 2))
-    strong = (number for number in numbers if _digits(number) >= _STRONG and number not in _CALIBRES)
-    return tuple(f"{report.published_at:%Y-%m-%d}:{key}" for key in (*strong, *pairs))
+    return tuple(f"{report.published_at:%Y-%m-%d}:{key}" for key in (*filter(is_strong, numbers), *pairs))
+
+
+def is_strong(number: str) -> bool:
+    """Whether a number (`numbers_of`, `figures_in`) is hardly ever another happening's too."""
+    return _digits(number) >= _STRONG and number not in _CALIBRES
+
+
+def figures_in(text: str) -> set[str]:
+    """All numbers of a text but years, as they are compared."""
+    found = _NUMBER.findall(text)
+    return {_plain(written) for written in found if not (written.isdecimal() and int(written) in YEARS)}
 
 
 def numbers_of(text: str, day: int) -> list[str]:

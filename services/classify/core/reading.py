@@ -8,61 +8,32 @@
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import reduce
 from math import log2
+from operator import or_
 
 from services.classify.core.evidence import Spot
-from services.classify.core.rulebook import Groups, Plan, Rule, Rulebook, Step
+from services.classify.core.rulebook import Plan, Rule, Rulebook, Step
 from shared.matching.evaluation import Places
+from shared.matching.phrases import Place
 from shared.matching.text import FieldName, Text
-from shared.matching.words import Words
 
 SHORT = 200
-"""Words up to which a report needs the plain threshold; eight times as many need twice as much."""
+"""Words up to which a report needs the plain threshold; eight times as many would need twice as much."""
+BEGINNING, SHARE = 500, 350
+"""Of a long report, words that ask for no more; and those of which each asks for the threshold once more."""
 TITLE = 0
 """The number of its sentence; those of the text follow."""
 LEAD_SENTENCES = 2
 LEAD_FACTOR = 1.5
 
-Hits = list[tuple[Groups, int, int]]
-"""The groups of phrases, and where each begins and ends in the line of the field."""
+Groups = Mapping[int, int]
+"""By the number of a phrase, the bits of the groups that it belongs to."""
 
-
-class Passage:
-    """A sentence with phrases in it, and all their groups."""
-
-    __slots__ = ("groups", "hits", "number", "words")
-
-    def __init__(self, number: int, words: Words, hits: Hits) -> None:
-        self.number = number
-        self.words = words
-        self.hits = hits
-        self.groups = {group for groups, _, _ in hits for group in groups}
-
-    def without(self, mask: int) -> "Passage":
-        """The same without the phrases that share a word with one of a group."""
-        masks = [(start, self._end(end)) for groups, start, end in self.hits if mask in groups]
-        left = [
-            hit for hit in self.hits if not any(hit[1] < end and start < hit[2] - 1 for start, end in masks)
-        ]
-        return Passage(self.number, self.words, left)
-
-    def spots(self, wanted: Set[int]) -> list[Spot]:
-        """Where phrases of these groups stand, as they are read, the longest of those that begin together first."""
-        places = sorted((start, -end) for groups, start, end in self.hits if not wanted.isdisjoint(groups))
-        field: FieldName = "text" if self.number else "title"
-        return [Spot(field, start, self._end(-end)) for start, end in places]
-
-    def weight(self, title_factor: float) -> float:
-        if self.number == TITLE:
-            return title_factor
-        return LEAD_FACTOR if self.number <= LEAD_SENTENCES else 1.0
-
-    def _end(self, end: int) -> int:
-        """Where the word ends in which a phrase does: with its space, or after a prefix."""
-        return self.words.end_of_word(end - 1)
+Sentence = tuple[int, int, list[Place]]
+"""Its number, all groups of its phrases, and where these stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,100 +42,132 @@ class Match:
 
     rule: Rule
     score: float
-    counted: tuple[tuple[Passage, Step], ...]
-
-    def spots(self) -> Iterator[Spot]:
-        """The words by which it holds, in order."""
-        return (spot for passage, step in self.counted for spot in passage.spots(step.together))
+    counted: Mapping[int, tuple[Sentence, Step]]
 
 
 class Reading:
     """The sentences of a report that have phrases of the rulebook."""
 
-    def __init__(self, places: Places, report: Text, groups: Mapping[int, Groups]) -> None:
-        self._passages = list(_passages(places, report, groups))
-        self._words = len(report.title) + len(report.text)
+    def __init__(self, places: Places, report: Text, groups: Groups) -> None:
+        self._report = report
+        self._groups = groups
+        self._sentences = list(_sentences(places, report, groups))
+        self._anywhere = _united(self._sentences)
 
     def matches(self, rulebook: Rulebook) -> Iterator[Match]:
         """The rules that hold."""
-        filed = rulebook.filed
-        met: dict[str, list[tuple[Passage, Step]]] = defaultdict(list)
-        for passage in self._passages:
-            for group in passage.groups & filed.keys():
-                for step in filed[group]:
-                    if step.together <= passage.groups:
-                        met[step.rule].append((passage, step))
+        met: dict[str, list[tuple[Sentence, Step]]] = defaultdict(list)
+        filed, rare = rulebook.filed, rulebook.rare
+        for sentence in self._sentences:
+            groups = sentence[1]
+            left = groups & rare
+            while left:
+                group = left & -left
+                left ^= group
+                for together, step in filed[group]:
+                    if groups & together == together:
+                        met[step.rule].append((sentence, step))
         for rule, candidates in met.items():
             if match := self._match(rulebook.plans[rule], candidates):
                 yield match
 
-    def subtopic(self, group: int, match: Match) -> Iterator[Spot]:
+    def spots(self, match: Match) -> Iterator[Spot]:
+        """The words by which a rule holds, in order."""
+        for _, (sentence, step) in sorted(match.counted.items()):
+            yield from self._spots(sentence, step.together)
+
+    def spots_of(self, subtopic: int, match: Match) -> Iterator[Spot]:
         """The words of a subtopic where its topic is spoken of: in sentences that counted, the title, the lead."""
-        counted = {passage.number for passage, _ in match.counted}
-        for passage in self._passages:
-            if group in passage.groups and (passage.number <= LEAD_SENTENCES or passage.number in counted):
-                yield from passage.spots(frozenset({group}))
+        for sentence in self._sentences:
+            if sentence[1] & subtopic and (sentence[0] <= LEAD_SENTENCES or sentence[0] in match.counted):
+                yield from self._spots(sentence, subtopic)
 
-    def _match(self, plan: Plan, candidates: list[tuple[Passage, Step]]) -> Match | None:
-        rule, seen = plan.rule, _Masked(self._passages, plan.mask)
-        counted: dict[int, tuple[Passage, Step]] = {}
-        for passage, step in sorted(candidates, key=_rank):
-            if passage.number not in counted and _holds(step, here := seen.passage(passage), seen):
-                counted[passage.number] = here, step
-        score = sum(step.score * passage.weight(rule.title_factor) for passage, step in counted.values())
-        if not counted or score < required(rule.threshold, self._words):
+    def _match(self, plan: Plan, candidates: list[tuple[Sentence, Step]]) -> Match | None:
+        rule, report = plan.rule, self._report
+        mended = {each[0]: self._without(plan.mask, each) for each in self._sentences if each[1] & plan.mask}
+        anywhere = self._anywhere
+        if mended:
+            anywhere = _united([mended.get(each[0], each) for each in self._sentences])
+        counted: dict[int, tuple[Sentence, Step]] = {}
+        for sentence, step in sorted(candidates, key=_rank):
+            if sentence[0] not in counted:
+                here = mended.get(sentence[0], sentence)
+                if _holds(step, here[1], anywhere):
+                    counted[sentence[0]] = here, step
+        score = sum(step.score * _weight(number, rule) for number, (_, step) in counted.items())
+        if not counted or score < required(rule.threshold, len(report.title) + len(report.text)):
             return None
-        return Match(rule, round(score, 1), tuple(counted[number] for number in sorted(counted)))
+        return Match(rule, round(score, 1), counted)
+
+    def _without(self, mask: int, sentence: Sentence) -> Sentence:
+        """A sentence without the phrases that share a word with one of the mask."""
+        number, _, hits = sentence
+        masks = self._spots(sentence, mask)
+        left = [
+            hit for hit in hits if not any(hit[1] < each.end and each.start < hit[2] - 1 for each in masks)
+        ]
+        return number, reduce(or_, (self._groups.get(hit[0], 0) for hit in left), 0), left
+
+    def _spots(self, sentence: Sentence, wanted: int) -> list[Spot]:
+        """As they are read, the longest of those that begin together first."""
+        field = _field(sentence[0])
+        groups, find = self._groups.get, self._report.words(field).line.index
+        places = sorted([(start, -end) for number, start, end in sentence[2] if groups(number, 0) & wanted])
+        # A phrase ends with its last word's space, or inside that word.
+        return [Spot(field, start, find(b" ", -end - 1)) for start, end in places]
 
 
-class _Masked:
-    """A report without what the mask of a rule covers."""
-
-    def __init__(self, passages: list[Passage], mask: int) -> None:
-        self._passages = passages
-        self._mask = mask
-
-    def passage(self, passage: Passage) -> Passage:
-        return passage.without(self._mask) if self._mask in passage.groups else passage
-
-    @cached_property
-    def groups(self) -> set[int]:
-        """Those that are anywhere."""
-        return set().union(*(self.passage(each).groups for each in self._passages))
-
-
-def _holds(step: Step, passage: Passage, report: _Masked) -> bool:
-    if not (step.together <= passage.groups and step.without.isdisjoint(passage.groups)):
-        return False
-    return (not step.context or step.context <= report.groups) and (
-        not step.no_context or step.no_context.isdisjoint(report.groups)
+def _holds(step: Step, here: int, anywhere: int) -> bool:
+    return (
+        here & step.together == step.together
+        and not here & step.without
+        and anywhere & step.context == step.context
+        and not anywhere & step.no_context
     )
 
 
-def _rank(candidate: tuple[Passage, Step]) -> int:
+def _united(sentences: list[Sentence]) -> int:
+    groups = 0
+    for _, here, _ in sentences:
+        groups |= here
+    return groups
+
+
+def _rank(candidate: tuple[Sentence, Step]) -> int:
     return candidate[1].rank
 
 
+def _weight(sentence: int, rule: Rule) -> float:
+    if sentence == TITLE:
+        return rule.title_factor
+    return LEAD_FACTOR if sentence <= LEAD_SENTENCES else 1.0
+
+
 def required(threshold: float, words: int) -> float:
-    """The score that a report of so many words needs: once to twice the threshold."""
-    return threshold * (1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3))
+    """The score that a report of so many words needs: of a long one, a share must be about the topic."""
+    return threshold * max(1 + log2(max(words, SHORT) / SHORT) / 3, (words - BEGINNING) / SHARE)
 
 
-def _passages(places: Places, report: Text, groups: Mapping[int, Groups]) -> Iterator[Passage]:
-    """The sentences with phrases that belong to some group, as they are read."""
-    of = groups.get
-    if hits := [(each, start, end) for number, start, end in places["title"].places if (each := of(number))]:
-        yield Passage(TITLE, report.title, hits)
-    number, until, breaks, hits = TITLE, 0, iter(report.text.breaks), []
-    for phrase, start, end in places["text"].places:
-        if each := of(phrase):
+def _field(sentence: int) -> FieldName:
+    return "text" if sentence else "title"
+
+
+def _sentences(places: Places, report: Text, groups: Groups) -> Iterator[Sentence]:
+    """Those with phrases that belong to some group, as they are read."""
+    find_groups = groups.get
+    if title := reduce(or_, (find_groups(phrase, 0) for phrase, _, _ in places["title"]), 0):
+        yield TITLE, title, places["title"]
+    hits = places["text"]
+    sentence, until, breaks, here, first = TITLE, 0, iter(report.text.breaks), 0, 0
+    for index, (phrase, start, _) in enumerate(hits):
+        if of := find_groups(phrase):
             if start >= until:
-                if hits:
-                    yield Passage(number, report.text, hits)
-                hits = []
+                if here:
+                    yield sentence, here, hits[first:index]
+                here, first = 0, index
                 while start >= until:
                     until = next(breaks)
-                    number += 1
-            hits.append((each, start, end))
-    if hits:
-        yield Passage(number, report.text, hits)
+                    sentence += 1
+            here |= of
+    if here:
+        yield sentence, here, hits[first:]

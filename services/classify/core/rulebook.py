@@ -96,38 +96,36 @@ class Topic:
 
 
 class Step(NamedTuple):
-    """A condition of a rule, its groups by their numbers."""
+    """A condition of a rule, its groups as bits."""
 
     rule: str
     rank: int
     """Of the rule's conditions the best is 0."""
     score: float
-    together: frozenset[int]
-    without: frozenset[int]
-    context: frozenset[int]
-    no_context: frozenset[int]
+    together: int
+    without: int
+    context: int
+    no_context: int
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A rule made ready: its conditions, the best first, and the number of its mask."""
+    """A rule made ready: its conditions, the best first, and the bit of its mask."""
 
     rule: Rule
     steps: tuple[Step, ...]
     mask: int
 
 
-Groups = tuple[int, ...]
-"""Groups and subtopics of the whole rulebook, by their numbers."""
-Filed = Mapping[int, tuple[Step, ...]]
-"""Conditions, each under the one of its groups that has the fewest phrases."""
+Filed = Mapping[int, tuple[tuple[int, Step], ...]]
+"""Conditions with what stands together in them, each under the one of its groups that has the fewest phrases."""
 
 
 class Lexicon(NamedTuple):
     """What the automaton's phrases stand for in a report of some language, by their numbers there."""
 
-    groups: Mapping[int, Groups]
-    """What a phrase belongs to."""
+    groups: Mapping[int, int]
+    """The groups and subtopics that a phrase belongs to: one bit for each of the whole rulebook."""
     meanings: Mapping[int, tuple[Meaning, ...]]
 
 
@@ -142,11 +140,13 @@ class Rulebook:
     """By the languages that a report is not written in."""
     plans: Mapping[str, Plan] = field(repr=False, compare=False)
     filed: Filed = field(repr=False, compare=False)
+    rare: int
+    """The groups under which conditions are filed."""
     subtopics: Mapping[str, Mapping[str, int]] = field(repr=False, compare=False)
-    """By the id of a topic, the number of each subtopic by its path."""
+    """By the id of a topic, the bit of each subtopic by its path."""
 
 
-Numbers = Mapping[tuple[str, str], int]
+Bits = Mapping[tuple[str, str], int]
 """Those of groups, by the id of a rule, or the path of a subtopic, and the name of a group."""
 
 
@@ -154,50 +154,52 @@ def compile_rulebook(topics: Iterable[Topic], gazetteer: Gazetteer | None = None
     """The rulebook of these topics and a gazetteer; raise PhraseError for a phrase that cannot be looked for."""
     kept, names = tuple(topics), gazetteer or Gazetteer()
     groups = [each for topic in kept for each in _groups(topic)]
-    group_numbers = {(owner, group): number for number, (owner, group, _) in enumerate(groups)}
-    phrases = _phrases(groups, group_numbers)
+    bits = {(owner, group): 1 << number for number, (owner, group, _) in enumerate(groups)}
+    phrases = _phrases(groups, bits)
     forms = {phrase: normal_form(phrase) for phrase in dict.fromkeys([*sorted(phrases), *names.names])}
     automaton = Automaton(forms.values())
     same: dict[Any, Any] = {}
     numbers = {phrase: automaton.number_of(form) for phrase, form in forms.items()}
-    plans = {rule.id: _plan(rule, group_numbers) for topic in kept for rule in topic.rules}
-    sizes = {number: sum(map(len, groups[number][2].values())) for number in range(len(groups))}
+    plans = {rule.id: _plan(rule, bits) for topic in kept for rule in topic.rules}
+    sizes = {bits[owner, group]: sum(map(len, listed.values())) for owner, group, listed in groups}
+    filed = _filed(plans.values(), sizes)
     return Rulebook(
         kept,
         _version(kept, names),
         automaton,
         {foreign: _lexicon(foreign, numbers, phrases, names, same) for foreign in FOREIGN},
         plans,
-        _filed(plans.values(), sizes),
+        filed,
+        sum(filed),
         {
-            topic.id: {path: group_numbers[path, SUBTOPIC] for path in map(topic.path, topic.subtopics)}
+            topic.id: {path: bits[path, SUBTOPIC] for path in map(topic.path, topic.subtopics)}
             for topic in kept
         },
     )
 
 
-def _plan(rule: Rule, numbers: Numbers) -> Plan:
+def _plan(rule: Rule, bits: Bits) -> Plan:
     best_first = sorted(rule.conditions, key=lambda condition: -condition.score)
-    steps = (_step(rule, rank, condition, numbers) for rank, condition in enumerate(best_first))
-    return Plan(rule, tuple(steps), numbers[rule.id, MASK])
+    steps = (_step(rule, rank, condition, bits) for rank, condition in enumerate(best_first))
+    return Plan(rule, tuple(steps), bits[rule.id, MASK])
 
 
-def _step(rule: Rule, rank: int, condition: Condition, numbers: Numbers) -> Step:
+def _step(rule: Rule, rank: int, condition: Condition, bits: Bits) -> Step:
     asked = (condition.together, condition.without, condition.context, condition.no_context)
     return Step(
         rule.id,
         rank,
         condition.score,
-        *(frozenset(numbers[rule.id, group] for group in groups) for groups in asked),
+        *(sum(bits[rule.id, group] for group in set(groups)) for groups in asked),
     )
 
 
 def _filed(plans: Iterable[Plan], sizes: Mapping[int, int]) -> Filed:
-    filed: dict[int, list[Step]] = defaultdict(list)
-    for plan in plans:
-        for step in plan.steps:
-            filed[min(step.together, key=sizes.__getitem__)].append(step)
-    return {group: tuple(steps) for group, steps in filed.items()}
+    filed: dict[int, tuple[tuple[int, Step], ...]] = defaultdict(tuple)
+    for step in (step for plan in plans for step in plan.steps):
+        rarest = min((bit for bit in sizes if bit & step.together), key=sizes.__getitem__)
+        filed[rarest] += ((step.together, step),)
+    return dict(filed)
 
 
 def _groups(topic: Topic) -> Iterator[tuple[str, str, Phrases]]:
@@ -209,13 +211,13 @@ def _groups(topic: Topic) -> Iterator[tuple[str, str, Phrases]]:
 
 
 def _phrases(
-    groups: Iterable[tuple[str, str, Phrases]], numbers: Numbers
+    groups: Iterable[tuple[str, str, Phrases]], bits: Bits
 ) -> dict[str, list[tuple[int, frozenset[str]]]]:
-    """For each phrase the numbers of its groups, and the languages in which it is listed there."""
+    """For each phrase the bits of its groups, and the languages in which it is listed there."""
     phrases: dict[str, list[tuple[int, frozenset[str]]]] = defaultdict(list)
     for owner, group, listed in groups:
         for phrase, languages in _languages(listed).items():
-            phrases[phrase].append((numbers[owner, group], frozenset(languages)))
+            phrases[phrase].append((bits[owner, group], frozenset(languages)))
     return phrases
 
 
@@ -227,18 +229,17 @@ def _lexicon(
     same: dict[Any, Any],
 ) -> Lexicon:
     """`same` has one of all that are equal: most lexicons say the same of a phrase, which would be megabytes."""
-    groups: dict[int, set[int]] = defaultdict(set)
+    groups: dict[int, int] = defaultdict(int)
     meanings: dict[int, tuple[Meaning, ...]] = defaultdict(tuple)
     for phrase, number in numbers.items():
-        for group, languages in phrases.get(phrase, ()):
+        for bit, languages in phrases.get(phrase, ()):
             if not languages <= foreign:
-                groups[number].add(group)
+                groups[number] |= bit
         meanings[number] += gazetteer.meanings(phrase, foreign)
     # Spellings of one name with one form mean it once.
     distinct = ((number, tuple(dict.fromkeys(each))) for number, each in meanings.items() if each)
-    listed = ((number, tuple(sorted(each))) for number, each in groups.items())
     return Lexicon(
-        {number: same.setdefault(each, each) for number, each in listed},
+        {number: same.setdefault(bits, bits) for number, bits in groups.items()},
         {number: same.setdefault(each, each) for number, each in distinct},
     )
 

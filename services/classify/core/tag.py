@@ -44,7 +44,7 @@ def find_all(title: str, text: str, language: str | None, rulebook: Rulebook) ->
 def find_in(report: Text, language: str | None, rulebook: Rulebook) -> Findings:
     """The same, of a report that is cut into words already."""
     found = find_places(rulebook.automaton, report)
-    if not any(hits.places for hits in found.values()):
+    if not any(found.values()):
         return Findings((), ())
     lexicon = rulebook.lexicons[foreign_languages(report, language)]
     quotes = Quotes(report)
@@ -83,9 +83,9 @@ def _find_tags(reading: Reading, rulebook: Rulebook, quotes: Quotes) -> Iterator
         if of_topic := [matches[rule.id] for rule in topic.rules if rule.id in matches]:
             match = max(of_topic, key=lambda match: match.score)
             rule = RuleReference(id=match.rule.id, version=match.rule.version)
-            spots = {topic.id: match.spots()}
+            spots = {topic.id: reading.spots(match)}
             spots |= {
-                path: reading.subtopic(number, match) for path, number in rulebook.subtopics[topic.id].items()
+                path: reading.spots_of(number, match) for path, number in rulebook.subtopics[topic.id].items()
             }
             for path, each in spots.items():
                 if quoted := evidence(each, quotes):

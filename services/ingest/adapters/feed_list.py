@@ -1,10 +1,12 @@
 """The installation's feeds: those of feeds.toml, which is the operator's, and those added through api."""
 
+from datetime import datetime
 from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
 
+from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.core.feed import Feed, FeedListError, parse_feed_list
 from shared.names import Names
 from shared.redis_client import RedisClient
@@ -29,38 +31,37 @@ def read_feed_list(path: Path) -> list[Feed]:
 
 
 class FeedLists:
-    """Both lists, read again when one of them changes. `redis` gives bytes."""
+    """Both lists, taken in again when one of them has changed; `feeds` are all of them, by id."""
 
-    def __init__(self, path: Path, redis: RedisClient, names: Names) -> None:
+    def __init__(self, path: Path, redis: RedisClient, states: FeedStates, names: Names) -> None:
+        self.feeds: dict[str, Feed] = {}
         self._path = path
         self._redis = redis
+        self._states = states
         self._names = names
         self._stamp: int | None = None
         self._in_file: list[Feed] = []
+        # As of the last time that all was taken in; None if there is something to be.
         self._added: dict[bytes, bytes] | None = None
 
-    async def changed(self) -> list[Feed] | None:
-        """Return all feeds if there was a change since the last call; None if there was none.
+    async def take_in(self, now: datetime) -> None:
+        """Make the installation's feeds what the lists say, also if Redis has lost them, as a new replica may have.
 
         Raises FeedFileError once for each change of the file that makes it wrong; the last good one stays.
         """
         stamp, added = self._file_stamp(), await self._redis.hgetall(self._names.feeds_added)
-        if (stamp, added) == (self._stamp, self._added):
-            return None
-        is_new_file, self._stamp = stamp != self._stamp, stamp
-        if is_new_file:
+        if stamp != self._stamp:
+            self._stamp = stamp
             self._in_file = read_feed_list(self._path)
-        self._added = added
-        feeds = {feed.id: feed for feed in self._in_file}
-        for row in added.values():
-            feed = _added_feed(row)
-            if feed:
-                feeds.setdefault(feed.id, feed)
-        return list(feeds.values())
-
-    def tell_again(self) -> None:
-        """Make the next call of `changed` return all feeds, for who could not take them in."""
+            self._added = None
+        if added == self._added and (not self.feeds or await self._states.are_listed()):
+            return
         self._added = None
+        rows = [feed for row in added.values() if (feed := _added_feed(row))]
+        self.feeds = {feed.id: feed for feed in (*rows, *self._in_file)}
+        await self._states.sync(self.feeds.values(), now)
+        self._added = added
+        log.info("feeds", known=len(self.feeds), enabled=sum(feed.enabled for feed in self.feeds.values()))
 
     def _file_stamp(self) -> int:
         try:

@@ -1,10 +1,10 @@
-"""Keep what is known of feeds in Redis: state, pace, turns at their hosts, and which entries were seen."""
+"""Keep what is known of feeds in Redis: state, when they are due, and turns at their hosts."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -94,23 +94,7 @@ return 1
 """
 )
 
-# Only if nobody published meanwhile: an old mark put back would make a known revision look new.
-# KEYS: seen   ARGV: field, expected ('' = absent), mark, field, expected, mark...
-_RENEW = script(
-    """
-local fields, set = {}, {}
-for i = 1, #ARGV, 3 do fields[#fields + 1] = ARGV[i] end
-for n, now in ipairs(redis.call('HMGET', KEYS[1], unpack(fields))) do
-  if (now or '') == ARGV[3 * n - 1] then
-    set[#set + 1] = fields[n]
-    set[#set + 1] = ARGV[3 * n]
-  end
-end
-if #set > 0 then redis.call('HSET', KEYS[1], unpack(set)) end
-return 1
-"""
-)
-
+T = TypeVar("T")
 _STATES = TypeAdapter(FeedState)
 _NAMES = tuple(one.name for one in fields(FeedState))
 _NESTED = frozenset(one.name for one in fields(FeedState) if is_dataclass(one.default_factory)) | {"notes"}
@@ -135,13 +119,7 @@ class Begun(NamedTuple):
 class FeedStates:
     """The feeds of one installation, in Redis. `redis` gives bytes."""
 
-    def __init__(
-        self,
-        redis: RedisClient,
-        names: Names,
-        *,
-        host_pause: float = HOST_PAUSE_SECONDS,
-    ) -> None:
+    def __init__(self, redis: RedisClient, names: Names, *, host_pause: float = HOST_PAUSE_SECONDS) -> None:
         self._redis = redis
         self._names = names
         self._host_pause = host_pause
@@ -153,19 +131,17 @@ class FeedStates:
         What is known of a feed that is gone is kept for 30 days: coming back, it is not told anew.
         """
         wanted = {feed.id: feed for feed in feeds}
-        known = {_text(feed_id) for feed_id in await self._redis.hkeys(self._names.feeds)}
-        gone = sorted(known - wanted.keys())
-        for start in range(0, len(gone), _CHUNK):
-            await self._remove(gone[start : start + _CHUNK])
-        listed = list(wanted.values())
-        for start in range(0, len(listed), _CHUNK):
-            await self._add(listed[start : start + _CHUNK], now)
+        known = {feed_id.decode() for feed_id in await self._redis.hkeys(self._names.feeds)}
+        for gone in _chunks(sorted(known - wanted.keys())):
+            await self._remove(gone)
+        for listed in _chunks(list(wanted.values())):
+            await self._add(listed, now)
 
     async def are_listed(self) -> bool:
         """Return whether Redis knows of any feed."""
         return bool(await self._redis.exists(self._names.feeds))
 
-    async def _add(self, feeds: list[Feed], now: datetime) -> None:
+    async def _add(self, feeds: Sequence[Feed], now: datetime) -> None:
         pipe = self._redis.pipeline(transaction=False)
         for feed in feeds:
             pipe.hget(self._names.feed(feed.id), "next_poll")
@@ -178,11 +154,11 @@ class FeedStates:
                 continue
             for key in (self._names.feed(feed.id), self._names.seen(feed.id)):
                 pipe.persist(key)
-            when = datetime.fromisoformat(_text(moment)) if moment else now
+            when = datetime.fromisoformat(moment.decode()) if moment else now
             pipe.zadd(self._names.feeds_due, {feed.id: when.timestamp()}, nx=True)
         await pipe.execute()
 
-    async def _remove(self, feed_ids: list[str]) -> None:
+    async def _remove(self, feed_ids: Sequence[str]) -> None:
         pipe = self._redis.pipeline(transaction=False)
         pipe.zrem(self._names.feeds_due, *feed_ids)
         pipe.hdel(self._names.feeds, *feed_ids)
@@ -196,12 +172,11 @@ class FeedStates:
     async def after_the_clock_went_back(self, now: datetime) -> int:
         """Make due what was asked in the future, for its next poll is as far ahead; return how many feeds."""
         later = await self._redis.zrangebyscore(self._names.feeds_due, f"({now.timestamp()}", "+inf")
-        ahead: list[str] = []
-        for start in range(0, len(later), _CHUNK):
-            ids = [_text(feed_id) for feed_id in later[start : start + _CHUNK]]
+        ahead: list[bytes] = []
+        for ids in _chunks(later):
             pipe = self._redis.pipeline(transaction=False)
             for feed_id in ids:
-                pipe.hget(self._names.feed(feed_id), "asked")
+                pipe.hget(self._names.feed(feed_id.decode()), "asked")
             asked = zip(ids, await pipe.execute(), strict=True)
             ahead += [feed_id for feed_id, moment in asked if float(moment or 0) > now.timestamp() + 60]
         if ahead:
@@ -241,7 +216,7 @@ class FeedStates:
             ],
         )
         state = _from_hash(dict(zip(flat[::2], flat[1::2], strict=True)))
-        word: Any = _text(verdict)
+        word: Any = verdict.decode()
         if word == "go":
             return Begun(state, word, wait=float(number))
         return Begun(state, word, later=datetime.fromtimestamp(float(number), UTC))
@@ -282,46 +257,16 @@ class FeedStates:
             args=[feed_id, due, host, len(flat), *flat, *gone],
         )
 
-    async def marks(self, feed_id: str, report_ids: list[str]) -> dict[str, bytes]:
-        """Return the marks of those reports that were seen before."""
-        if not report_ids:
-            return {}
-        found = await self.together.ask("HMGET", self._names.seen(feed_id), *report_ids)
-        return {
-            report: _raw(mark) for report, mark in zip(report_ids, found, strict=True) if mark is not None
-        }
 
-    async def all_marks(self, feed_id: str) -> dict[str, bytes]:
-        """Return every mark of a feed."""
-        found = await self._redis.hgetall(self._names.seen(feed_id))
-        return {_text(report): _raw(mark) for report, mark in found.items()}
-
-    async def renew(self, feed_id: str, changes: Mapping[str, tuple[bytes, str]]) -> None:
-        """Write marks, given as id -> (expected, new), where they still are as expected; b"" is for none."""
-        args = [part for report, (expected, mark) in changes.items() for part in (report, expected, mark)]
-        for start in range(0, len(args), 3 * _CHUNK):
-            await self.together.run(
-                _RENEW, keys=[self._names.seen(feed_id)], args=args[start : start + 3 * _CHUNK]
-            )
-
-    async def forget(self, feed_id: str, report_ids: Collection[str]) -> None:
-        """Drop marks."""
-        if report_ids:
-            await self._redis.hdel(self._names.seen(feed_id), *report_ids)
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """No command or pipeline is longer: others wait for Redis too."""
+    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
 
 
 def _feed(row: bytes) -> Feed:
     listed = json.loads(row)
     listed.pop("id", None)  # computed from the url
     return Feed.model_validate_json(json.dumps(listed))
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _raw(value: bytes | str) -> bytes:
-    return value.encode() if isinstance(value, str) else value
 
 
 def _differences(state: FeedState, before: FeedState) -> tuple[dict[Any, Any], list[str]]:
@@ -337,7 +282,7 @@ def _differences(state: FeedState, before: FeedState) -> tuple[dict[Any, Any], l
 
 
 def _from_hash(found: Mapping[Any, Any]) -> FeedState:
-    values: dict[str, Any] = {_text(name): _text(value) for name, value in found.items()}
+    values: dict[str, Any] = {name.decode(): value.decode() for name, value in found.items()}
     known = {name: values[name] for name in _NAMES if name in values}
     for name in known.keys() & _NESTED:
         known[name] = json.loads(known[name])

@@ -43,7 +43,7 @@ def fetcher_of(settings: IngestSettings, files_root: Path = Path()) -> Fetcher:
     """Return a fetcher; files of a feed list are relative to `files_root`."""
     return Fetcher(
         AddressGuard(settings.allow_hosts),
-        HostSlots(),
+        HostSlots(settings.host_pause),
         settings.contact,
         files_root=files_root,
         timeout=settings.fetch_timeout,

@@ -9,13 +9,15 @@ from typing import Literal
 
 import structlog
 
+from services.ingest.adapters.articles import Articles
 from services.ingest.adapters.feed_state import Begun, FeedStates
 from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Validators
 from services.ingest.adapters.handover import take_over
 from services.ingest.adapters.health_news import tell_health
 from services.ingest.adapters.leases import HOST_LEASE_SECONDS
+from services.ingest.adapters.marks import Marks
 from services.ingest.adapters.parser import Parser
-from services.ingest.adapters.publisher import Completer, Published, Publisher
+from services.ingest.adapters.publisher import Published, Publisher
 from services.ingest.adapters.websub import Hubs
 from services.ingest.core import moving, trust
 from services.ingest.core.change import KEPT_DAYS, Horizon, day_of
@@ -76,12 +78,12 @@ class Poller:
         recent_days: float = 7,
         probing: bool = True,
         hubs: Hubs | None = None,
-        articles: Completer | None = None,
+        articles: Articles | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._parser = parser
         self._states = states
-        self._publisher = Publisher(states, bus, articles)
+        self._publisher = Publisher(Marks(states.together, bus.names), bus, articles)
         self._bus = bus
         self._counters = bus.counters
         self._limits = limits
@@ -180,7 +182,8 @@ class Poller:
                 now=now,
             ),
         )
-        push = await self._keep_push(feed, after, push, told)
+        if self._hubs:
+            push = await self._hubs.keep(feed, after.hints, push, told.dates)
         due = await self._remember(poll, after, max_age=fetched.max_age, push=push)
         self._counters.add("polls", result="ok")
         if not poll.before.is_well:
@@ -198,12 +201,15 @@ class Poller:
             await self._publisher.forget_old(feed.id, told.present, now, state.read_day)
         if reading.notes:
             self._counters.add("documents_mended")
+        if reading.left_out and not state.left_out:
+            log.warning("feed is too long", feed=feed.name, url=feed.url, reason=reading.left_out)
         shown = rhythm_of((draft.published_at for draft in reading.drafts if draft.dated), now)
         after = replace(
             state,
             title=reading.title,
             entries=len(reading.drafts),
             notes=reading.notes,
+            left_out=reading.left_out,
             hints=reading.hints,
             rhythm=learned(state.rhythm, shown, now, last_new=state.last_new, new=told.new),
             read_day=day_of(now),
@@ -217,16 +223,6 @@ class Poller:
         known = self._recent if state.is_new else max(self._recent, timedelta(days=KEPT_DAYS))
         return Horizon(unseen=now - known, untold=now - self._recent)
 
-    async def _keep_push(
-        self, feed: Feed, state: FeedState, push: Push | None, told: Published
-    ) -> Push | None:
-        if not self._hubs or not state.hints.hubs:
-            return None
-        if await self._hubs.drop_if_it_missed(feed, push, told.dates):
-            return None
-        await self._hubs.keep(feed, state.hints, push)
-        return push
-
     async def _fail(
         self,
         poll: _Poll,
@@ -234,16 +230,15 @@ class Poller:
         not_before: datetime | None = None,
         announced: Sequence[str] = (),
     ) -> PollOutcome:
-        reason = error.reason
+        feed, reason, kind = poll.feed, error.reason, error.kind
         after = after_failure(
-            poll.before, self._clock(), reason=reason, fault=error.fault, status=error.status, kind=error.kind
+            poll.before, self._clock(), reason=reason, fault=error.fault, status=error.status, kind=kind
         )
         if announced and poll.before.is_new and not poll.before.where.address:
             # The address of a site, and the site says where its feed is: the next poll asks there.
             after = replace(after, where=moving.Whereabouts(address=announced[0]))
         due = await self._remember(poll, after, not_before=not_before)
         self._counters.add("polls", result="failed")
-        feed = poll.feed
         # Once, and again only when it is something else: a feed may stay bad for months.
         if reason != poll.before.last_error:
             log.warning("feed failed", feed=feed.name, url=feed.url, reason=reason, next_poll=due.isoformat())
@@ -258,15 +253,12 @@ class Poller:
         not_before: datetime | None = None,
         push: Push | None = None,
     ) -> datetime:
-        now, hints = self._clock(), state.hints
+        now = self._clock()
         wishes = Wishes(
             interval=poll.feed.interval,
             gap=gap_now(state.rhythm, now),
             max_age=max_age,
-            ttl=hints.ttl,
-            period=hints.period,
-            skip_hours=hints.skip_hours,
-            skip_days=hints.skip_days,
+            hints=state.hints,
             not_before=not_before,
             conditional=_is_cheap(poll.feed, state),
             pushed=pushed_pace(push, state.last_push is not None, now),

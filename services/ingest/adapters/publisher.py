@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from services.ingest.adapters.feed_state import FeedStates
+from services.ingest.adapters.articles import Articles
+from services.ingest.adapters.marks import Marks
 from services.ingest.core.change import (
     PAGE,
     Change,
@@ -23,7 +24,6 @@ from services.ingest.core.feed import Feed
 from shared import tracing
 from shared.bus import Bus
 from shared.entries import Marked
-from shared.events import Report
 from shared.feeds import PUBLISHED
 
 BATCH_REPORTS = 50
@@ -43,18 +43,11 @@ class Published(NamedTuple):
     present: frozenset[str] = frozenset()
 
 
-class Completer(Protocol):
-    """Fetches what a feed leaves out of its entries."""
-
-    async def complete(self, feed: Feed, report: Report) -> Report:
-        """Return the report with the text of its page, or as it is if there is none to be had."""
-
-
 class Publisher:
     """Writes reports to the stream, and the marks that say so."""
 
-    def __init__(self, states: FeedStates, bus: Bus, articles: Completer | None = None) -> None:
-        self._states = states
+    def __init__(self, marks: Marks, bus: Bus, articles: Articles | None = None) -> None:
+        self._marks = marks
         self._bus = bus
         self._articles = articles
 
@@ -66,14 +59,14 @@ class Publisher:
         Reports from behind the horizon that are not known are marked as seen, and not told.
         """
         pages = page_names(drafts)
-        marks = await self._states.marks(feed.id, [draft.id for draft in drafts] + list(pages.values()))
+        marks = await self._marks.of(feed.id, [draft.id for draft in drafts] + list(pages.values()))
         drafts, marks = await self._as_known(feed, drafts, pages, marks)
         told, untold = find_changes(drafts, marks, now, horizon)
         written = [change for batch in _batches(told) for change in await self._tell(feed, batch)]
         present = frozenset(draft.id for draft in drafts)
         today = day_of(now)
         named = find_pages(drafts, page_names(drafts), marks, today)
-        await self._states.renew(feed.id, find_renewals(marks, today) | untold | named)
+        await self._marks.renew(feed.id, find_renewals(marks, today) | untold | named)
         new = [change.draft for change in written if change.is_new]
         self._bus.counters.add("reports_published", len(new), kind="new")
         self._bus.counters.add("reports_published", len(written) - len(new), kind="changed")
@@ -88,7 +81,7 @@ class Publisher:
         renamed = find_renamed(drafts, pages, marks)
         if not renamed:
             return drafts, marks
-        marks = marks | await self._states.marks(feed.id, list(renamed.values()))
+        marks = marks | await self._marks.of(feed.id, list(renamed.values()))
         renamed = {new: old for new, old in renamed.items() if old in marks}
         known = (draft.changed(id=renamed[draft.id]) if draft.id in renamed else draft for draft in drafts)
         return list({draft.id: draft for draft in known}.values()), marks
@@ -98,7 +91,7 @@ class Publisher:
         if feed.full_text and self._articles:
             # After the marks were compared: they are of the feed's own words.
             batch = [change._replace(draft=await self._completed(feed, change.draft)) for change in batch]
-        done = await self._bus.publish_once([self._marked(feed.id, change) for change in batch])
+        done = await self._bus.publish_once([self._event(feed.id, change) for change in batch])
         return [change for change, was_first in zip(batch, done, strict=True) if was_first]
 
     async def _completed(self, feed: Feed, draft: Draft) -> Draft:
@@ -108,18 +101,18 @@ class Publisher:
 
     async def forget_old(self, feed_id: str, present: Collection[str], now: datetime, last_read: int) -> None:
         """Drop the marks of entries long gone; `last_read` is the day of the document before this one."""
-        marks = await self._states.all_marks(feed_id)
+        marks = await self._marks.all_of(feed_id)
         # The mark of a page lives as long as that of its report.
         pages = {name for name, mark in marks.items() if read_mark(mark).fingerprint in present}
         present = {*present, *(name for name in pages if name.startswith(PAGE))}
         today = day_of(now)
         swept = sweep(marks, present, last_read, today)
-        await self._states.renew(
+        await self._marks.renew(
             feed_id, find_renewals({entry: marks[entry] for entry in swept.renew}, today - 1)
         )
-        await self._states.forget(feed_id, swept.forget)
+        await self._marks.forget(feed_id, swept.forget)
 
-    def _marked(self, feed_id: str, change: Change) -> Marked:
+    def _event(self, feed_id: str, change: Change) -> Marked:
         names, draft = self._bus.names, change.draft
         return Marked(
             key=names.seen(feed_id),

@@ -29,12 +29,27 @@ class Hubs:
         """Return the feed's subscription, None if it has none."""
         return await load_push(self._bus.redis, self._bus.names, feed.id)
 
-    async def keep(self, feed: Feed, hints: Hints, push: Push | None) -> None:
-        """Subscribe at the hub that the feed announces, or renew, if it is time to. A hub that fails costs nothing."""
+    async def keep(
+        self, feed: Feed, hints: Hints, push: Push | None, published: tuple[datetime, ...]
+    ) -> Push | None:
+        """Return the subscription as it was before this poll, None if there was none or it has been given up.
+
+        Given up is one whose hub has not sent what the poll found to be published. Else the hub that the feed announces
+        is asked, or asked again, if it is time to; one that fails costs nothing.
+        """
         hub, now = pick_hub(hints.hubs), self._clock()
-        topic = hints.self_url or feed.url
-        if hub is None or not should_ask(push, hub, topic, now):
-            return
+        if hub is None:
+            return None
+        if push and was_missed(push, published, now):
+            log.warning("push given up: a poll found what the hub had left out", feed=feed.name, hub=push.hub)
+            self._bus.counters.add("websub_dropped")
+            await self._write(feed, state="dropped", asked=now)
+            return None
+        if should_ask(push, hub, hints.self_url or feed.url, now):
+            await self._ask(feed, hub, hints.self_url or feed.url, push, now)
+        return push
+
+    async def _ask(self, feed: Feed, hub: str, topic: str, push: Push | None, now: datetime) -> None:
         if push and push.is_active(now) and (push.hub, push.topic) == (hub, topic):
             await self._write(feed, asked=now)
         else:
@@ -50,15 +65,6 @@ class Hubs:
             log.warning("hub not subscribed", feed=feed.name, hub=hub, reason=e.reason)
             if push.state == "asked":
                 await self._write(feed, state="failed")
-
-    async def drop_if_it_missed(self, feed: Feed, push: Push | None, published: tuple[datetime, ...]) -> bool:
-        """Return whether push was given up, because a poll found what the hub had not sent."""
-        if push is None or not was_missed(push, published, self._clock()):
-            return False
-        log.warning("push given up: a poll found what the hub had left out", feed=feed.name, hub=push.hub)
-        self._bus.counters.add("websub_dropped")
-        await self._write(feed, state="dropped", asked=self._clock())
-        return True
 
     def _wish(self, feed: Feed, push: Push) -> dict[str, str]:
         return {

@@ -34,6 +34,7 @@ class FeedState:
     title: str | None = None
     entries: int = 0
     notes: tuple[str, ...] = ()
+    left_out: str | None = None
     read_day: int | None = None
     failures: int = 0
     trouble: float = 0.0
@@ -120,6 +121,7 @@ _ADVICE = {
     "file": "check the path and its permissions; it is relative to the feed list",
     "redirects": "open the address in a browser and put the last address you see in the feed list",
     "document": "open the address in a browser: if it shows a page, put the address of the page's feed in the list",
+    "long": "nothing, if those are all that is new; else look for a shorter feed of the same source",
     "http": "tell those who run it; nothing can be done here",
 }
 
@@ -140,7 +142,7 @@ def diagnose(state: FeedState, now: datetime) -> Diagnosis:
             f"nothing new since {state.rhythm.last_entry:%Y-%m-%d}, which is long for this feed",
             "look on its site: it may have moved to another address, or have ended",
         )
-    return Diagnosis("well", advice=_remark(state))
+    return Diagnosis("well", state.left_out, _remark(state) or (_ADVICE["long"] if state.left_out else None))
 
 
 def _calm(state: FeedState, now: datetime) -> FeedCondition:

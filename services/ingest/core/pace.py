@@ -1,10 +1,12 @@
 """When to poll a feed next, and what the headers of an answer say about it. Knows no clock."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+
+from services.ingest.core.entry import Hints
 
 USUAL_INTERVAL = 3600.0
 SLOWEST_INTERVAL = 3600.0
@@ -34,18 +36,15 @@ class Limits:
 class Wishes:
     """What is known of a feed's wishes and ways, in seconds where nothing else is said.
 
-    `interval` is from the feed list and replaces the rhythm; `gap` is the time between two entries; `max_age`,
-    `ttl` and `period` are what the feed asks for; `skip_hours` (0-23, UTC) and `skip_days` (0 is Monday) are when
-    it is not to be asked; `not_before` is from its host; `pushed` is the pace while a hub pushes what is new.
+    `interval` is from the feed list and replaces the rhythm; `gap` is the time between two entries; `max_age` and
+    `hints` are what the feed asks for; `not_before` is from its host; `pushed` is the pace while a hub pushes what is
+    new.
     """
 
     interval: float | None = None
     gap: float | None = None
     max_age: float | None = None
-    ttl: float | None = None
-    period: float | None = None
-    skip_hours: Collection[int] = ()
-    skip_days: Collection[int] = ()
+    hints: Hints = Hints()  # noqa: RUF009
     not_before: datetime | None = None
     conditional: bool = True
     pushed: float | None = None
@@ -54,7 +53,7 @@ class Wishes:
 
 def pace(limits: Limits, wishes: Wishes) -> float:
     """Return the seconds between two polls while all is well: the feed's rhythm, bounded by what it asks for."""
-    asked_for = max(wishes.max_age or 0, wishes.ttl or 0, wishes.period or 0)
+    asked_for = max(wishes.max_age or 0, wishes.hints.ttl or 0, wishes.hints.period or 0)
     least = max(limits.minimum, min(asked_for, LONGEST_WAIT))
     if wishes.interval:
         return max(least, wishes.interval)
@@ -81,7 +80,7 @@ def next_poll(
     moment = now + timedelta(seconds=wait * (1 + JITTER * jitter))
     if wishes.not_before and wishes.not_before > moment:
         moment = wishes.not_before + timedelta(seconds=SPREAD_SECONDS * jitter)
-    return _outside(moment, frozenset(wishes.skip_hours), frozenset(wishes.skip_days))
+    return _outside(moment, wishes.hints.skip_hours, wishes.hints.skip_days)
 
 
 def _outside(moment: datetime, hours: frozenset[int], days: frozenset[int]) -> datetime:

@@ -49,8 +49,7 @@ def to_draft(
         notes.append("language: none given; told by the words")
     if entry.link and not url:
         notes.append("link: left out, for it is no http or https address")
-    if parsed.mended:
-        notes.append(f"feed: {parsed.mended}")
+    notes += [f"feed: {note}" for note in (parsed.mended, parsed.left_out) if note]
     report = {
         "id": report_id(feed.id, entry.key),
         "revision": 1,

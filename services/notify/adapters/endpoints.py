@@ -1,6 +1,5 @@
 """The lanes of the endpoints that this process sends to, and since when each has failed, which all processes share."""
 
-import asyncio
 import time
 from typing import Any
 
@@ -8,13 +7,19 @@ from services.notify.core.lanes import Lane
 from services.notify.core.recent import Recent
 from shared.bus import Bus
 from shared.deliveries import endpoint_id
-from shared.endpoints import ChatEndpoint, EmailEndpoint, Endpoint
-from shared.redis_client import Command, at_once
+from shared.endpoints import ChatEndpoint, Endpoint, WebhookEndpoint
+from shared.redis_client import Command
+from shared.together import Together, script
 
 ENDPOINTS_KEPT = 100_000
 # A row of failures ends when nothing was tried for so long: one failure now and one next week are no row.
 ROW_SECONDS = 2 * 86400
 SAID_AGAIN_SECONDS = 60.0
+
+_FAILING = script("""
+redis.call('SET', KEYS[1], ARGV[1], 'NX')
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return redis.call('GET', KEYS[1])""")
 
 
 class Endpoints:
@@ -23,25 +28,24 @@ class Endpoints:
     def __init__(
         self,
         bus: Bus,
-        asking: asyncio.Semaphore,
         *,
         at_once: int,
         rate: float,
         mails_at_once: int,
         mail_rate: float,
     ) -> None:
-        self._bus, self._asking = bus, asking
+        self._bus, self._together = bus, Together(bus.redis)
         self._webhooks, self._mails = (at_once, rate), (mails_at_once, mail_rate)
         self._lanes: Recent[str, Lane[Any]] = Recent(ENDPOINTS_KEPT)
 
     def lane(self, channel: Endpoint) -> Lane[Any]:
         """Return the lane of an endpoint. All mails share one: that of the relay."""
-        if isinstance(channel, EmailEndpoint):
-            address = "mail"
+        if isinstance(channel, WebhookEndpoint):
+            address = channel.url
         elif isinstance(channel, ChatEndpoint):
             address = f"{channel.url} {channel.token} {channel.room}"
         else:
-            address = channel.url
+            address = "mail"
         known = self._lanes.get(address)
         if known is not None:
             return known
@@ -62,8 +66,5 @@ class Endpoints:
             return lane.failing_since
         lane.said_well_at, lane.said_failing_at = -SAID_AGAIN_SECONDS, now
         key = self._bus.names.failing(lane.name)
-        first = ("SET", key, f"{now:.1f}", "NX")
-        async with self._asking:
-            *_, since = await at_once(self._bus.redis, first, ("EXPIRE", key, ROW_SECONDS), ("GET", key))
-        lane.failing_since = float(since)
+        lane.failing_since = float(await self._together.run(_FAILING, [key], [f"{now:.1f}", ROW_SECONDS]))
         return lane.failing_since

@@ -86,8 +86,10 @@ def addressed(delivery: Delivery, wanting: Wanting | None) -> Wanting:
     subscription = wanting.subscription
     if delivery.to_fallback:
         return _by_fallback(delivery, wanting)
-    if delivery.kind in NEWS and subscription.state not in ("active", "paused"):
-        raise Cancelled(f"the subscription is {subscription.state}")
+    if delivery.kind in NEWS:
+        if subscription.state not in ("active", "paused"):
+            raise Cancelled(f"the subscription is {subscription.state}")
+        return wanting
     if delivery.kind == "confirm" and subscription.state != "pending":
         raise Cancelled("the subscription is confirmed already")
     if delivery.kind == "move_to" and subscription.move:

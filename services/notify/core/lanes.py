@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-CLOSED_AFTER = 5
+CLOSED_AFTER = 3
 CLOSED_SECONDS = 10.0
 LONGEST_CLOSED = 300.0
 LONGEST_ASKED = 3600.0

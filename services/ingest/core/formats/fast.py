@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
 from services.ingest.core.dates import read_date
-from services.ingest.core.entry import MAX_AUTHORS, MAX_ENTRIES, Entry, Hints, ParsedFeed, Words
+from services.ingest.core.entry import MAX_AUTHORS, Entry, Hints, ParsedFeed, Words
 from services.ingest.core.formats.hints import days, hours, minutes, period
 from services.ingest.core.formats.link import absolute_link
 from services.ingest.core.formats.vocabulary import (
@@ -120,8 +120,7 @@ class _Reader:
             home_url=absolute_link(about.link or "", about.guid, self._url),
             language=said or (language or "").replace("_", "-") or None,
             hints=hints,
-            entries=tuple(self._entry(item, language or None) for item in items[:MAX_ENTRIES]),
-            left_out=max(0, len(items) - MAX_ENTRIES),
+            entries=tuple(self._entry(item, language or None) for item in items),
         )
 
     def _about(self, head: Element, kind: str) -> tuple[_Item, str, Hints]:

@@ -11,7 +11,6 @@ import feedparser
 from services.ingest.core.dates import read_date
 from services.ingest.core.entry import (
     MAX_AUTHORS,
-    MAX_ENTRIES,
     Entry,
     Hints,
     ParsedFeed,
@@ -44,9 +43,8 @@ def read_tolerantly(body: bytes, content_type: str | None, url: str) -> ParsedFe
         home_url=_link(document.feed, url),
         language=_string(document.feed, "language") or None,
         hints=_hints(document.feed, body),
-        entries=tuple(_entry(item, document, url) for item in document.entries[:MAX_ENTRIES]),
+        entries=tuple(_entry(item, document, url) for item in document.entries),
         mended=mended,
-        left_out=max(0, len(document.entries) - MAX_ENTRIES),
     )
 
 
