@@ -27,6 +27,11 @@ FAR = '[[feed]]\nurl = "http://127.0.0.1:1/"\n'
 WRONG_SETTINGS = {
     "a word for a number": ({"RETENTION_DAYS": f"{SECRET}"}, "TOCSIN_RETENTION_DAYS", "must be a valid number"),
     "for ever": ({"RETENTION_DAYS": "inf"}, "TOCSIN_RETENTION_DAYS", "finite"),
+    "a minimum above the maximum": (
+        {"POLL_INTERVAL_MIN": "7200"},
+        "TOCSIN_POLL_INTERVAL_MAX",
+        "must be no less than TOCSIN_POLL_INTERVAL_MIN",
+    ),
     "a port that is none": ({"HTTP_PORT": "99999"}, "TOCSIN_HTTP_PORT", "less than or equal to 65535"),
     "an address without scheme": ({"PUBLIC_URL": f"{SECRET}.example.org"}, "TOCSIN_PUBLIC_URL", "https://"),
     "an address with a query": ({"PUBLIC_URL": "https://a.example/?x=1"}, "TOCSIN_PUBLIC_URL", "no user, ? or #"),
