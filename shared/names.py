@@ -63,7 +63,10 @@ class Names:
     # Reports -----------------------------------------------------------------------------------
 
     def report(self, report_id: str) -> str:
-        """Hash {revision, event, story, position, sketch, tagged.N}: the newest revision; a body is stored once."""
+        """Hash {revision, event, story, position, sketch, traits, source, tagged.N}: the newest revision.
+
+        A body is stored once.
+        """
         return f"{self.prefix}report:{report_id}"
 
     @property

@@ -43,7 +43,9 @@ def make_app(settings: ClassifySettings) -> App:
         tracing.note(report=report.id, revision=report.revision)
         words = Text.of(report.title, report.text)
         found = tag_report(report, rulebook.current, words)
-        story = await stories.join(report, figures_of(found, words), words)
+        story = await stories.join(
+            report, figures_of(found, words), words, (country.code for country in found.countries)
+        )
         event = tagged(found.model_copy(update={"story": story}), datetime.now(UTC))
         log.debug("tagged", report=report.id, revision=report.revision, topics=event.data.topics)
         return forwarded(settings.names, event, app.bus.kept_seconds)

@@ -2,18 +2,22 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
+import pytest
 from redis.exceptions import ResponseError
 
 from services.classify.adapters.rulebook_files import load_rulebook
 from services.classify.adapters.story_index import StoryIndex
 from services.classify.core.figures import Figures, figures_of
+from services.classify.core.rulebook import Rulebook
 from services.classify.core.tag import tag_report
 from shared.bus import Bus
 from shared.events import Report, Source, Story
-from tests.builders import make_report
+from tests.builders import NOW, make_report
 
 TEXT = "Rescuers pulled forty people from the river near Albrück on Tuesday after a ferry struck a sandbank in fog."
 
@@ -133,3 +137,61 @@ async def test_translations_meet_and_what_is_near_stays_apart(bus: Bus):
     assert len(false) >= 200
     assert sum(true) >= 0.5 * len(true)
     assert not any(false)
+
+
+LABELLED = Path(__file__).parent.parent / "unit/labelled/story_pairs.jsonl"
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_other_happenings_in_the_same_wording_stay_apart_and_retold_ones_meet(bus: Bus, held: bool):
+    """Pairs of our own writing in six languages; those held out were not looked at when the rules were made."""
+    rulebook, met = load_rulebook(), {True: list[bool](), False: list[bool]()}
+    for row in map(json.loads, LABELLED.read_text().splitlines()):
+        if row["held"] == held:
+            await bus.redis.delete(*await bus.redis.keys(bus.names.story_band("*")), "none")
+            await bus.redis.delete(*await bus.redis.keys(bus.names.story_figures("*")), "none")
+            one, other = [await joined(bus, rulebook, row, number) for number in range(2)]
+            met[row["same"]].append(one == other)
+    assert len(met[False]) >= 50
+    assert len(met[True]) >= 30
+    assert not any(met[False])
+    assert sum(met[True]) >= 0.95 * len(met[True])
+
+
+async def joined(bus: Bus, rulebook: Rulebook, row: dict[str, Any], number: int) -> str:
+    title, text = row[("one", "other")[number]]
+    feed = f"feed{number * (row['sources'] - 1)}"
+    moment = NOW + timedelta(hours=row["hours"] * number)
+    more = {"language": row["language"], "published_at": moment}
+    report = ferry(feed, title=title, text=text, **more)
+    found = tag_report(report, rulebook)
+    countries = [country.code for country in found.countries]
+    return (await StoryIndex(bus).join(report, figures_of(found), countries=countries)).id
+
+
+async def test_a_telling_is_compared_with_the_first_of_its_story_too(bus: Bus):
+    """One that names nothing would lead from any happening to any other."""
+    index, text = (
+        StoryIndex(bus),
+        "Flights were halted for an hour after drones were seen from the tower of {}.",
+    )
+    titles = ("Airport closed: Munich waits", "Airport closed", "Airport closed: Oslo waits")
+    places = ("Munich airport", "the airport", "Oslo airport")
+    first, _, last = [
+        await index.join(ferry(f"feed{n}", title=title, text=text.format(place)))
+        for n, (title, place) in enumerate(zip(titles, places, strict=True))
+    ]
+    assert last.id != first.id
+
+
+async def test_a_report_of_an_older_release_is_joined_only_by_nearly_the_same(bus: Bus):
+    index, first = StoryIndex(bus), ferry("one")
+    await index.join(first)
+    await bus.redis.hdel(bus.names.report(first.id), "traits", "source")
+    assert (await index.join(ferry("two"))).id == first.id
+    retold = TEXT.replace("Rescuers pulled", "Crews brought").replace("on Tuesday after", "when")
+    other = ferry("three", title="Forty brought ashore", text=retold)
+    await bus.redis.hdel(bus.names.report(first.id), "traits", "source")
+    for key in await bus.redis.keys(bus.names.story_band("*")):
+        await bus.redis.set(key, first.id)
+    assert (await index.join(other)).id == other.id

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from services.classify.core.figures import Figures
-from services.classify.core.sketch import sketch_of
+from services.classify.core.sketch import NEAR, sketch_of
+from services.classify.core.traits import HOURS, traits_of
 from shared.bus import Bus
 from shared.events import Report, Story
 from shared.matching.text import Text
@@ -30,24 +31,35 @@ class StoryIndex:
         # A report that is kept no more cannot be compared with.
         self._lives = (min(window_seconds, bus.kept_seconds), bus.kept_seconds)
 
-    async def join(self, report: Report, figures: Figures | None = None, words: Text | None = None) -> Story:
+    async def join(
+        self,
+        report: Report,
+        figures: Figures | None = None,
+        words: Text | None = None,
+        countries: Iterable[str] = (),
+    ) -> Story:
         """The story of a report: that of the nearest report of the last seven days, or a new one of its own.
 
-        With `figures`, that of a translation if no report of its language is near; `words` if it is cut already.
+        With `figures`, that of a translation if no report of its language is near; `words` if it is cut already;
+        `countries` are those that it is about.
         """
-        keys, about = self._question(report, figures, words)
+        keys, about = self._question(report, figures, words, countries)
         story, position, sources = await self._together.run(_SCRIPT, keys, about)
         return Story(id=story.decode(), position=position, sources=sources)
 
-    def _question(self, report: Report, figures: Figures | None, words: Text | None) -> Question:
+    def _question(
+        self, report: Report, figures: Figures | None, words: Text | None, countries: Iterable[str]
+    ) -> Question:
         names = self._bus.names
         if words is None or not report.text:
             words = Text.of(report.title, report.text or report.summary)
         sketch = sketch_of(words)
+        traits = traits_of(report.title, report.text or report.summary, report.published_at, countries)
         met = figures.keys if figures else ()
         keys = [names.report(report.id), *map(names.story_band, sketch.bands), *map(names.story_figures, met)]
         about: list[str | int] = [report.id, report.source.id, sketch.value, sketch.agreement]
         about += [*self._lives, names.report(""), names.story(""), len(sketch.bands)]
+        about += [traits.written, NEAR, HOURS]
         if figures:
             about += [figures.language, _enclosed(figures.topics), _enclosed(figures.countries)]
         return keys, about

@@ -57,6 +57,12 @@ def _keys(report: Report) -> tuple[str, ...]:
     return tuple(f"{report.published_at:%Y-%m-%d}:{key}" for key in (*strong, *pairs))
 
 
+def figures_in(text: str) -> set[str]:
+    """All numbers of a text but years, as they are compared."""
+    found = _NUMBER.findall(text)
+    return {_plain(written) for written in found if not (written.isdecimal() and int(written) in YEARS)}
+
+
 def numbers_of(text: str, day: int) -> list[str]:
     """The telling numbers of a text written on this day of a month, at most 5, the most telling first."""
     found = {_plain(written): None for written in _NUMBER.findall(text) if _tells(written, day)}

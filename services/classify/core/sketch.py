@@ -24,6 +24,8 @@ FEWEST = 4
 AGREEMENT = 12
 AGREEMENT_OF_FEW = 18
 FEW = 10
+NEAR = 20
+"""Places that agree of two reports that are nearly the same."""
 
 _NUMBERS = struct.Struct(f"<{SIZE}H")
 
