@@ -30,8 +30,9 @@ def parse_feed(target: str) -> int:
     except (FetchError, UnreadableDocument) as e:
         print(f"tocsin: {target}: {e.reason}", file=sys.stderr)
         return 1
-    for note in sorted({note for report in reports for note in report.notes if note.startswith("feed: ")}):
-        print(f"tocsin: {target}: {note.removeprefix('feed: ')}", file=sys.stderr)
+    notes = {note.removeprefix("feed: ") for report in reports for note in report.notes}
+    for note in (note for note in notes if "entries left out" in note):
+        print(f"tocsin: {target}: {note}", file=sys.stderr)
     for report in reports:
         print(report.model_dump_json())
     return 0
