@@ -17,7 +17,8 @@ from services.notify.channels.email import SmtpChannel
 from services.notify.channels.mail_templates import load_templates
 from services.notify.core.channel import MailMessage
 from services.notify.core.letter import Letter
-from services.notify.core.mail import write_letter, write_mail
+from services.notify.core.mail import write_mail
+from services.notify.core.mail_words import write_letter
 from shared.endpoints import EmailEndpoint
 from shared.events import Story, TaggedReport
 from shared.links import Links

@@ -44,7 +44,7 @@ def show_status() -> None:
                 print(f"{each.id} is {each.state}: {each.reason}")
         for service, since in (await read_paused(bus.redis, bus.names)).items():
             print(f"{service} has been paused since {since}: tocsin admin resume {service}")
-        missing = await find_missing(bus.redis, bus.names)
+        missing = await find_missing(bus)
         print("missing: " + ", ".join(missing) if missing else "all services run")
         return not missing
 

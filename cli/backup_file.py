@@ -12,6 +12,7 @@ entry is guarded, so that reading it again does nothing twice.
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,7 +84,7 @@ def check_backup(path: Path) -> About:
                 lines += 1
                 previous = line
         end = json.loads(previous)
-    except (OSError, EOFError, ValueError) as e:
+    except (OSError, EOFError, ValueError, zlib.error) as e:
         raise BackupError(f"{path} is no whole backup of Tocsin: {e}") from e
     if (end.get("lines"), end.get("sha256")) != (lines, digest.hexdigest()):
         raise BackupError(f"{path} is no whole backup: its checksum is wrong, or its end is missing")

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
-from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from dotenv import dotenv_values
@@ -16,7 +15,7 @@ from services.api.settings import ApiSettings
 from services.classify.settings import ClassifySettings
 from services.ingest.settings import IngestSettings
 from services.notify.settings import NotifySettings
-from shared.settings import DOTENV, MADE_SECRETS, PREFIX, ServiceSettings, SettingsError, load
+from shared.settings import DOTENV, PREFIX, ServiceSettings, SettingsError, load, secret_folders
 
 KINDS = (IngestSettings, ClassifySettings, NotifySettings, ApiSettings)
 OF_COMPOSE = re.compile(
@@ -85,9 +84,8 @@ def _given() -> set[str]:
     if DOTENV.is_file():
         with suppress(OSError, ValueError):  # said already
             names |= set(dotenv_values(DOTENV))
-    for folder in (Path("/run/secrets"), Path(os.environ.get(MADE_SECRETS) or "/run/secrets")):
-        if folder.is_dir():
-            names |= {path.name.upper() for path in folder.iterdir()}
+    for folder in secret_folders():
+        names |= {path.name.upper() for path in folder.iterdir()}
     return {name for name in names if name.startswith(PREFIX)}
 
 

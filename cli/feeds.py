@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from cli.offline import without_password
 from cli.session import ago, fail, redis_url, with_bus
 from services.ingest.adapters.discovery import Found, NoFeedFound, find_feed
 from services.ingest.adapters.feed_file import FeedFile
@@ -45,21 +46,13 @@ def list_feeds() -> None:
 
     async def show(bus: Bus) -> None:
         states = FeedStates(bus.redis, bus.names)
-        table = Table(
-            "id",
-            "feed",
-            "state",
-            "pace",
-            "last success",
-            "last new",
-            "next poll",
-            "what is wrong, what to do",
-        )
+        when = ("last success", "last new", "next poll")
+        table = Table("id", "feed", "state", "pace", *when, "what is wrong, what to do")
         for feed in await states.known():
             state = await states.load(feed.id)
-            when = [ago(state.last_success), ago(state.last_new), ago(state.next_poll)]
+            times = [ago(state.last_success), ago(state.last_new), ago(state.next_poll)]
             told = ". ".join(part for part in (state.wrong or state.last_error, state.advice) if part)
-            table.add_row(feed.id, feed.name, _condition(feed, state), _pace(state), *when, told)
+            table.add_row(feed.id, feed.name, _condition(feed, state), _pace(state), *times, told)
         # Into a file or a pipe it goes with room.
         Console(width=None if sys.stdout.isatty() else 200).print(table)
 
@@ -117,7 +110,7 @@ async def _find(url: str, settings: IngestSettings) -> Found:
             return await find_feed(url, fetcher, parser, datetime.now(UTC))
         except (NoFeedFound, ValueError) as e:
             reason = str(e) if isinstance(e, NoFeedFound) else "this is no address"
-            fail(f"{url}: {reason}")
+            fail(f"{without_password(url)}: {reason}")
 
 
 def _hand_over(settings: IngestSettings, url: str, fetched: Fetched) -> None:

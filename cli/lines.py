@@ -29,7 +29,7 @@ def read_lines(model: type[Model], lines: Iterable[str]) -> Iterator[tuple[int, 
 def read_line(model: type[Model], line: str, number: int) -> Model:
     """Return what a line says; raise ValueError, as in "line 3: id: Field required"."""
     try:
-        return model.model_validate_json(line)
+        return model.model_validate_json(line.removeprefix("\ufeff"))
     except ValidationError as e:
         first = e.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))

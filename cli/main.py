@@ -3,6 +3,7 @@
 A service needs nothing of what makes a command line comfortable, and would carry it in memory for as long as it runs.
 """
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -132,6 +133,9 @@ def main() -> None:
     except SettingsError as e:
         print(f"tocsin: {e}", file=sys.stderr)
         raise SystemExit(CANNOT_START) from e
+    except KeyboardInterrupt:
+        # Ctrl-C before anything runs that could end in order.
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 if __name__ == "__main__":

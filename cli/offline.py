@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -23,14 +24,22 @@ def parse_feed(target: str) -> int:
     try:
         reports = asyncio.run(read_reports(target, load(IngestSettings), datetime.now(UTC)))
     except ValidationError as e:
-        print(f"tocsin: {target!r}: {e.errors(include_input=False)[0]['msg']}", file=sys.stderr)
+        problem = str(e.errors(include_input=False)[0]["msg"]).removeprefix("Value error, ")
+        print(f"tocsin: {without_password(target)!r}: {problem}", file=sys.stderr)
         return 1
     except (FetchError, UnreadableDocument) as e:
         print(f"tocsin: {target}: {e.reason}", file=sys.stderr)
         return 1
+    for note in sorted({note for report in reports for note in report.notes if note.startswith("feed: ")}):
+        print(f"tocsin: {target}: {note.removeprefix('feed: ')}", file=sys.stderr)
     for report in reports:
         print(report.model_dump_json())
     return 0
+
+
+def without_password(address: str) -> str:
+    """Return an address as it may be printed."""
+    return re.sub(r"(?<=://)[^/?#]*@", "…@", address)
 
 
 def tag_lines(lines: Iterable[str], out: IO[str]) -> int:
@@ -56,7 +65,7 @@ def tag_lines(lines: Iterable[str], out: IO[str]) -> int:
             continue
         found = find_all(report.title, report.text, report.language, rulebook)
         answer = {
-            "id": report.id,
+            "id": json.loads(line.removeprefix("\ufeff"))["id"],  # a number stays one
             "topics": list(found.topics),
             "tags": [tag.model_dump(mode="json") for tag in found.tags],
             "countries": [country.model_dump(mode="json") for country in found.countries],

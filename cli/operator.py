@@ -147,7 +147,7 @@ def list_topics(folder: Folder = None) -> None:
     print_table(table)
 
 
-Letter = Annotated[str | None, typer.Argument(help="The letter's id.")]
+Letter = Annotated[str | None, typer.Argument(help="The letter's id, or STREAM/ID.")]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
 
 
@@ -156,7 +156,7 @@ def list_letters() -> None:
     """Show what could not be handled, and why."""
 
     async def show(bus: Bus) -> None:
-        table = Table(Column("id", no_wrap=True), "stream", "group", "tried", "reason")
+        table = Table(Column("id", no_wrap=True), Column("stream", no_wrap=True), "group", "tried", "reason")
         async for letter in DeadLetters(bus.redis, bus.names).list():
             table.add_row(letter.id, letter.stream, letter.group, str(letter.deliveries), letter.reason)
         print_table(table)
@@ -188,9 +188,12 @@ def _each_letter(
     async def work(bus: Bus) -> None:
         letters = DeadLetters(bus.redis, bus.names)
         found = [letter async for letter in letters.list(at_most=100_000)]
-        chosen = [letter for letter in found if everything or letter.id == letter_id]
+        chosen = [letter for letter in found if everything or letter_id in (letter.id, letter.key)]
         if letter_id and not chosen:
             fail(f"there is no dead letter {letter_id}")
+        if letter_id and len(chosen) > 1:
+            keys = " or ".join(letter.key for letter in chosen)
+            fail(f"{len(chosen)} dead letters are called {letter_id}; say which: {keys}")
         for letter in chosen:
             await act(letters, letter)
         print(f"{len(chosen)} {done}")

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -119,6 +119,7 @@ async def _feeds() -> AsyncIterator[Finding]:
     from services.ingest.adapters.feed_list import FeedFileError, read_feed_list
     from services.ingest.adapters.fetcher import FetchError
     from services.ingest.adapters.one_feed import fetcher_of
+    from services.ingest.core.feed import Feed
 
     settings = readable(IngestSettings)
     try:
@@ -127,27 +128,30 @@ async def _feeds() -> AsyncIterator[Finding]:
         return
     if not feeds:
         return
-    slots, failures, away = asyncio.Semaphore(FEEDS_AT_ONCE), [], [feed for feed in feeds if not feed.is_file]
-    async with fetcher_of(settings, settings.feeds_file.parent) as fetcher:
-        for_all = [_within(slots, fetcher.fetch(feed)) for feed in feeds]
-        for feed, answer in zip(feeds, await asyncio.gather(*for_all, return_exceptions=True), strict=True):
-            if isinstance(answer, FetchError | TimeoutError):
-                failures.append((feed, str(answer) or f"no answer within {SECONDS:g} s"))
-            elif isinstance(answer, BaseException):
-                raise answer
-    failed = [feed for feed, _ in failures]
+    slots = asyncio.Semaphore(FEEDS_AT_ONCE)
+
+    async def failure_of(feed: Feed) -> str | None:
+        async with slots:
+            try:
+                await fetcher.fetch(feed)
+            except FetchError as e:
+                return e.reason
+        return None
+
+    # The fetcher's own patience does not count the wait for a turn at a host that has many feeds.
+    patience = settings.model_copy(update={"fetch_timeout": SECONDS})
+    async with fetcher_of(patience, settings.feeds_file.parent) as fetcher:
+        reasons = await asyncio.gather(*map(failure_of, feeds))
+    answers = list(zip(feeds, reasons, strict=True))
+    failures = [(feed, reason) for feed, reason in answers if reason]
     # One may be down; where not one of those on the network answers, it is this machine.
-    good = any(feed not in failed for feed in away or feeds)
-    yield Finding("feeds", good, f"{len(feeds) - len(failed)} of {len(feeds)} answer")
+    away = [reason for feed, reason in answers if not feed.is_file]
+    good = None in (away or reasons)
+    yield Finding("feeds", good, f"{len(feeds) - len(failures)} of {len(feeds)} answer")
     for feed, reason in failures[:FEEDS_NAMED]:
         yield Finding("feeds", None, f"{feed.name}: {reason}")
     if len(failures) > FEEDS_NAMED:
         yield Finding("feeds", None, f"and {len(failures) - FEEDS_NAMED} more")
-
-
-async def _within(slots: asyncio.Semaphore, asked: Awaitable[object]) -> object:
-    async with slots, asyncio.timeout(SECONDS):
-        return await asked
 
 
 async def _mail() -> AsyncIterator[Finding]:

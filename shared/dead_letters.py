@@ -12,7 +12,7 @@ RAW = b"raw:"
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One kept message. `id` is its id on the dead-letter stream."""
+    """One kept message. `id` is its id among the dead letters of its stream."""
 
     id: str
     stream: str
@@ -21,6 +21,11 @@ class DeadLetter:
     deliveries: int
     reason: str
     raw: dict[bytes, bytes]
+
+    @property
+    def key(self) -> str:
+        """What no other letter is called, whatever its stream."""
+        return f"{self.stream}/{self.id}"
 
 
 class DeadLetters:
@@ -40,13 +45,6 @@ class DeadLetters:
         """Return how many there are, by stream; streams without any are left out."""
         lengths = {stream: await self._redis.xlen(self._names.dead(stream)) for stream in self._names.streams}
         return {stream: length for stream, length in lengths.items() if length}
-
-    async def find(self, letter_id: str) -> DeadLetter | None:
-        for stream in self._names.streams:
-            rows = await self._redis.xrange(self._names.dead(stream), letter_id, letter_id)
-            if rows:
-                return _letter(letter_id, rows[0][1])
-        return None
 
     async def replay(self, letter: DeadLetter) -> None:
         """Put the message back on its stream, as it was, and take the letter away, together."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
@@ -83,12 +84,19 @@ class ServiceSettings(BaseSettings):
             )
         return value
 
+    @field_validator("http_host")
+    @classmethod
+    def _bindable(cls, value: str) -> str:
+        if not re.fullmatch(r"[0-9A-Za-z.:%_-]+", value):
+            raise ValueError("must be an address or a name of this machine, e.g. 127.0.0.1, ::1 or 0.0.0.0")
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _absolute(cls, value: str, info: ValidationInfo) -> str:
-        return web_address(
-            value or f"http://{info.data.get('http_host', '127.0.0.1')}:{info.data.get('http_port', 8000)}"
-        )
+        host, port = info.data.get("http_host", "127.0.0.1"), info.data.get("http_port", 8000)
+        host = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
+        return web_address(value or f"http://{host}:{port}")
 
     @field_validator("alive_file")
     @classmethod
@@ -123,17 +131,33 @@ class ServiceSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        folders = [
-            each for each in (SECRETS_DIR, os.environ.get(MADE_SECRETS)) if each and Path(each).is_dir()
-        ]
+        folders = secret_folders()
         files = SecretsSettingsSource(settings_cls, secrets_dir=folders) if folders else file_secret_settings
         return (init_settings, _NamedFiles(settings_cls), env_settings, dotenv_settings, files)
 
 
+def secret_folders() -> list[Path]:
+    """Return the folders that there are with a file for each secret: of the container's engine, and made by us."""
+    folders = (SECRETS_DIR, os.environ.get(MADE_SECRETS) or _dotenv().get(MADE_SECRETS))
+    return [Path(each) for each in folders if each and Path(each).is_dir()]
+
+
 def named_file(field_name: str) -> Path | None:
-    """Return the file that TOCSIN_X_FILE names for a setting."""
-    path = os.environ.get(f"{PREFIX}{field_name}_FILE".upper())
-    return Path(path) if path else None
+    """Return the file that TOCSIN_X_FILE names for a setting. What the environment says goes before what .env says."""
+    name = f"{PREFIX}{field_name}".upper()
+    for place in (os.environ, _dotenv()):
+        if path := place.get(f"{name}_FILE"):
+            return Path(path)
+        if place.get(name):
+            break
+    return None
+
+
+def _dotenv() -> Mapping[str, str | None]:
+    try:
+        return dotenv_values(DOTENV, encoding="utf-8")
+    except (OSError, ValueError):
+        return {}  # `_file_problems` says so.
 
 
 def explain(error: ValidationError) -> list[str]:
@@ -155,7 +179,13 @@ def _file_problems(kind: type[ServiceSettings]) -> Iterator[str]:
                 yield f"{name}_FILE: {path} is empty; it must hold the value of {name}"
         except (OSError, ValueError) as e:
             yield f"{name}_FILE: {path} cannot be read ({_reason(e)}); it must be a file with the value of {name}"
-        if path and os.environ.get(name):
+        for secret in (folder / name.lower() for folder in secret_folders()):
+            try:
+                if secret.is_file():
+                    secret.read_text()
+            except (OSError, ValueError) as e:
+                yield f"{name}: {secret} cannot be read ({_reason(e)}); it must be a file with its value"
+        if any(place.get(name) and place.get(f"{name}_FILE") for place in (os.environ, _dotenv())):
             yield f"{name}: is set, and {name}_FILE is too; one of them must go"
     if DOTENV.is_file():
         try:

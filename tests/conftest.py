@@ -14,8 +14,8 @@ from shared.names import Names
 from shared.neighbours import consumer_name
 
 # The same examples each time, that a change is judged by what it changed; `make soak` looks for new ones.
-hypothesis.settings.register_profile("steady", derandomize=True)
-hypothesis.settings.register_profile("searching", derandomize=False)
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("searching", derandomize=False, deadline=None)
 hypothesis.settings.load_profile("steady")
 
 

@@ -6,7 +6,8 @@ from email import message_from_bytes
 from email.message import EmailMessage
 
 from services.notify.channels.mail_templates import load_templates
-from services.notify.core.mail import MailKind, write_letter, write_mail
+from services.notify.core.mail import write_mail
+from services.notify.core.mail_words import MailKind, write_letter
 from services.notify.core.message import webhook_body
 from shared.digest import Digest
 from shared.endpoints import EmailEndpoint, WebhookEndpoint

@@ -12,8 +12,6 @@ from shared.settings import ServiceSettings
 class ApiSettings(ServiceSettings):
     """What api needs on top of every service's settings."""
 
-    http_host: str = "127.0.0.1"
-    http_port: int = Field(default=8000, ge=0, le=65535, description="0 takes any free port.")
     admin_token: Token | None = None
     metrics_token: Token | None = Field(default=None, description="Whoever reads /metrics has to name it.")
     bounce_token: Token | None = None

@@ -17,7 +17,7 @@ from services.ingest.adapters.articles import Articles
 from services.ingest.adapters.clock_jumps import ClockJumps
 from services.ingest.adapters.feed_list import FeedFileError, FeedLists, read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
-from services.ingest.adapters.leases import Leases
+from services.ingest.adapters.leases import LEASE_SECONDS, Leases
 from services.ingest.adapters.one_feed import fetcher_of
 from services.ingest.adapters.parser import Parser
 from services.ingest.adapters.poller import Poller
@@ -45,7 +45,7 @@ def make_app(settings: IngestSettings) -> App:
     fetcher = fetcher_of(settings, settings.feeds_file.parent)
     parser = Parser(workers=settings.parse_workers)
     states = FeedStates(redis, names, host_pause=settings.host_pause)
-    leases = Leases(states.together, names, clock, settings.reclaim_after)
+    leases = Leases(states.together, names, clock, min(settings.reclaim_after, LEASE_SECONDS))
     lists = FeedLists(settings.feeds_file, redis, states, names)
     jumps = ClockJumps()
     poller = Poller(

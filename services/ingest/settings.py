@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from shared.address_guard import ForbiddenURL, check_url
 from shared.settings import ServiceSettings
@@ -44,6 +44,13 @@ class IngestSettings(ServiceSettings):
     contact_url: str | None = Field(
         default=None, description="Goes into the User-Agent, for people who find us in their logs."
     )
+
+    @field_validator("poll_interval_max")
+    @classmethod
+    def _is_no_less(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data.get("poll_interval_min", 0):
+            raise ValueError("must be no less than TOCSIN_POLL_INTERVAL_MIN")
+        return value
 
     @field_validator("contact_url")
     @classmethod

@@ -53,6 +53,7 @@ DIGEST_LOOK_SECONDS = 0.5
 # Hundreds of attempts may end at once: each would open a connection to Redis of its own.
 ASKING_AT_ONCE = 20
 OTHER_FILES = 200
+SIDE_BY_SIDE = 16
 GARBAGE_LOOK = 100_000
 
 
@@ -143,7 +144,8 @@ def make_app(settings: NotifySettings) -> App:
                 log.warning("no digests queued for now", error=str(e))
             await asyncio.sleep(0 if moved else DIGEST_LOOK_SECONDS)
 
-    app.consume(names.tagged, on_tagged_report)
+    # Side by side, so that a burst does not wait for one round trip after the other.
+    app.consume(names.tagged, on_tagged_report, concurrency=SIDE_BY_SIDE)
     app.consume_batches(names.deliveries, on_deliveries)
     app.resource(ready)
     app.trim(names.subscription_changes)

@@ -90,6 +90,7 @@ class Automaton:
         for form in chunked:
             rest = [chunk.encode() for chunk in _chunks(form)[1:]]
             self._chunked.setdefault(self.number_of(_head(form)), []).append((self._others[form], rest))
+        self._heads = frozenset(self._chunked)
         # Bytes: with strings, the engine would count code points along every line.
         self._find = BytesAhoCorasick(
             (_atom(form).encode() for form in (*plain, *heads)), implementation=Implementation.ContiguousNFA
@@ -105,21 +106,20 @@ class Automaton:
     def find(self, words: Words) -> list[Place]:
         """Every place of every phrase in the line of a field, sentence by sentence."""
         places = self._find(words.line, overlapping=True) if words.line else []
-        heads = [place for place in places if place[0] in self._chunked]
-        if not heads:
+        if self._heads.isdisjoint(map(NUMBER, places)):
             return places
         more = [
             (number, start, last)
-            for atom, start, end in heads
+            for atom, start, end in places
+            if atom in self._heads
             for number, chunks in self._chunked[atom]
             if (last := _end(words.line, end, chunks))
         ]
-        if any(atom in self._only_heads for atom, _, _ in heads):
-            places = [place for place in places if place[0] not in self._only_heads]
-        return sorted(places + more, key=_START) if more else places
+        found = [place for place in places if place[0] not in self._only_heads]
+        return sorted(found + more, key=_START) if more else found
 
 
-_START = itemgetter(1)
+NUMBER, _START = itemgetter(0), itemgetter(1)
 # The allocator of the GNU C library keeps what is freed unless it is told; others have no such call.
 _GIVE_BACK = getattr(ctypes.CDLL(None), "malloc_trim", bool)
 

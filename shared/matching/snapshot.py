@@ -34,7 +34,7 @@ from shared.matching.expression import (
     terms_of,
 )
 from shared.matching.necessity import Cost, Terms, find_required_terms, required_terms
-from shared.matching.phrases import Automaton
+from shared.matching.phrases import NUMBER, Automaton
 from shared.matching.text import FieldName
 
 SMALL = 300
@@ -217,16 +217,13 @@ class _Keys:
         """The keys of the terms that a document has."""
         present: set[int] = set()
         for field, found in places.items():
-            numbers = set(map(_NUMBER, found))
+            numbers = set(map(NUMBER, found))
             present |= numbers
             if in_field := self._fields[field]:
                 present.update(in_field[number] for number in numbers & in_field.keys())
         if self._facts:
             present.update(self._facts[key] for key in self._facts.keys() & document.facts.keys())
         return present
-
-
-_NUMBER = itemgetter(0)
 
 
 def _commonness(term: Term) -> float:

@@ -50,6 +50,7 @@ _INNER_APOSTROPHE = re.compile(r"(?<=[\u0400-\u052f])['`](?=[\u0400-\u052f])")
 # A word of one letter that looks like what a possessive has.
 _LONE_S = re.compile("'[sS]'")
 _RARE = (_CUT, _GONE, "\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
+_SMALL_A = ord("a")
 _RUNS = re.compile(rf"[\w{MARKS}{_CUT}]+")
 
 
@@ -146,11 +147,12 @@ class Words:
         """Where a run of words of the line, from the space before it to its end, stands in the original."""
         if self._spread is None:
             return self._word_at(start)[0], self._word_at(self.line.rindex(b" ", 0, end))[1]
-        first, last, gone, breaks = start + 1, end - 1, self._gone, self.breaks
         # The line has one character more at its beginning, and two more at each sentence's end.
+        first, last, gone, breaks = start + 1, end - 1, self._gone, self.breaks
+        before, sentence = bisect_right(gone, first), bisect_right(breaks, first)
         return (
-            first + bisect_right(gone, first) - 2 * bisect_right(breaks, first) - 1,
-            last + bisect_right(gone, last) - 2 * bisect_right(breaks, last),
+            first + before - 2 * sentence - 1,
+            last + bisect_right(gone, last, before) - 2 * bisect_right(breaks, last, sentence),
         )
 
     def _word_at(self, start: int) -> tuple[int, int]:
@@ -188,7 +190,7 @@ class Words:
     def begins_small(self, start: int) -> bool:
         """Whether the word that begins, with its space, there begins with a small letter."""
         if self._spread is not None:
-            return self._cased[start + 1 : start + 2].islower()
+            return self._cased[start + 1] >= _SMALL_A
         first = self._word_at(start)[0]
         return self.original[first : first + 1].islower()
 

@@ -197,7 +197,7 @@ async def watch(world: World, samples: list[Sample]) -> None:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    more = {
+    more: dict[str, Any] = {
         "TOCSIN_RETENTION_DAYS": str(RETENTION_MINUTES / 1440),
         "TOCSIN_RETRY_SCHEDULE": "1,5,30,120,600,600,600",
         "TOCSIN_POLL_INTERVAL_MIN": "1",
@@ -296,6 +296,7 @@ def describe_causes(
 async def describe_keys(world: World) -> None:
     """Print how many keys there are of each kind, and how many of them live for ever."""
     kinds, for_ever = Counter[str](), Counter[str]()
+    redis: Any
     async with Redis.from_url(world.redis.url) as redis:
         cursor = 0
         while True:

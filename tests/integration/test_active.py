@@ -30,6 +30,19 @@ def found(active: ActiveSubscriptions) -> set[str]:
     return {terms.id for terms in active.wanted.find(REPORT)}
 
 
+async def test_what_is_not_ours_on_the_stream_of_changes_stops_nothing(bus: Bus):
+    store, stream = SubscriptionStore(bus), bus.names.subscription_changes
+    active = ActiveSubscriptions(bus, store)
+    for fields in ({"id": b"\xff"}, {"nothing": "ours"}):
+        await bus.redis.xadd(stream, fields)
+    await store.add(make_subscription("ours", "ferry"))
+    following = asyncio.create_task(active.follow())
+    while found(active) != {"ours"}:
+        await asyncio.sleep(0.01)
+        assert not following.done()
+    following.cancel()
+
+
 async def test_reports_are_matched_and_changes_seen_while_subscriptions_are_compacted(bus: Bus):
     active = ActiveSubscriptions(bus, SubscriptionStore(bus))
     for number in range(2_700):

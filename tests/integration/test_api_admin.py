@@ -32,7 +32,7 @@ async def dead_letter(api, reason="no field 'event'"):
     names = api.bus.names
     letter = {"stream": names.tagged, "group": "notify", "id": "1-0", "deliveries": 1, "reason": reason}
     command = xadd(names.dead(names.tagged), letter | {"raw:event": "<script>alert(1)</script>"})
-    return (await api.bus.redis.execute_command(*command)).decode()
+    return f"{names.tagged}/{(await api.bus.redis.execute_command(*command)).decode()}"
 
 
 async def test_without_the_token_there_is_only_a_form(admin):

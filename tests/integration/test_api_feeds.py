@@ -33,6 +33,10 @@ async def taken_in(api: ApiClient, tmp_path: Path) -> list[Feed]:
 async def test_a_feed_is_added_and_taken_in_by_ingest(api: ApiClient, tmp_path: Path) -> None:
     added = await with_token(api, tmp_path).json_of("POST", "/v1/feeds", 201, json=WISH, headers=TOKEN)
     assert (added["condition"], added["title"]) == ("waiting", "News")
+    listed = (await api.json_of("GET", "/v1/feeds"))["feeds"]
+    assert [(feed["id"], feed["title"], feed["condition"]) for feed in listed] == [
+        (added["id"], "News", "waiting")
+    ]
     (tmp_path / "feeds.toml").write_text("")
     wanted = Feed(url=WISH["url"], title="News", interval=600)
     assert await taken_in(api, tmp_path) == [wanted]

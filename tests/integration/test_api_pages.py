@@ -345,6 +345,12 @@ async def test_the_button_of_the_confirmation_activates(api):
     assert (await api.stored(made)).state == "active"
 
 
+async def test_a_post_to_the_link_of_the_confirmation_activates_too(api):
+    made = await subscribed(api)
+    assert "Your alert is active" in await posted(api, await api.link("confirm", made))
+    assert (await api.stored(made)).state == "active"
+
+
 async def test_a_webhook_is_not_confirmed_by_a_button(api):
     made = await subscribed(api, HOOK_FORM)
     path, key = (await api.link("confirm", made)).split("?key=")

@@ -180,6 +180,15 @@ async def test_a_body_over_the_limit_is_a_413(api, announced):
         assert (await response.json(content_type=None))["title"] == "Content too large"
 
 
+async def test_what_is_wrong_in_an_endpoint_is_named_as_in_the_body(api):
+    chat = {"type": "chat", "service": "telegram"}
+    body = WISH | {"channel": {"type": "email"}, "fallback": chat | {"token": ["t"]}}
+    assert {error["field"] for error in (await problem_of(api, body))["errors"]} == {
+        "channel.address",
+        "fallback.token",
+    }
+
+
 async def test_a_field_that_nobody_knows_is_named(api):
     problem = await problem_of(api, WISH | {"chanel": HOOK})
     assert problem["errors"][0]["field"] == "chanel"

@@ -133,6 +133,7 @@ async def test_a_file_that_is_not_whole_is_refused(bus: Bus, elsewhere: Names, t
         "checksum": gzip.compress(b"".join(lines).replace(b'"1"', b'"2"')),
         "end is missing": gzip.compress(b"".join(lines[:-1])),
         "no whole backup of Tocsin": b"hello",
+        "while decompressing": whole.read_bytes()[:30] + b"x" * 20 + whole.read_bytes()[50:],
         "is no backup of Tocsin": gzip.compress(b'{"format": "other"}\n'),
         "a backup of form 9, made by Tocsin 1.2": gzip.compress(json.dumps(header | {"version": 9}).encode()),
     }

@@ -27,6 +27,11 @@ FAR = '[[feed]]\nurl = "http://127.0.0.1:1/"\n'
 WRONG_SETTINGS = {
     "a word for a number": ({"RETENTION_DAYS": f"{SECRET}"}, "TOCSIN_RETENTION_DAYS", "must be a valid number"),
     "for ever": ({"RETENTION_DAYS": "inf"}, "TOCSIN_RETENTION_DAYS", "finite"),
+    "a minimum above the maximum": (
+        {"POLL_INTERVAL_MIN": "7200"},
+        "TOCSIN_POLL_INTERVAL_MAX",
+        "must be no less than TOCSIN_POLL_INTERVAL_MIN",
+    ),
     "a port that is none": ({"HTTP_PORT": "99999"}, "TOCSIN_HTTP_PORT", "less than or equal to 65535"),
     "an address without scheme": ({"PUBLIC_URL": f"{SECRET}.example.org"}, "TOCSIN_PUBLIC_URL", "https://"),
     "an address with a query": ({"PUBLIC_URL": "https://a.example/?x=1"}, "TOCSIN_PUBLIC_URL", "no user, ? or #"),
@@ -67,6 +72,7 @@ WRONG_FILES = {
     "a wrong setting in .env": (".env", "TOCSIN_HTTP_PORT=x\n", {}, "TOCSIN_HTTP_PORT", "valid integer"),
     "a misspelt name in .env": (".env", "TOCSIN_HTP_PORT=80\n", {}, "TOCSIN_HTP_PORT", "TOCSIN_HTTP_PORT?"),
     "a secret by a wrong name": ("made/tocsin_admin_tokn", SECRET, {"SECRETS_DIR": "made"}, "TOCSIN_ADMIN_TOKN", "is"),
+    "a secret of bytes": ("made/tocsin_smtp_url", "\udcff", {"SECRETS_DIR": "made"}, "TOCSIN_SMTP_URL", "is no text"),
     "a feed list that is no TOML": ("feeds.toml", "[[feed]\n", {}, "TOCSIN_FEEDS_FILE", "not TOML"),
     "a feed with an unknown key": ("feeds.toml", FEED + "colour = 1\n", {}, "TOCSIN_FEEDS_FILE", "known are url"),
     "a rule that is wrong": ("topics/floods.yaml", "topic: [\n", {}, "TOCSIN_TOPICS_DIR", "floods.yaml"),

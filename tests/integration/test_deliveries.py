@@ -17,6 +17,7 @@ from services.notify.core.channel import DeliveryError, MailMessage, Sent, Webho
 from services.notify.core.lanes import CLOSED_AFTER, Lane
 from shared.bus import Bus
 from shared.consumer import Consumer
+from shared.dead_letters import DeadLetters
 from shared.deliveries import DeliveryLog, endpoint_id, put_off
 from shared.delivery import Delivery, owed_message, owed_report
 from shared.endpoints import EmailEndpoint, WebhookEndpoint
@@ -132,6 +133,19 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
     yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer, active)
     following.cancel()
     await consumer.stop()
+
+
+async def test_an_entry_that_names_no_delivery_is_a_dead_letter_at_once(desk: Desk) -> None:
+    for fields in ({"id": b"\xff"}, {"nothing": "ours"}):
+        await desk.bus.redis.xadd(desk.bus.names.deliveries, fields)
+    letters = DeadLetters(desk.bus.redis, desk.bus.names)
+
+    async def both() -> bool:
+        return [(each.deliveries, "not ours" in each.reason) async for each in letters.list()] == [
+            (1, True)
+        ] * 2
+
+    await until(both)
 
 
 async def test_a_match_owes_one_delivery_however_often_it_is_found(bus: Bus) -> None:

@@ -148,6 +148,13 @@ def test_what_has_no_feed_is_not_added(feeds_file: Path, site: Site) -> None:
     assert feeds_file.read_text() == LIST
 
 
+def test_a_feed_list_with_a_byte_order_mark_is_read_and_changed(feeds_file: Path) -> None:
+    feeds_file.write_text("\ufeff[[feed]]\nurl = 'https://a.example/rss'\n", encoding="utf-8")
+    assert urls(feeds_file) == ["https://a.example/rss"]
+    run("remove", "https://a.example/rss")
+    assert urls(feeds_file) == []
+
+
 def test_a_feed_is_not_added_twice(feeds_file: Path) -> None:
     assert "already" in run("add", "https://a.example/rss", "--unseen", status=1)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from services.ingest.adapters.poller import Poller
 from services.ingest.adapters.websub import Hubs
 from services.ingest.core.feed import Feed
+from services.ingest.core.pace import Limits
 from shared.push import change_push, load_push
 from tests.polling import START, Bench, dated
 
@@ -185,3 +186,29 @@ async def test_a_feed_that_is_gone_for_days_is_still_asked_once_a_day(bench: Ben
     assert "gone for good" in ((await bench.state()).wrong or "")
     bench.site.status = 200
     assert (await bench.poll()).error is None
+
+
+async def test_a_feed_that_is_too_long_says_so_as_long_as_it_is(bench: Bench) -> None:
+    bench.site.items = [f"<item><guid>{n}</guid><title>{n}</title></item>" for n in range(501)]
+    bench.site.etag = None
+    await bench.poll()
+    state = await bench.state()
+    assert (state.health, state.wrong) == ("well", "1 entries left out: only the first 500 are read")
+    assert "shorter feed" in (state.advice or "")
+    bench.site.items = bench.site.items[1:]
+    bench.now += timedelta(days=1)
+    await bench.poll()
+    assert (await bench.state()).wrong is None
+
+
+async def test_a_feed_that_could_not_be_reached_is_asked_again_before_the_minimum(bench: Bench) -> None:
+    poller = bench.poller_with(limits=Limits(900))
+    await bench.site.server.close()
+    waits = []
+    for _ in range(4):
+        outcome = await poller.poll(bench.feed)
+        assert outcome.result == "failed"
+        waits.append((outcome.next_poll - bench.now).total_seconds())
+        bench.now = outcome.next_poll
+    assert waits == [60, 120, 240, 480]
+    assert (await bench.state()).trouble == 0.25

@@ -110,7 +110,8 @@ async def test_what_is_mended_is_said_on_the_report_and_counted(bench: Bench) ->
 
 
 async def test_failures_slow_us_down_and_a_success_heals(bench: Bench) -> None:
-    bench.site.status = 404
+    await bench.poll()
+    bench.site.status, bench.site.etag = 404, None
     waits = [(await bench.poll()).next_poll - bench.now for _ in range(4)]
     assert waits[1::2] == [timedelta(seconds=120), timedelta(seconds=240)]
     bench.site.status = 200

@@ -73,20 +73,26 @@ async def test_an_empty_feed_is_a_feed(api):
 async def test_there_is_a_feed_of_a_country_and_of_any_filter(api):
     await store_reports(api.bus, [sudan := about("SD"), about("TD", title="A flood")])
     narrowed = ("/countries/SD.json", "/reports.json?topic=displacement&q=cross")
-    for path in (*narrowed, "/topics/displacement.json?country=sd"):
+    for path in (*narrowed, "/topics/displacement.json?country=sd", "/countries/sd.json"):
         feed = json.loads(await body_of(api, path))
         assert [item["_tocsin"]["report"] for item in feed["items"]] == [sudan.report.id]
 
 
-@pytest.mark.parametrize(
-    "path", ["/topics/floods.atom", "/countries/XX.json", "/topics/aid.rss", "/countries/sd.atom"]
-)
+@pytest.mark.parametrize("path", ["/topics/floods.atom", "/countries/XX.json", "/topics/aid.rss"])
 async def test_a_feed_of_what_is_not_known_is_a_404(api, path):
     await body_of(api, path, 404)
 
 
 async def test_a_filter_that_is_none_is_refused(api):
     assert json.loads(await body_of(api, "/reports.atom?topic=floods", 400))["errors"][0]["field"] == "topic"
+    for words in ("topic:floods", "country:ZZ"):
+        wrong = json.loads(await body_of(api, f"/reports.atom?q={words}", 400))["errors"][0]
+        assert wrong["field"] == "q"
+
+
+@pytest.mark.parametrize("path", ["/topics/aid.atom?topic=displacement", "/countries/SD.atom?country=UA"])
+async def test_what_the_address_names_is_not_asked_for_otherwise(api, path):
+    assert "the address names" in json.loads(await body_of(api, path, 400))["detail"]
 
 
 async def test_a_json_feed_is_one_of_version_1_1(api):

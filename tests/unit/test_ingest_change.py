@@ -122,19 +122,13 @@ def test_an_entry_is_known_by_its_page_when_its_guid_has_changed() -> None:
 def test_two_entries_of_a_page_are_two_as_long_as_both_are_in_the_feed() -> None:
     both = [report(id="old", url=PAGE), report(id="new", url=PAGE)]
     assert page_names(both) == {}
+    assert page_names([report(url="https://example.org/live/")]) == {}
 
 
 def test_an_entry_whose_old_guid_is_still_there_is_another_one() -> None:
     both = [report(id="old", url="https://example.org/x-y-z"), report(id="new", url=PAGE)]
     names = page_names(both)
     assert find_renamed(both, names, {names["new"]: mark(said="old"), "old": mark()}) == {}
-
-
-@pytest.mark.parametrize(
-    "url", ["https://example.org/", "https://example.org/alerts.html", "https://example.org/live/"]
-)
-def test_the_address_of_a_site_or_list_names_no_report(url: str) -> None:
-    assert page_names([report(url=url)]) == {}
 
 
 def test_title_text_and_link_are_a_change() -> None:

@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.ingest.core.entry import Hints
-from services.ingest.core.pace import Limits, Wishes, freshness, host_pause, next_poll, pace, retry_after
+from services.ingest.core.pace import (
+    Limits,
+    Wishes,
+    freshness,
+    host_pause,
+    next_poll,
+    pace,
+    retry_after,
+    retry_wait,
+)
 
 NOW = datetime(2026, 8, 4, 12, tzinfo=UTC)  # a Tuesday
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
@@ -82,6 +91,27 @@ def test_a_feed_that_wants_no_hour_at_all_is_polled_all_the_same() -> None:
 def test_trouble_doubles_the_wait_up_to_a_day() -> None:
     waits = [wait(trouble=trouble) for trouble in (0.25, 1, 2, 8, 10_000)]
     assert waits == [pytest.approx(HOUR * 2**0.25), 2 * HOUR, 4 * HOUR, DAY, DAY]
+
+
+def test_a_server_that_is_not_reached_is_tried_after_a_minute_then_twice_as_long_up_to_the_pace() -> None:
+    def due(failures: int) -> float:
+        retry = retry_wait(LIMITS, failures, reached=False, new=False)
+        return (next_poll(NOW, LIMITS, Wishes(), trouble=0.25, retry=retry) - NOW).total_seconds()
+
+    assert [due(failures) for failures in (1, 2, 3, 20)] == [60, 120, 240, pytest.approx(HOUR * 2**0.25)]
+
+
+def test_a_feed_that_was_never_read_begins_at_the_minimum() -> None:
+    waits = [retry_wait(LIMITS, failures, reached=True, new=True) for failures in (1, 2, 3)]
+    assert waits == [900, 1800, 3600]
+    assert retry_wait(LIMITS, 1, reached=True, new=False) is None
+    assert retry_wait(Limits(5), 1, reached=False, new=True) == 5
+
+
+def test_what_is_gone_or_shut_by_its_host_is_not_tried_soon() -> None:
+    assert next_poll(NOW, LIMITS, Wishes(gone=True), retry=60) == NOW + timedelta(days=1)
+    later = NOW + timedelta(hours=5)
+    assert next_poll(NOW, LIMITS, Wishes(not_before=later), retry=60) == later
 
 
 def test_an_interval_above_a_day_is_kept_also_in_trouble() -> None:

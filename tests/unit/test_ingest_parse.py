@@ -1,12 +1,11 @@
 """Documents as feeds give them: good, odd and broken."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from services.ingest.core.draft import Origin
 from services.ingest.core.entry import Entry, ParsedFeed, UnreadableDocument, Words
-from services.ingest.core.identity import with_keys
 from services.ingest.core.parse import parse_source
 
 URL = "https://example.org/feeds/news.xml"
@@ -157,35 +156,53 @@ def test_a_date_that_is_none_is_kept_as_written() -> None:
     assert (entry.published.written, entry.published.moment) == ("4 août 2026", None)
 
 
-def test_entries_beyond_the_limit_are_counted() -> None:
-    parsed = parse(rss("".join(f"<item><guid>{n}</guid></item>" for n in range(503))))
-    assert (len(parsed.entries), parsed.left_out) == (500, 3)
+@pytest.mark.parametrize("broken", ["", "<x>&nbsp;</x>"])
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("<author>me@desk.example (Me)</author>", ("Me",)),
+        ("<author>me@desk.agency</author>", ()),
+        ("<author>Me &lt;me@desk.agency&gt;</author>", ("Me",)),
+        ("<author>Me (me@desk.example)</author>", ("Me",)),
+        ("<author>me@desk.org (Me (Reuters))</author>", ("Me (Reuters)",)),
+        ("<author>@desk</author>", ("@desk",)),
+        ("<author>me@desk.example (Me)</author><dc:creator>You</dc:creator>", None),
+    ],
+)
+def test_an_author_is_the_name_beside_the_mail_address(
+    given: str, names: tuple[str, ...] | None, broken: str
+) -> None:
+    authors = only(rss(f"<item><title>x</title>{given}</item>{broken}")).authors
+    if names is None:
+        names = ("You",) if broken else ("Me", "You")
+    assert authors == names
 
 
-def test_an_entry_is_known_by_guid_then_link_then_words() -> None:
-    by_guid, by_link, by_words = with_keys(
-        [Entry(id="g", link="l"), Entry(link="l"), Entry(title=Words("t"), summary=Words("s"))]
+def dated_items(days: range) -> str:
+    """Items of these days after New Year 2020."""
+    return "".join(
+        f"<item><title>x</title><guid>{n}</guid><pubDate>{date(2020, 1, 1) + timedelta(n)}T00:00:00Z</pubDate></item>"
+        for n in days
     )
-    assert (by_guid.key, by_link.key) == ("g", "l")
-    assert len(by_words.key) == 64
 
 
-def test_a_guid_that_repeats_is_told_apart_by_link_then_title() -> None:
-    keys = [
-        entry.key
-        for entry in with_keys(
-            [
-                Entry(id="g", link="a"),
-                Entry(id="g", link="b", title=Words("t")),
-                Entry(id="g", link="b", title=Words("u")),
-                Entry(id="h", link="a"),
-            ]
-        )
-    ]
-    assert keys == ["g\na", "g\nb\nt", "g\nb\nu", "h"]
+@pytest.mark.parametrize("broken", ["", "<x>&nbsp;</x>"])
+def test_of_a_feed_that_is_too_long_the_newest_are_read_in_whichever_order_it_lists_them(broken: str) -> None:
+    for days in (range(700), range(699, -1, -1)):
+        parsed = parse(rss(dated_items(days) + broken))
+        kept = [entry.id for entry in parsed.entries if entry.id]
+        assert kept == [str(n) for n in days if n >= 200]
+        assert parsed.left_out
+        assert parsed.left_out.endswith("entries left out: only the newest 500 are read")
 
 
-def test_an_entry_given_twice_counts_once() -> None:
-    first, second = Entry(id="g", summary=Words("newest")), Entry(id="g", summary=Words("older"))
-    [entry] = with_keys([first, second])
-    assert entry.summary == Words("newest")
+def test_an_entry_without_a_date_counts_as_old_as_the_one_before_it() -> None:
+    undated = "<item><title>x</title><guid>new</guid></item>"
+    parsed = parse(rss(dated_items(range(500)) + undated))
+    assert [entry.id for entry in parsed.entries][-2:] == ["499", "new"]
+
+
+def test_without_dates_the_first_are_read_and_the_rest_counted() -> None:
+    parsed = parse(rss("".join(f"<item><guid>{n}</guid></item>" for n in range(503))))
+    assert (len(parsed.entries), parsed.entries[0].id) == (500, "0")
+    assert parsed.left_out == "3 entries left out: only the first 500 are read"

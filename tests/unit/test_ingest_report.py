@@ -208,12 +208,20 @@ def test_the_sample_that_ships_is_clean_recent_and_says_what_it_is() -> None:
     assert not any(report.notes for report in reading.reports)
 
 
+def test_an_author_who_is_named_twice_is_one() -> None:
+    authors = "<author>me@desk.example (Me)</author><dc:creator>Me</dc:creator>"
+    body = f"""<rss version='2.0' xmlns:dc='http://purl.org/dc/elements/1.1/'><channel><title>News</title>
+        <item><title>x</title>{authors}</item></channel></rss>""".encode()
+    assert read_document(body, None, FEED.url, FEED.origin, NOW).reports[0].authors == ("Me",)
+
+
 def test_a_reading_says_what_was_left_out() -> None:
     items = "<item><guid>x</guid></item>" + "".join(f"<item><title>{n}</title></item>" for n in range(501))
     body = f"<rss version='2.0'><channel><title>News</title>{items}</channel></rss>".encode()
     reading = read_document(body, None, FEED.url, FEED.origin, NOW)
     assert len(reading.reports) == 499
+    assert "feed: 2 entries left out: only the first 500 are read" in reading.reports[0].notes
     assert reading.notes == (
-        "2 entries beyond the first 500 left out",
+        "2 entries left out: only the first 500 are read",
         "1 entries without title, text and link left out",
     )

@@ -4,7 +4,8 @@ from email.message import EmailMessage
 
 import pytest
 
-from services.notify.core.mail import MailError, MailKind, header_text, write_letter, write_mail
+from services.notify.core.mail import MailError, write_mail
+from services.notify.core.mail_words import MailKind, header_text, write_letter
 from shared.endpoints import EmailEndpoint
 from shared.events import Country
 from shared.subscriptions import Filter
@@ -208,6 +209,13 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
 def test_a_sender_that_is_none_is_refused(sender: str) -> None:
     with pytest.raises(MailError, match="TOCSIN_MAIL_FROM"):
         mail_of(None, "test", mail_from=sender)
+
+
+def test_a_sender_of_any_letters_goes_out_as_ascii() -> None:
+    sender = "Тривога Ä <alerts@example.net>"
+    content = mail_bytes(None, "test", mail_from=sender)
+    assert content.isascii()
+    assert received(content)["From"] == sender
 
 
 def test_a_webhooks_subscription_gets_no_mail() -> None:

@@ -1,8 +1,9 @@
 """Headlines, leads and longer reports of our own writing, in six languages, in other words than the rules' own tests.
 
-`on_domain` and `widening` may be read by whoever changes rules. `held_out` was written with `widening`, before the
-rules were widened, and parted from it by turns: it is only counted, so that it goes on telling how rules do on what
-they have not seen.
+`on_domain`, `widening` and `newsroom` may be read by whoever changes rules. `held_out` was written with `widening` and
+`newsroom_held` with `newsroom`, before the rules were widened, and parted from them by turns: they are only counted, so
+that they go on telling how rules do on what they have not seen. The `newsroom` reports are the harder ones: headlines
+of few words, sentences that never name their topic.
 """
 
 from functools import cache
@@ -34,14 +35,25 @@ def test_nine_in_ten_are_found_and_nine_in_ten_tags_are_right(name: str, topic: 
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_of_what_the_rules_have_not_seen_four_in_five_are_found_and_nine_in_ten_tags_are_right(topic: str):
-    quality = measured("held_out")[topic]
+def test_of_what_is_hard_to_tell_five_in_six_are_found_and_nine_in_ten_tags_are_right(topic: str):
+    quality = measured("newsroom")[topic]
     assert quality.precision >= 0.9
-    assert quality.recall >= 0.8
+    assert quality.recall >= 0.83
 
 
+@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize(("name", "found"), [("held_out", 0.85), ("newsroom_held", 0.75)])
+def test_of_what_the_rules_have_not_seen_nine_in_ten_tags_are_right_and_few_are_missing(
+    name: str, found: float, topic: str
+):
+    quality = measured(name)[topic]
+    assert quality.precision >= 0.9
+    assert quality.recall >= found
+
+
+@pytest.mark.parametrize("name", ["held_out", "newsroom_held"])
 @pytest.mark.parametrize("language", ["en", "uk", "ru", "fr", "es", "ar"])
-def test_no_language_is_left_behind(language: str):
-    figures = [(each.precision, each.recall) for each in measured("held_out", language).values()]
+def test_no_language_is_left_behind(name: str, language: str):
+    figures = [(each.precision, each.recall) for each in measured(name, language).values()]
     scores = [2 * precision * recall / (precision + recall) for precision, recall in figures]
     assert sum(scores) / len(scores) >= 0.8

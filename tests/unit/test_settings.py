@@ -36,6 +36,32 @@ def test_a_secret_is_read_from_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "secret" not in repr(settings)
 
 
+def test_files_of_secrets_may_be_named_in_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made").mkdir()
+    (tmp_path / "token").write_text("one of the admin\n")
+    (tmp_path / "made/tocsin_metrics_token").write_text("one of the figures")
+    (tmp_path / ".env").write_text("TOCSIN_ADMIN_TOKEN_FILE=token\nTOCSIN_SECRETS_DIR=made\n")
+    settings = load(ApiSettings)
+    tokens = [each and each.get_secret_value() for each in (settings.admin_token, settings.metrics_token)]
+    assert tokens == ["one of the admin", "one of the figures"]
+    monkeypatch.setenv("TOCSIN_ADMIN_TOKEN", "the environment goes before")
+    admin = load(ApiSettings).admin_token
+    assert admin
+    assert admin.get_secret_value() == "the environment goes before"
+    (tmp_path / ".env").write_text("TOCSIN_BOUNCE_TOKEN_FILE=token\nTOCSIN_BOUNCE_TOKEN=both\n")
+    with pytest.raises(SettingsError, match="one of them must go"):
+        load(ApiSettings)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("::", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000"), ("0.0.0.0", "http://127.0.0.1:8000")],
+)
+def test_links_lead_to_where_the_pages_are_if_nothing_else_is_said(host: str, url: str) -> None:
+    assert ServiceSettings(http_host=host).public_url == url
+
+
 def test_every_wrong_setting_is_named_and_no_value_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOCSIN_RETENTION_DAYS", "forever-secret")
     monkeypatch.setenv("TOCSIN_HTTP_PORT", "99999")

@@ -25,6 +25,12 @@ def test_a_receiver_verifies_what_we_sign() -> None:
     assert Webhook(SECRET).verify(BODY, headers(SECRET))["type"] == "report.matched"
 
 
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 200])
+def test_a_receiver_verifies_with_a_key_of_any_size(size: int) -> None:
+    secret = "whsec_" + base64.b64encode(bytes(range(size))).decode()
+    Webhook(secret).verify(BODY, headers(secret))
+
+
 def test_a_changed_body_is_not_verified() -> None:
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(BODY + b" ", headers(SECRET))

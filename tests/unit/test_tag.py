@@ -89,8 +89,13 @@ def test_two_sentences_of_a_long_report_are_enough():
     assert words(tags(FILLER + "Water in a house. " * 2)) == ["Water", "house"] * 2
 
 
-def test_the_score_needed_grows_gently_to_twice_the_threshold():
-    assert [required(10, n) for n in (0, 200, 400, 1600, 100_000)] == [10, 10, 10 * (1 + 1 / 3), 20, 20]
+def test_the_score_needed_grows_gently_and_of_a_long_report_a_share_is_needed():
+    assert [required(10, n, in_title=False) for n in (0, 200, 400, 4000)] == [10, 10, 10 * (1 + 1 / 3), 100]
+
+
+def test_a_report_whose_headline_says_it_may_be_as_long_as_it_likes():
+    assert [required(10, n, in_title=True) for n in (0, 400, 1600, 40_000)] == [10, 10 * (1 + 1 / 3), 20, 20]
+    assert words(tags("Nothing of that kind. " * 2_000, title="Water in a house")) == ["Water", "house"]
 
 
 def test_context_anywhere_in_the_report_can_be_asked_for_or_refused():

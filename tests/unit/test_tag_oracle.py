@@ -95,7 +95,9 @@ def slowly(rule: Rule, report: Text) -> tuple[float, list[Span]] | None:
                 score += condition.score * (rule.title_factor if sentence[0] == "title" else lead)
                 counted |= {span for name in condition.together for span in here[name]}
                 break
-    if not counted or score < required(rule.threshold, len(report.title.forms) + len(report.text.forms)):
+    words = len(report.title.forms) + len(report.text.forms)
+    titled = any(span.field == "title" for span in counted)
+    if not counted or score < required(rule.threshold, words, in_title=titled):
         return None
     return score, sorted(counted, key=lambda span: (span.field != "title", span.first, -span.last))
 

@@ -3,15 +3,14 @@
 import json
 from typing import Any
 
-from redis.asyncio import Redis
-
 from services.api.core.feed_health import FeedHealth, read_feed
-from shared.names import Names
+from shared.bus import Bus
 
 
-async def read_feeds(redis: Redis, names: Names) -> list[FeedHealth]:
-    """Return every feed that ingest has listed, by title; none if it never ran on this Redis."""
-    rows: Any = await redis.hgetall(names.feeds)
+async def read_feeds(bus: Bus) -> list[FeedHealth]:
+    """Return every feed, by title: those that ingest has listed, and those added that it has not looked at yet."""
+    redis, names = bus.redis, bus.names
+    rows: Any = await redis.hgetall(names.feeds_added) | await redis.hgetall(names.feeds)
     pipe = redis.pipeline(transaction=False)
     for feed_id in rows:
         pipe.hgetall(names.feed(feed_id.decode()))
@@ -20,11 +19,11 @@ async def read_feeds(redis: Redis, names: Names) -> list[FeedHealth]:
     return sorted((feed for feed in feeds if feed), key=lambda feed: feed.title.casefold())
 
 
-async def read_titles(redis: Redis, names: Names, feed_ids: tuple[str, ...]) -> dict[str, str]:
+async def read_titles(bus: Bus, feed_ids: tuple[str, ...]) -> dict[str, str]:
     """Return the titles of those feeds that are there, by id."""
     if not feed_ids:
         return {}
-    rows: Any = await redis.hmget(names.feeds, list(feed_ids))
+    rows: Any = await bus.redis.hmget(bus.names.feeds, list(feed_ids))
     found = [_feed(feed_id.encode(), raw, {}) for feed_id, raw in zip(feed_ids, rows, strict=True) if raw]
     return {feed.id: feed.title for feed in found if feed}
 

@@ -9,7 +9,6 @@ from typing import Any, get_args
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
-from redis.asyncio import Redis
 
 from services.api.adapters.feed_list import read_feeds
 from services.api.adapters.readiness import SERVICES, running_services
@@ -18,7 +17,6 @@ from shared.bus import Bus
 from shared.counters import BUCKET, BUCKETS, SUM
 from shared.deliveries import DeliveryLog
 from shared.groups import read_groups
-from shared.names import Names
 from shared.redis_client import RedisClient, on_every_master
 
 PREFIX = "tocsin_"
@@ -43,20 +41,20 @@ async def read_figures(bus: Bus, uptime: float) -> bytes:
     """Return the figures in Prometheus' text format 0.0.4. `uptime` is of this process, in seconds."""
     await bus.counters.flush(bus.redis)
     metrics = [
-        *await _counters(bus.redis, bus.names),
-        *await _streams(bus.redis, bus.names),
-        *await _feeds(bus.redis, bus.names),
+        *await _counters(bus),
+        *await _streams(bus),
+        *await _feeds(bus),
         *await _redis(bus.redis),
-        *await _versions(bus.redis, bus.names),
+        *await _versions(bus),
         *await _sizes(bus),
         _gauge("api_uptime_seconds", "Since this process began to serve.", uptime),
     ]
     return generate_latest(_Once(metrics))
 
 
-async def _counters(redis: Redis, names: Names) -> list[Metric]:
+async def _counters(bus: Bus) -> list[Metric]:
     """What the services have counted; the buckets of a histogram are counted by themselves."""
-    rows: Any = await redis.hgetall(names.counters)
+    rows: Any = await bus.redis.hgetall(bus.names.counters)
     families: dict[str, CounterMetricFamily] = {}
     durations: dict[str, dict[Labels, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for raw, value in sorted(rows.items()):
@@ -84,9 +82,9 @@ def _histogram(name: str, rows: Mapping[Labels, Mapping[str, float]]) -> Metric:
     return family
 
 
-async def read_delays(redis: Redis, names: Names) -> list[tuple[str, int]]:
+async def read_delays(bus: Bus) -> list[tuple[str, int]]:
     """Return how many alerts were accepted within so many seconds of our seeing the report, bucket by bucket."""
-    rows: Any = await redis.hgetall(names.counters)
+    rows: Any = await bus.redis.hgetall(bus.names.counters)
     counted: Counter[str] = Counter()
     for raw, value in rows.items():
         if raw.startswith(DELIVERED.encode()):
@@ -102,10 +100,10 @@ def _read_counter(spelt: str) -> tuple[str, dict[str, str]]:
     return family.samples[0].name, dict(family.samples[0].labels)
 
 
-async def _streams(redis: Redis, names: Names) -> list[Metric]:
-    groups = [((group.stream, group.name), group) async for group in read_groups(redis, names)]
-    lengths = [((stream,), await redis.xlen(stream)) for stream in names.streams]
-    dead = [((stream,), await redis.xlen(names.dead(stream))) for stream in names.streams]
+async def _streams(bus: Bus) -> list[Metric]:
+    groups = [((group.stream, group.name), group) async for group in read_groups(bus.redis, bus.names)]
+    lengths = [((stream,), await bus.redis.xlen(stream)) for stream in bus.names.streams]
+    dead = [((stream,), await bus.redis.xlen(bus.names.dead(stream))) for stream in bus.names.streams]
     pending = [(key, group.pending) for key, group in groups]
     lag = [(key, group.lag) for key, group in groups if group.lag is not None]
     oldest = [(key, group.oldest) for key, group in groups]
@@ -144,9 +142,9 @@ def _gauges(name: str, meaning: str, rows: Iterable[tuple[Sequence[str], float]]
     return gauge
 
 
-async def _feeds(redis: Redis, names: Names) -> list[Metric]:
+async def _feeds(bus: Bus) -> list[Metric]:
     """Feeds by their condition, and for each the time of its last success; its id is in /v1/feeds and on /status."""
-    feeds = await read_feeds(redis, names)
+    feeds = await read_feeds(bus)
     counted = Counter(feed.condition for feed in feeds)
     conditions = [((name,), counted[name]) for name in get_args(Condition)]
     read = [
@@ -172,10 +170,10 @@ async def _redis(redis: RedisClient) -> list[Metric]:
     ]
 
 
-async def _versions(redis: Redis, names: Names) -> list[Metric]:
-    counted = Counter(await running_services(redis, names))
+async def _versions(bus: Bus) -> list[Metric]:
+    counted = Counter(await running_services(bus))
     running = [((service,), counted[service]) for service in SERVICES]
-    broken = await redis.exists(names.rulebook_problem)
+    broken = await bus.redis.exists(bus.names.rulebook_problem)
     return [
         _gauges("build_info", "What runs here.", [((version("tocsin"),), 1)], "version"),
         _gauges("instances", "Processes that run now.", running, "service"),

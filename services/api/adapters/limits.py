@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from services.api.core.problem import TooMany
-from shared.names import Names
-from shared.redis_client import RedisClient, at_once
+from shared.bus import Bus
+from shared.redis_client import at_once
 
 
 class Limit(NamedTuple):
@@ -24,18 +24,17 @@ class Limit(NamedTuple):
 class Limits:
     """Refuses what is asked for too often."""
 
-    def __init__(self, redis: RedisClient, names: Names) -> None:
-        self._redis = redis
-        self._names = names
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
 
     async def take(self, kind: str, who: str, limit: Limit, cost: int = 1) -> Mapping[str, str]:
         """Count `cost`, return the headers that say what is left; raise TooMany if the limit was reached in its window.
 
         `who` (an address of a person, say) is kept only as a hash, and only for the window.
         """
-        key = self._names.limit(kind, hashlib.sha256(who.encode()).hexdigest()[:24])
+        key = self._bus.names.limit(kind, hashlib.sha256(who.encode()).hexdigest()[:24])
         window = ("SET", key, 0, "EX", limit.seconds, "NX")
-        _, count, ttl = await at_once(self._redis, window, ("INCRBY", key, cost), ("TTL", key))
+        _, count, ttl = await at_once(self._bus.redis, window, ("INCRBY", key, cost), ("TTL", key))
         left, reset = limit.most - count, max(1, ttl)
         headers = limit.policy(kind) | {"RateLimit": f'"{kind}";r={max(0, left)};t={reset}'}
         if left < 0:

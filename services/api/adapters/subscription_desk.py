@@ -77,7 +77,7 @@ class SubscriptionDesk:
         self._sign_ups = Limit(signups_per_hour, HOUR, "at most {} sign-ups an hour from one address")
         self._sign_up_token = sign_up_token
         self.checks = WishChecks(bus, allow)
-        self._limits = Limits(bus.redis, bus.names)
+        self._limits = Limits(bus)
         self.store = SubscriptionStore(bus)
         self.log = DeliveryLog(bus)
         self.holdings = Holdings(bus)

@@ -66,7 +66,7 @@ class WishChecks:
         errors = check_topics(wanted.topics, topics)
         errors += check_countries(wanted.countries) + check_query(wanted.query, topics)
         errors += check_languages(wanted.languages)
-        known = await read_titles(self._bus.redis, self._bus.names, wanted.sources)
+        known = await read_titles(self._bus, wanted.sources)
         unknown = [source for source in wanted.sources if source not in known]
         return errors + [
             FieldError("filter.sources", f"no feed has the id {source[:60]!r}; GET /v1/feeds lists them")

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from services.api.core.checks import check_topics
+from services.api.core.checks import check_query, check_topics
 from services.api.core.problem import FieldError, Problem
 from services.api.core.wording import listed
 from shared.matching.query import QueryError, parse_query
@@ -59,7 +59,7 @@ def read_asked(
     _check(
         "country", codes, [f"{code[:20]!r} is no country: write two letters, as in SD" for code in unknown]
     )
-    _check_words(words)
+    _check_words(words, list(topics))
     return Asked(tuple(dict.fromkeys(lists["topics"])), tuple(dict.fromkeys(codes)), words)
 
 
@@ -70,7 +70,7 @@ def _check(name: str, values: list[str], errors: list[str]) -> None:
         raise _wrong(name, errors[0])
 
 
-def _check_words(words: str) -> None:
+def _check_words(words: str, topics: list[str]) -> None:
     if len(words) > 2000:
         raise _wrong("q", "at most 2000 characters are taken")
     try:
@@ -78,6 +78,7 @@ def _check_words(words: str) -> None:
             parse_query(words)
     except QueryError as e:
         raise _wrong("q", str(e)) from e
+    _check("q", [], [error.detail for error in check_query(words, topics)])
 
 
 def _wrong(name: str, detail: str) -> Problem:

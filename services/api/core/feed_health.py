@@ -72,7 +72,8 @@ def in_words(feed: FeedHealth, now: datetime) -> str:
         return f"{times}: {feed.last_error}{later}{what_to_do}"
     if feed.condition == "silent":
         return f"{feed.wrong or 'nothing new for long'}: {feed.advice or 'look on its site'}"
-    return f"read {ago(feed.last_success, now)}" if feed.last_success else "read"
+    read = f"read {ago(feed.last_success, now)}" if feed.last_success else "read"
+    return f"{read}; {feed.wrong}" if feed.wrong else read
 
 
 def why_empty(feeds: Sequence[FeedHealth]) -> str:

@@ -72,7 +72,7 @@ async def show(parts: PartsOf, session: Session = "", done: str = "") -> HTMLRes
 async def sign_in(parts: PartsOf, host: HostOf, token: Annotated[str, Form()] = "") -> Response:
     """Give the cookie for the token."""
     expected = admin_token(parts.settings)
-    await Limits(parts.bus.redis, parts.bus.names).take("admin", host, TRIES)
+    await Limits(parts.bus).take("admin", host, TRIES)
     if not is_token(token, expected):
         return parts.pages.render("admin_token.html", status=403, private=True, wrong=True)
     answer = _to_admin()
@@ -100,7 +100,7 @@ async def sign_out() -> Response:
 async def mend(action: str, parts: PartsOf, letter: Annotated[str, Form()] = "") -> Response:
     """Replay or drop one dead letter, or all that are shown."""
     letters = DeadLetters(parts.bus.redis, parts.bus.names)
-    chosen = [each async for each in letters.list(LETTERS_SHOWN) if letter in ("all", each.id)]
+    chosen = [each async for each in letters.list(LETTERS_SHOWN) if letter in ("all", each.key)]
     if not chosen:
         raise NotFound("There is no such dead letter any more.")
     acts = {"replay": (letters.replay, "replayed"), "drop": (letters.drop, "dropped")}
@@ -155,13 +155,13 @@ async def _page(
 ) -> HTMLResponse:
     redis, names, now = parts.bus.redis, parts.bus.names, datetime.now(UTC)
     letters = DeadLetters(redis, names)
-    feeds = await read_feeds(redis, names)
+    feeds = await read_feeds(parts.bus)
     added = {raw.decode() for raw in await redis.hkeys(names.feeds_added)}
     trouble = {
         each.id: each async for each in parts.desk.store.each() if each.reason or each.state == "disabled"
     }
     troubled = list(trouble.values())
-    running = await running_services(redis, names)
+    running = await running_services(parts.bus)
     newest = await parts.reports.page(limit=1)
     return parts.pages.render(
         "admin.html",
@@ -184,7 +184,7 @@ async def _page(
         paused=await read_paused(redis, names),
         pausable=PAUSABLE,
         groups=[each async for each in read_groups(redis, names)],
-        missing=await find_missing(redis, names),
+        missing=await find_missing(parts.bus),
         rulebook=newest[0].tagged.rulebook if newest and newest[0].tagged else None,
         rulebook_problem=await read_problem(redis, names),
         edit=await read_edit(redis, names),

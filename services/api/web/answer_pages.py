@@ -7,7 +7,7 @@ the link says, nothing else.
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Query
 from fastapi.responses import HTMLResponse
 
 from services.api.core.life import agreed_to_move, confirmed, fallback_confirmed, fallback_ended
@@ -19,7 +19,15 @@ from shared.subscriptions import Subscription
 
 router = APIRouter(include_in_schema=False)
 
-Key = Annotated[str, Form()]
+
+def _key(
+    typed: Annotated[str, Form(alias="key")] = "", linked: Annotated[str, Query(alias="key")] = ""
+) -> str:
+    """The key of a button's form, or of the address: a one-click POST of a mail program (RFC 8058) has it there."""
+    return typed or linked
+
+
+Key = Annotated[str, Depends(_key)]
 
 
 @router.get("/confirm/{subscription_id}")
@@ -31,7 +39,7 @@ async def show_confirm(subscription_id: str, parts: PartsOf, key: str = "") -> H
 
 
 @router.post("/confirm/{subscription_id}")
-async def confirm(subscription_id: str, parts: PartsOf, key: Key = "") -> HTMLResponse:
+async def confirm(subscription_id: str, parts: PartsOf, key: Key) -> HTMLResponse:
     """Make it active: whoever has the key has read the mail."""
     await parts.check_key("confirm", subscription_id, key)
     subscription = await parts.desk.apply(await found(parts, subscription_id), confirmed)
@@ -55,7 +63,7 @@ async def show_fallback(subscription_id: str, parts: PartsOf, key: str = "") -> 
 
 
 @router.post("/fallback/{subscription_id}")
-async def confirm_fallback(subscription_id: str, parts: PartsOf, key: Key = "") -> HTMLResponse:
+async def confirm_fallback(subscription_id: str, parts: PartsOf, key: Key) -> HTMLResponse:
     """Let the second channel be used: whoever has the key has read the mail."""
     subscription = await found(parts, subscription_id)
     await parts.check_key("fallback", fallback_subject(subscription), key)
@@ -71,9 +79,8 @@ async def show_end_of_fallback(subscription_id: str, parts: PartsOf, key: str = 
 
 
 @router.post("/fallback/{subscription_id}/end")
-async def end_fallback(subscription_id: str, request: Request, parts: PartsOf, key: Key = "") -> HTMLResponse:
+async def end_fallback(subscription_id: str, parts: PartsOf, key: Key) -> HTMLResponse:
     """Send nothing more to the second channel; the first goes on. One click (RFC 8058), as for `unsubscribe`."""
-    key = key or request.query_params.get("key", "")
     subscription = await parts.desk.apply(await _with_fallback(parts, subscription_id, key), fallback_ended)
     return await _fallback_page(parts, subscription, key, ending=True)
 
@@ -102,7 +109,7 @@ async def show_move(
 
 @router.post("/move/{subscription_id}")
 async def agree_to_move(
-    subscription_id: str, parts: PartsOf, side: Annotated[Literal["from", "to"], Form()], key: Key = ""
+    subscription_id: str, parts: PartsOf, side: Annotated[Literal["from", "to"], Form()], key: Key
 ) -> HTMLResponse:
     """Agree for the address that was sent this key."""
     subscription = await _moving(parts, subscription_id, side, key)
@@ -138,8 +145,8 @@ async def show_unsubscribe(subscription_id: str, parts: PartsOf, key: str = "") 
 
 
 @router.post("/unsubscribe/{subscription_id}")
-async def unsubscribe(subscription_id: str, request: Request, parts: PartsOf, key: Key = "") -> HTMLResponse:
-    """Remove it. A mail program's one-click POST (RFC 8058) has the key in the address."""
-    await parts.check_key("unsubscribe", subscription_id, key or request.query_params.get("key", ""))
+async def unsubscribe(subscription_id: str, parts: PartsOf, key: Key) -> HTMLResponse:
+    """Remove it: also the one click of a mail program."""
+    await parts.check_key("unsubscribe", subscription_id, key)
     await parts.desk.remove(subscription_id)
     return parts.pages.render("removed.html", private=True)

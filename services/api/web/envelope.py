@@ -10,7 +10,7 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.core.problem import Problem, TooLarge
+from services.api.core.problem import NotReady, Problem, TooLarge
 from services.api.web.problems import answer
 from shared.push import PATH
 
@@ -18,6 +18,7 @@ BODY_LIMIT = 64 * 1024
 # WebSub hubs send whole feeds. What is larger is found by the next poll.
 PUSH_LIMIT = 2 * 1024 * 1024
 BODY_PATIENCE = 15.0
+ANSWER_PATIENCE = 10.0
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -35,10 +36,11 @@ HEADERS = {
 
 
 class Envelope:
-    """Wraps the app."""
+    """Wraps the app, which has `patience` seconds to begin an answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, patience: float = ANSWER_PATIENCE) -> None:
         self._app = app
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,7 +59,26 @@ class Envelope:
             await answer(problem)(scope, receive, sending)
             return
         if body is not None:
-            await self._app(scope, _again(body, receive), sending)
+            await self._answer(scope, _again(body, receive), sending)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app answer, but not begin to for ever: Redis may stand still, and its client is patient."""
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            timer.reschedule(None)
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._patience) as timer:
+                await self._app(scope, receive, noting)
+        except TimeoutError:
+            if begun:
+                raise
+            late = NotReady("redis does not answer; try again in a moment", headers={"Retry-After": "5"})
+            await answer(late)(scope, receive, send)
 
 
 def with_headers(send: Send, more: Mapping[str, str]) -> Send:

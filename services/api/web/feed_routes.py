@@ -22,7 +22,7 @@ class Feeds(BaseModel):
 @router.get("")
 async def list_feeds(parts: PartsOf) -> Feeds:
     """Return the feeds and how each is doing."""
-    return Feeds(feeds=await read_feeds(parts.bus.redis, parts.bus.names))
+    return Feeds(feeds=await read_feeds(parts.bus))
 
 
 @router.post("", status_code=201, dependencies=[Operator])

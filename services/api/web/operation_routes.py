@@ -27,7 +27,7 @@ async def live() -> dict[str, str]:
 @router.get("/readyz", tags=["operation"])
 async def ready(parts: PartsOf) -> JSONResponse:
     """Return 200 if Redis, the consumer groups and all services are there; else 503 and what is missing."""
-    missing = await find_missing(parts.bus.redis, parts.bus.names)
+    missing = await find_missing(parts.bus)
     document = {"status": "not ready" if missing else "ready", "missing": missing}
     return JSONResponse(document, 503 if missing else 200, {"Cache-Control": "no-store"})
 

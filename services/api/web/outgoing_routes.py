@@ -22,7 +22,7 @@ from services.api.core.outgoing import (
     json_feed,
     make_items,
 )
-from services.api.core.problem import NotFound
+from services.api.core.problem import NotFound, Problem
 from services.api.core.report_view import numbered
 from services.api.core.search import Hit, Search
 from services.api.core.wording import listed
@@ -82,14 +82,19 @@ async def topic_feed(name: str, form: Form, request: Request, parts: PartsOf, as
     """The newest reports on a topic, or a part of one; `country` and `q` narrow it."""
     if name not in followable(await parts.topics()):
         raise NotFound(f"there is no topic {name[:60]!r}")
+    if asked.topics:
+        raise Problem("the address names the topic; /reports.atom takes several as `topic`")
     return await _feed(form, request, parts, replace(asked, topics=(name,)))
 
 
 @router.get("/countries/{code}.{form}", response_class=Response, responses=_ANSWERS)
 async def country_feed(code: str, form: Form, request: Request, parts: PartsOf, asked: AskedOf) -> Response:
     """The newest reports about a country (ISO 3166-1 alpha-2); `topic` and `q` narrow it."""
+    code = code.upper()
     if code not in country_names():
-        raise NotFound(f"there is no country {code[:20]!r}: write two capital letters, as in SD")
+        raise NotFound(f"there is no country {code[:20]!r}: write two letters, as in SD")
+    if asked.countries:
+        raise Problem("the address names the country; /reports.atom takes several as `country`")
     return await _feed(form, request, parts, replace(asked, countries=(code,)))
 
 

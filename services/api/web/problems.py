@@ -88,7 +88,9 @@ async def _on_http(request: Request, error: Any) -> Response:
 
 async def _on_redis(request: Request, error: Any) -> Response:
     log.warning("redis failed", path=request.url.path, error=str(error))
-    return _answer_to(request, NotReady("redis does not answer; try again in a moment"))
+    return _answer_to(
+        request, NotReady("redis does not answer; try again in a moment", headers={"Retry-After": "5"})
+    )
 
 
 async def _on_bug(request: Request, error: Any) -> Response:

@@ -205,7 +205,7 @@ class PublicReads:
         who = source_of(scope["client"][0]) if scope.get("client") else "unknown"
         cost = SEARCH_COST if _WORDS.search(scope["query_string"]) else 1
         try:
-            return await Limits(parts.bus.redis, parts.bus.names).take("reads", who, self._limit, cost)
+            return await Limits(parts.bus).take("reads", who, self._limit, cost)
         except (RedisError, OSError):
             return {}
 

@@ -165,14 +165,14 @@ async def topic_page(topic: str, parts: PartsOf) -> HTMLResponse:
 async def status(parts: PartsOf) -> HTMLResponse:
     """How the service is doing: feeds, streams, dead letters, what is missing."""
     now = datetime.now(UTC)
-    feeds = await read_feeds(parts.bus.redis, parts.bus.names)
+    feeds = await read_feeds(parts.bus)
     return parts.pages.render(
         "status.html",
         rulebook_problem=await read_problem(parts.bus.redis, parts.bus.names),
-        missing=await find_missing(parts.bus.redis, parts.bus.names),
+        missing=await find_missing(parts.bus),
         feeds=[(feed, in_words(feed, now)) for feed in feeds],
         well=sum(feed.condition == "well" for feed in feeds),
-        delays=in_steps(await read_delays(parts.bus.redis, parts.bus.names)),
+        delays=in_steps(await read_delays(parts.bus)),
         streams=await _streams(parts),
         now=now,
     )
@@ -195,7 +195,7 @@ async def _streams(parts: Parts) -> list[dict[str, Any]]:
 async def _why_empty(parts: Parts) -> str:
     if await parts.reports.page(limit=1):
         return "No report has fitted a topic yet."
-    return why_empty(await read_feeds(parts.bus.redis, parts.bus.names))
+    return why_empty(await read_feeds(parts.bus))
 
 
 def _view(hit: Hit, topics: Sequence[TopicSummary]) -> Any:

@@ -27,7 +27,7 @@ async def found(parts: Parts, subscription_id: str) -> Subscription:
 async def described(parts: Parts, subscription: Subscription) -> dict[str, Any]:
     """Return it in words, by the names that templates use."""
     topics = followable(await parts.topics())
-    sources = await read_titles(parts.bus.redis, parts.bus.names, subscription.filter.sources)
+    sources = await read_titles(parts.bus, subscription.filter.sources)
     return {
         "subscription": subscription,
         "is_mail": isinstance(subscription.channel, EmailEndpoint),

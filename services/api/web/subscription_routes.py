@@ -19,23 +19,21 @@ from shared.subscriptions import Wish, public_view
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 
 
-class Created(BaseModel):
-    """A new subscription. The token and the secret are shown this once."""
-
-    id: str = Field(examples=["sub_5f2b8c0d9e1a4b7c3d6e8f90"])
-    state: Literal["pending"]
-    manage_token: str = Field(examples=["tok_5Vw0…"])
-    secret: str | None = Field(default=None, description="Of a webhook: verifies the signatures.")
-    public_key: str | None = Field(default=None, description="The same with ed25519 signatures.")
-
-
 class Secret(BaseModel):
-    """What verifies the signatures from now on: a secret, or with ed25519 a public key."""
+    """What verifies the signatures of a webhook: a secret, or with ed25519 a public key."""
 
     secret: str | None = Field(default=None, examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
     public_key: str | None = Field(
         default=None, examples=["whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="]
     )
+
+
+class Created(Secret):
+    """A new subscription. The token and what verifies signatures are shown this once."""
+
+    id: str = Field(examples=["sub_5f2b8c0d9e1a4b7c3d6e8f90"])
+    state: Literal["pending"]
+    manage_token: str = Field(examples=["tok_5Vw0…"])
 
 
 class Feed(BaseModel):

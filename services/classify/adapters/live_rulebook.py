@@ -28,6 +28,9 @@ from shared.report_store import ReportStore
 
 log = structlog.get_logger()
 
+GARBAGE_LOOK = 20_000
+"""Things made and not yet gone, after which the collector looks for rings among them."""
+
 LOOK_EVERY = 2.0
 COMPARED, SHOWN = 1000, 10
 
@@ -46,9 +49,11 @@ class LiveRulebook:
 
     async def announce(self) -> None:
         """Tell the others which topics there are, and that nothing is wrong."""
-        # It lives long: looked at again and again, it would cost the collector more than all reports.
+        # It lives long: looked at again and again, it would cost the collector more than all reports. Nor is what a
+        # report becomes its business: hardly any of it is in a ring.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(GARBAGE_LOOK)
         await write_catalogue(self._bus.redis, self._bus.names, catalogue(self.current))
         await write_problem(self._bus.redis, self._bus.names, None)
         topics = [topic.id for topic in self.current.topics]

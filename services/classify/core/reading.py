@@ -7,12 +7,14 @@
    word is not what it is about.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import reduce
+from itertools import accumulate
 from math import log2
-from typing import NamedTuple
+from operator import or_
 
 from services.classify.core.evidence import Spot
 from services.classify.core.rulebook import Plan, Rule, Rulebook, Step
@@ -21,7 +23,9 @@ from shared.matching.phrases import Place
 from shared.matching.text import FieldName, Text
 
 SHORT = 200
-"""Words up to which a report needs the plain threshold; eight times as many need twice as much."""
+"""Words up to which a report needs the plain threshold; eight times as many would need twice as much."""
+BEGINNING, SHARE = 500, 350
+"""Of a long report, words that ask for no more; and those of which each asks for the threshold once more."""
 TITLE = 0
 """The number of its sentence; those of the text follow."""
 LEAD_SENTENCES = 2
@@ -30,16 +34,8 @@ LEAD_FACTOR = 1.5
 Groups = Mapping[int, int]
 """By the number of a phrase, the bits of the groups that it belongs to."""
 
-Sentence = tuple[int, int, int, int]
-"""Its number, the groups of its phrases, and from which to which place of the field these are."""
-
-
-class Passage(NamedTuple):
-    """A sentence with phrases in it, and all their groups."""
-
-    number: int
-    groups: int
-    hits: list[Place]
+Sentence = tuple[int, int, list[Place]]
+"""Its number, all groups of its phrases, and where these stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ class Match:
 
     rule: Rule
     score: float
-    counted: tuple[tuple[Passage, Step], ...]
+    counted: Mapping[int, tuple[Sentence, Step]]
 
 
 class Reading:
@@ -57,8 +53,8 @@ class Reading:
     def __init__(self, places: Places, report: Text, groups: Groups) -> None:
         self._report = report
         self._groups = groups
-        self._places = places
         self._sentences = list(_sentences(places, report, groups))
+        self._anywhere = _united(self._sentences)
 
     def matches(self, rulebook: Rulebook) -> Iterator[Match]:
         """The rules that hold."""
@@ -79,76 +75,69 @@ class Reading:
 
     def spots(self, match: Match) -> Iterator[Spot]:
         """The words by which a rule holds, in order."""
-        return (spot for passage, step in match.counted for spot in self._spots(passage, step.together))
+        for _, (sentence, step) in sorted(match.counted.items()):
+            yield from self._spots(sentence, step.together)
 
     def spots_of(self, subtopic: int, match: Match) -> Iterator[Spot]:
         """The words of a subtopic where its topic is spoken of: in sentences that counted, the title, the lead."""
-        counted = {passage.number for passage, _ in match.counted}
         for sentence in self._sentences:
-            if sentence[1] & subtopic and (sentence[0] <= LEAD_SENTENCES or sentence[0] in counted):
-                yield from self._spots(self._passage(sentence), subtopic)
-
-    def unmasked(self, sentence: Sentence, mask: int) -> Passage:
-        """A sentence without the phrases that share a word with one of the mask."""
-        passage = self._passage(sentence)
-        if not passage.groups & mask:
-            return passage
-        masks = self._spots(passage, mask)
-        hits = [
-            hit for hit in passage.hits if not any(hit[1] < each.end and each.start < hit[2] - 1 for each in masks)
-        ]
-        groups = 0
-        for number, _, _ in hits:
-            groups |= self._groups.get(number, 0)
-        return Passage(passage.number, groups, hits)
-
-    def _passage(self, sentence: Sentence) -> Passage:
-        number, groups, first, last = sentence
-        return Passage(number, groups, self._places[_field(number)][first:last])
-
-    def _spots(self, passage: Passage, wanted: int) -> list[Spot]:
-        """As they are read, the longest of those that begin together first."""
-        field, groups = _field(passage.number), self._groups.get
-        places = sorted((start, -end) for number, start, end in passage.hits if groups(number, 0) & wanted)
-        # A phrase ends with its last word's space, or inside that word.
-        end_of_word = self._report.words(field).end_of_word
-        return [Spot(field, start, end_of_word(-end - 1)) for start, end in places]
+            if sentence[1] & subtopic and (sentence[0] <= LEAD_SENTENCES or sentence[0] in match.counted):
+                yield from self._spots(sentence, subtopic)
 
     def _match(self, plan: Plan, candidates: list[tuple[Sentence, Step]]) -> Match | None:
-        rule, masked = plan.rule, _Masked(self, self._sentences, plan.mask)
-        counted: dict[int, tuple[Passage, Step]] = {}
+        rule, report = plan.rule, self._report
+        mended = {each[0]: self._without(plan.mask, each) for each in self._sentences if each[1] & plan.mask}
+        anywhere = self._anywhere
+        if mended:
+            anywhere = _united([mended.get(each[0], each) for each in self._sentences])
+        counted: dict[int, tuple[Sentence, Step]] = {}
         for sentence, step in sorted(candidates, key=_rank):
-            if sentence[0] not in counted and _holds(step, passage := self.unmasked(sentence, plan.mask), masked):
-                counted[sentence[0]] = passage, step
+            if sentence[0] not in counted:
+                here = mended.get(sentence[0], sentence)
+                if _holds(step, here[1], anywhere):
+                    counted[sentence[0]] = here, step
         score = sum(step.score * _weight(number, rule) for number, (_, step) in counted.items())
-        if not counted or score < required(rule.threshold, len(self._report.title) + len(self._report.text)):
+        words = len(report.title) + len(report.text)
+        if not counted or score < required(rule.threshold, words, in_title=TITLE in counted):
             return None
-        return Match(rule, round(score, 1), tuple(counted[number] for number in sorted(counted)))
+        return Match(rule, round(score, 1), counted)
+
+    def _without(self, mask: int, sentence: Sentence) -> Sentence:
+        """A sentence without the phrases that share a word with one of the mask."""
+        number, _, hits = sentence
+        masks = self._spots(sentence, mask)
+        # A sentence may be the whole of a text without stops, so not each phrase beside each mask.
+        starts, ends = [each.start for each in masks], list(accumulate((each.end for each in masks), max))
+        left = [
+            hit
+            for hit in hits
+            if not ((before := bisect_left(starts, hit[2] - 1)) and hit[1] < ends[before - 1])
+        ]
+        return number, reduce(or_, (self._groups.get(hit[0], 0) for hit in left), 0), left
+
+    def _spots(self, sentence: Sentence, wanted: int) -> list[Spot]:
+        """As they are read, the longest of those that begin together first."""
+        field = _field(sentence[0])
+        groups, find = self._groups.get, self._report.words(field).line.index
+        places = sorted([(start, -end) for number, start, end in sentence[2] if groups(number, 0) & wanted])
+        # A phrase ends with its last word's space, or inside that word.
+        return [Spot(field, start, find(b" ", -end - 1)) for start, end in places]
 
 
-class _Masked:
-    """A report without what the mask of a rule covers."""
-
-    def __init__(self, reading: Reading, sentences: list[Sentence], mask: int) -> None:
-        self._reading = reading
-        self._sentences = sentences
-        self._mask = mask
-
-    @cached_property
-    def groups(self) -> int:
-        """Those that are anywhere."""
-        groups = 0
-        for each in self._sentences:
-            groups |= self._reading.unmasked(each, self._mask).groups if each[1] & self._mask else each[1]
-        return groups
-
-
-def _holds(step: Step, passage: Passage, report: _Masked) -> bool:
-    if passage.groups & step.together != step.together or passage.groups & step.without:
-        return False
-    return not (step.context and step.context & ~report.groups) and not (
-        step.no_context and step.no_context & report.groups
+def _holds(step: Step, here: int, anywhere: int) -> bool:
+    return (
+        here & step.together == step.together
+        and not here & step.without
+        and anywhere & step.context == step.context
+        and not anywhere & step.no_context
     )
+
+
+def _united(sentences: list[Sentence]) -> int:
+    groups = 0
+    for _, here, _ in sentences:
+        groups |= here
+    return groups
 
 
 def _rank(candidate: tuple[Sentence, Step]) -> int:
@@ -161,9 +150,10 @@ def _weight(sentence: int, rule: Rule) -> float:
     return LEAD_FACTOR if sentence <= LEAD_SENTENCES else 1.0
 
 
-def required(threshold: float, words: int) -> float:
-    """The score that a report of so many words needs: once to twice the threshold."""
-    return threshold * (1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3))
+def required(threshold: float, words: int, *, in_title: bool) -> float:
+    """The score that a report of so many words needs: of a long one a share is about the topic, or its title is."""
+    grown = 1 + min(1.0, log2(max(words, SHORT) / SHORT) / 3)
+    return threshold * (grown if in_title else max(grown, (words - BEGINNING) / SHARE))
 
 
 def _field(sentence: int) -> FieldName:
@@ -173,21 +163,19 @@ def _field(sentence: int) -> FieldName:
 def _sentences(places: Places, report: Text, groups: Groups) -> Iterator[Sentence]:
     """Those with phrases that belong to some group, as they are read."""
     find_groups = groups.get
-    title = 0
-    for phrase, _, _ in places["title"]:
-        title |= find_groups(phrase, 0)
-    if title:
-        yield TITLE, title, 0, len(places["title"])
+    if title := reduce(or_, (find_groups(phrase, 0) for phrase, _, _ in places["title"]), 0):
+        yield TITLE, title, places["title"]
+    hits = places["text"]
     sentence, until, breaks, here, first = TITLE, 0, iter(report.text.breaks), 0, 0
-    for index, (phrase, start, _) in enumerate(places["text"]):
+    for index, (phrase, start, _) in enumerate(hits):
         if of := find_groups(phrase):
             if start >= until:
                 if here:
-                    yield sentence, here, first, index
+                    yield sentence, here, hits[first:index]
                 here, first = 0, index
                 while start >= until:
                     until = next(breaks)
                     sentence += 1
             here |= of
     if here:
-        yield sentence, here, first, len(places["text"])
+        yield sentence, here, hits[first:]

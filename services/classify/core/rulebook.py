@@ -118,7 +118,7 @@ class Plan:
 
 
 Filed = Mapping[int, tuple[tuple[int, Step], ...]]
-"""Conditions and the groups that stand together in them, each under the one of its groups that has the fewest phrases."""
+"""Conditions with what stands together in them, each under the one of its groups that has the fewest phrases."""
 
 
 class Lexicon(NamedTuple):
@@ -187,7 +187,10 @@ def _plan(rule: Rule, bits: Bits) -> Plan:
 def _step(rule: Rule, rank: int, condition: Condition, bits: Bits) -> Step:
     asked = (condition.together, condition.without, condition.context, condition.no_context)
     return Step(
-        rule.id, rank, condition.score, *(sum(bits[rule.id, group] for group in set(groups)) for groups in asked)
+        rule.id,
+        rank,
+        condition.score,
+        *(sum(bits[rule.id, group] for group in set(groups)) for groups in asked),
     )
 
 

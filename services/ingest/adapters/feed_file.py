@@ -50,7 +50,7 @@ class FeedFile:
 
     def _text(self) -> str:
         try:
-            return self._path.read_text(encoding="utf-8") if self._path.exists() else ""
+            return self._path.read_text(encoding="utf-8-sig") if self._path.exists() else ""
         except (OSError, UnicodeDecodeError) as e:
             raise FeedFileError(f"{self._path} cannot be read: {e}") from e
 

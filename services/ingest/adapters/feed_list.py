@@ -21,7 +21,7 @@ class FeedFileError(Exception):
 def read_feed_list(path: Path) -> list[Feed]:
     """Return the feeds of a file; raise FeedFileError."""
     try:
-        return parse_feed_list(path.read_text(encoding="utf-8"))
+        return parse_feed_list(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as e:
         raise FeedFileError(f"there is no {path}; set TOCSIN_FEEDS_FILE to your list of feeds") from e
     except (OSError, UnicodeDecodeError) as e:

@@ -221,6 +221,10 @@ class FeedStates:
             return Begun(state, word, wait=float(number))
         return Begun(state, word, later=datetime.fromtimestamp(float(number), UTC))
 
+    async def allow(self, feed_id: str, when: datetime, minimum: float) -> None:
+        """Let a feed be asked from `when` on, also if that is less than `minimum` seconds after the last time."""
+        await self._redis.hset(self._names.feed(feed_id), "asked", int(when.timestamp() - minimum))
+
     async def leave_host_alone(self, host: str, now: datetime, retry_after: float | None) -> datetime:
         """Return until when no feed of a host is asked; `retry_after` is in seconds, if the host said so."""
         key = self._names.host(host)

@@ -14,7 +14,7 @@ from services.ingest.core.feed import Feed
 from shared.names import Names
 from shared.together import Together, script
 
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 6.0
 # Shorter, for others wait at the door; a request that takes longer than this is rare.
 HOST_LEASE_SECONDS = 4.0
 

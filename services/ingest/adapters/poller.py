@@ -9,6 +9,7 @@ from typing import Literal
 
 import structlog
 
+from services.ingest.adapters.articles import Articles
 from services.ingest.adapters.feed_state import Begun, FeedStates
 from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Validators
 from services.ingest.adapters.handover import take_over
@@ -16,14 +17,14 @@ from services.ingest.adapters.health_news import tell_health
 from services.ingest.adapters.leases import HOST_LEASE_SECONDS
 from services.ingest.adapters.marks import Marks
 from services.ingest.adapters.parser import Parser
-from services.ingest.adapters.publisher import Completer, Published, Publisher
+from services.ingest.adapters.publisher import Published, Publisher
 from services.ingest.adapters.websub import Hubs
 from services.ingest.core import moving, trust
 from services.ingest.core.change import KEPT_DAYS, Horizon, day_of
 from services.ingest.core.entry import UnreadableDocument
 from services.ingest.core.feed import Feed
 from services.ingest.core.health import FeedState, after_failure, after_success, diagnose
-from services.ingest.core.pace import SPREAD_SECONDS, Limits, Wishes, next_poll, pace
+from services.ingest.core.pace import SPREAD_SECONDS, Limits, Wishes, next_poll, pace, retry_wait
 from services.ingest.core.rhythm import gap_now, learned, rhythm_of
 from services.ingest.core.websub import pushed_pace
 from shared.bus import Bus
@@ -77,7 +78,7 @@ class Poller:
         recent_days: float = 7,
         probing: bool = True,
         hubs: Hubs | None = None,
-        articles: Completer | None = None,
+        articles: Articles | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._parser = parser
@@ -200,12 +201,15 @@ class Poller:
             await self._publisher.forget_old(feed.id, told.present, now, state.read_day)
         if reading.notes:
             self._counters.add("documents_mended")
+        if reading.left_out and not state.left_out:
+            log.warning("feed is too long", feed=feed.name, url=feed.url, reason=reading.left_out)
         shown = rhythm_of((draft.published_at for draft in reading.drafts if draft.dated), now)
         after = replace(
             state,
             title=reading.title,
             entries=len(reading.drafts),
             notes=reading.notes,
+            left_out=reading.left_out,
             hints=reading.hints,
             rhythm=learned(state.rhythm, shown, now, last_new=state.last_new, new=told.new),
             read_day=day_of(now),
@@ -226,16 +230,19 @@ class Poller:
         not_before: datetime | None = None,
         announced: Sequence[str] = (),
     ) -> PollOutcome:
-        reason = error.reason
+        feed, reason, kind = poll.feed, error.reason, error.kind
         after = after_failure(
-            poll.before, self._clock(), reason=reason, fault=error.fault, status=error.status, kind=error.kind
+            poll.before, self._clock(), reason=reason, fault=error.fault, status=error.status, kind=kind
         )
         if announced and poll.before.is_new and not poll.before.where.address:
             # The address of a site, and the site says where its feed is: the next poll asks there.
             after = replace(after, where=moving.Whereabouts(address=announced[0]))
-        due = await self._remember(poll, after, not_before=not_before)
+        reached = error.fault not in ("dns", "connection")
+        retry = retry_wait(self._limits, after.failures, reached=reached, new=after.is_new)
+        due = await self._remember(poll, after, not_before=not_before, retry=retry)
+        if retry is not None:
+            await self._states.allow(feed.id, due, self._limits.minimum)
         self._counters.add("polls", result="failed")
-        feed = poll.feed
         # Once, and again only when it is something else: a feed may stay bad for months.
         if reason != poll.before.last_error:
             log.warning("feed failed", feed=feed.name, url=feed.url, reason=reason, next_poll=due.isoformat())
@@ -248,6 +255,7 @@ class Poller:
         *,
         max_age: float | None = None,
         not_before: datetime | None = None,
+        retry: float | None = None,
         push: Push | None = None,
     ) -> datetime:
         now = self._clock()
@@ -261,7 +269,7 @@ class Poller:
             pushed=pushed_pace(push, state.last_push is not None, now),
             gone=moving.is_gone(state.where, now),
         )
-        due = next_poll(now, self._limits, wishes, trouble=state.trouble, jitter=self._random())
+        due = next_poll(now, self._limits, wishes, trouble=state.trouble, jitter=self._random(), retry=retry)
         health = diagnose(state, now)
         since = state.health_since if health.condition == state.health else now
         after = replace(

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from services.ingest.adapters.articles import Articles
 from services.ingest.adapters.marks import Marks
 from services.ingest.core.change import (
     PAGE,
@@ -23,7 +24,6 @@ from services.ingest.core.feed import Feed
 from shared import tracing
 from shared.bus import Bus
 from shared.entries import Marked
-from shared.events import Report
 from shared.feeds import PUBLISHED
 
 BATCH_REPORTS = 50
@@ -43,17 +43,10 @@ class Published(NamedTuple):
     present: frozenset[str] = frozenset()
 
 
-class Completer(Protocol):
-    """Fetches what a feed leaves out of its entries."""
-
-    async def complete(self, feed: Feed, report: Report) -> Report:
-        """Return the report with the text of its page, or as it is if there is none to be had."""
-
-
 class Publisher:
     """Writes reports to the stream, and the marks that say so."""
 
-    def __init__(self, marks: Marks, bus: Bus, articles: Completer | None = None) -> None:
+    def __init__(self, marks: Marks, bus: Bus, articles: Articles | None = None) -> None:
         self._marks = marks
         self._bus = bus
         self._articles = articles

@@ -60,12 +60,16 @@ class Draft(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The reports of a document, the feed's own title, notes on what was mended or left out, and its hints."""
+    """The reports of a document, the feed's own title, notes on what was mended or left out, and its hints.
+
+    `left_out` is the note on entries beyond those that are read, None if there are none.
+    """
 
     title: str
     drafts: tuple[Draft, ...]
     notes: tuple[str, ...] = ()
     hints: Hints = Hints()  # noqa: RUF009
+    left_out: str | None = None
 
     @property
     def reports(self) -> "tuple[Report, ...]":

@@ -68,7 +68,7 @@ class Hints:
 
 @dataclass(frozen=True, slots=True)
 class ParsedFeed:
-    """A feed document read. `mended` says what was wrong; `left_out` counts entries."""
+    """A feed document read. `mended` says what was wrong, `left_out` how many entries are not here and which."""
 
     title: str = ""
     home_url: str | None = None
@@ -76,4 +76,4 @@ class ParsedFeed:
     hints: Hints = Hints()
     entries: tuple[Entry, ...] = ()
     mended: str | None = None
-    left_out: int = 0
+    left_out: str | None = None

@@ -34,6 +34,7 @@ class FeedState:
     title: str | None = None
     entries: int = 0
     notes: tuple[str, ...] = ()
+    left_out: str | None = None
     read_day: int | None = None
     failures: int = 0
     trouble: float = 0.0
@@ -83,11 +84,16 @@ def after_success(state: FeedState, now: datetime, *, status: int, published: in
 def after_failure(
     state: FeedState, now: datetime, *, reason: str, fault: str, status: int | None, kind: Kind
 ) -> FeedState:
-    """Return the state after a poll that failed: what was known of the last good document stays."""
+    """Return the state after a poll that failed: what was known of the last good document stays.
+
+    A temporary failure is tried again soon: what is found sooner than at the feed's pace is no further trouble.
+    """
+    pause = (now - state.last_poll).total_seconds() if state.last_poll else None
+    again = kind == "temporary" and state.failures > 0 and pause is not None and pause < (state.interval or 0)
     return replace(
         state,
         failures=state.failures + 1,
-        trouble=state.trouble + WEIGHTS[kind],
+        trouble=state.trouble + (0 if again else WEIGHTS[kind]),
         last_error=reason,
         fault=fault,
         last_status=status,
@@ -120,6 +126,7 @@ _ADVICE = {
     "file": "check the path and its permissions; it is relative to the feed list",
     "redirects": "open the address in a browser and put the last address you see in the feed list",
     "document": "open the address in a browser: if it shows a page, put the address of the page's feed in the list",
+    "long": "nothing, if those are all that is new; else look for a shorter feed of the same source",
     "http": "tell those who run it; nothing can be done here",
 }
 
@@ -140,7 +147,7 @@ def diagnose(state: FeedState, now: datetime) -> Diagnosis:
             f"nothing new since {state.rhythm.last_entry:%Y-%m-%d}, which is long for this feed",
             "look on its site: it may have moved to another address, or have ended",
         )
-    return Diagnosis("well", advice=_remark(state))
+    return Diagnosis("well", state.left_out, _remark(state) or (_ADVICE["long"] if state.left_out else None))
 
 
 def _calm(state: FeedState, now: datetime) -> FeedCondition:

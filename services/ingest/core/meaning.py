@@ -39,9 +39,12 @@ def meaning_of(text: str) -> str:
 
     Other numbers stay: that 12 became 40 may be all that a correction says.
     """
-    if text.isascii():
-        folded = " ".join(text.lower().split())
-        has_digit = any(digit in folded for digit in "0123456789")  # much quicker than a pattern
+    if text.isascii() and "\t" not in text and "\r" not in text:
+        # Nearly every text, and several times quicker: our own plain text has no other spaces.
+        folded = text.lower().replace("\n", " ").strip()
+        while "  " in folded:
+            folded = folded.replace("  ", " ")
+        has_digit = any(digit in folded for digit in "0123456789")
     else:
         folded = " ".join(unicodedata.normalize("NFKC", text).translate(_PLAIN).casefold().split())
         has_digit = bool(_HAS_DIGIT.search(folded))

@@ -13,6 +13,7 @@ SLOWEST_INTERVAL = 3600.0
 LONGEST_WAIT = 86_400.0
 LONGEST_RETRY_AFTER = 7 * 86_400.0
 FIRST_HOST_PAUSE = 900.0
+FIRST_RETRY = 60.0
 JITTER = 0.1
 SPREAD_SECONDS = 60.0
 
@@ -65,11 +66,18 @@ def pace(limits: Limits, wishes: Wishes) -> float:
 
 
 def next_poll(
-    now: datetime, limits: Limits, wishes: Wishes, *, trouble: float = 0, jitter: float = 0
+    now: datetime,
+    limits: Limits,
+    wishes: Wishes,
+    *,
+    trouble: float = 0,
+    jitter: float = 0,
+    retry: float | None = None,
 ) -> datetime:
     """Return when to poll next.
 
     1. The pace, doubled for each point of `trouble`, to a day at most; a feed that is gone is asked daily.
+       If the poll failed, after `retry` seconds (retry_wait), where that is less.
     2. Made longer by up to a tenth (`jitter`, 0 to 1), so that feeds do not come due together.
     3. Not before the host wants to be asked again, nor in hours and days that the feed does not want.
     """
@@ -77,10 +85,24 @@ def next_poll(
     if trouble > 0 or wishes.gone:
         slower = LONGEST_WAIT if wishes.gone else wait * 2.0 ** min(trouble, 30)
         wait = max(wait, min(slower, LONGEST_WAIT))
+    if retry is not None and not wishes.gone:
+        wait = min(wait, retry)
     moment = now + timedelta(seconds=wait * (1 + JITTER * jitter))
     if wishes.not_before and wishes.not_before > moment:
         moment = wishes.not_before + timedelta(seconds=SPREAD_SECONDS * jitter)
     return _outside(moment, wishes.hints.skip_hours, wishes.hints.skip_days)
+
+
+def retry_wait(limits: Limits, failures: int, *, reached: bool, new: bool) -> float | None:
+    """Return after how many seconds a failed poll is tried again, if that is before the pace says; None if it waits.
+
+    A server that was not `reached` gets nothing by it, and a machine often starts before its network: after a minute.
+    A feed that is `new`, never read, begins at the minimum. Both double with each of the `failures` in a row.
+    """
+    if reached and not new:
+        return None
+    first = limits.minimum if reached else min(FIRST_RETRY, limits.minimum)
+    return first * 2.0 ** min(failures - 1, 30)
 
 
 def _outside(moment: datetime, hours: frozenset[int], days: frozenset[int]) -> datetime:

@@ -15,6 +15,7 @@ from services.ingest.core.entry import ParsedFeed, UnreadableDocument
 from services.ingest.core.formats.fast import read_fast
 from services.ingest.core.formats.json_feed import read_json_feed
 from services.ingest.core.identity import with_keys
+from services.ingest.core.newest import only_newest
 from services.ingest.core.sources.page import read_page
 from services.ingest.core.sources.reliefweb import read_reliefweb
 from services.ingest.core.sources.sitemap import read_sitemap
@@ -36,7 +37,7 @@ def parse_source(body: bytes, content_type: str | None, url: str, feed: Origin) 
     `content_type` is the header as received; `url` is where the document came from in the end, and what
     relative links are relative to.
     """
-    parsed = _read_source(body, content_type, url, feed)
+    parsed = only_newest(_read_source(body, content_type, url, feed))
     return replace(parsed, entries=with_keys(parsed.entries))
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from services.ingest.core.draft import Origin, Reading
-from services.ingest.core.entry import MAX_ENTRIES, ParsedFeed
+from services.ingest.core.entry import ParsedFeed
 from services.ingest.core.parse import parse_source
 from services.ingest.core.report import source_of, to_draft
 from services.ingest.core.sample import as_of_today
@@ -17,13 +17,12 @@ def read_document(body: bytes, content_type: str | None, url: str, feed: Origin,
     source = source_of(feed, parsed)
     drafts = [to_draft(entry, feed, parsed, now, source) for entry in parsed.entries]
     told = tuple(draft for draft in drafts if draft)
-    return Reading(source["title"] or "", told, tuple(_notes(parsed, len(drafts) - len(told))), parsed.hints)
+    notes = tuple(_notes(parsed, len(drafts) - len(told)))
+    return Reading(source["title"] or "", told, notes, parsed.hints, parsed.left_out)
 
 
 def _notes(parsed: ParsedFeed, empty: int) -> list[str]:
-    notes = [parsed.mended] if parsed.mended else []
-    if parsed.left_out:
-        notes.append(f"{parsed.left_out} entries beyond the first {MAX_ENTRIES} left out")
+    notes = [note for note in (parsed.mended, parsed.left_out) if note]
     if empty:
         notes.append(f"{empty} entries without title, text and link left out")
     return notes

@@ -49,8 +49,7 @@ def to_draft(
         notes.append("language: none given; told by the words")
     if entry.link and not url:
         notes.append("link: left out, for it is no http or https address")
-    if parsed.mended:
-        notes.append(f"feed: {parsed.mended}")
+    notes += [f"feed: {note}" for note in (parsed.mended, parsed.left_out) if note]
     report = {
         "id": report_id(feed.id, entry.key),
         "revision": 1,
@@ -60,7 +59,7 @@ def to_draft(
         "summary": body.summary,
         "text": body.text,
         "language": language,
-        "authors": list(_authors(entry)),
+        "authors": list(dict.fromkeys(_authors(entry))),
         "published_at": _rfc3339(dated.published),
         "updated_at": _rfc3339(dated.updated) if dated.updated else None,
         "fetched_at": _rfc3339(now),

@@ -65,11 +65,16 @@ class ActiveSubscriptions:
             gc.enable()
 
     async def _apply(self, rows: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        for subscription_id in {fields[b"id"].decode() for _, fields in rows if b"id" in fields}:
+        changed = {fields.get(b"id", b"\xff") for _, fields in rows}
+        for subscription_id in [each.decode() for each in changed if each.isascii()]:
             self._on_change(subscription_id)
             subscription = await self._store.get(subscription_id)
             if subscription is None:
                 self.wanted.drop(subscription_id)
             else:
                 self.wanted.put(subscription)
+        if unreadable := [
+            entry.decode() for entry, fields in rows if not fields.get(b"id", b"\xff").isascii()
+        ]:
+            log.warning("not ours on the stream of subscriptions, and left out", entries=unreadable[:10])
         self._cursor = rows[-1][0]

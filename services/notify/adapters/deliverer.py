@@ -60,10 +60,10 @@ class Deliverer:
 
     async def on_deliveries(self, consumer: Consumer, entries: list[Entry]) -> None:
         """Look up what was read, and start what may be started; the rest waits for its endpoint's turn."""
-        readable = [entry for entry in entries if b"id" in entry.fields]
+        readable = [entry for entry in entries if _is_ours(entry)]
         if len(readable) < len(entries):
             for entry in entries:
-                if b"id" not in entry.fields:
+                if not _is_ours(entry):
                     consumer.handle(entry, _not_ours())
         ids = [entry.fields[b"id"].decode() for entry in readable]
         cases = await self.cases.find(ids, time.monotonic())
@@ -173,6 +173,10 @@ class Deliverer:
             async with self.asking:
                 lane.held = await self.deliveries.release(lane.name, room) == room
         self._refilling.discard(lane.name)
+
+
+def _is_ours(entry: Entry) -> bool:
+    return entry.fields.get(b"id", b"\xff").isascii()
 
 
 async def _not_ours() -> Outcome:

@@ -12,7 +12,8 @@ from services.notify.core.channel import ChatMessage, MailMessage, WebhookMessag
 from services.notify.core.chat import plain_message, report_message
 from services.notify.core.digest import digest_body
 from services.notify.core.letter import Letter
-from services.notify.core.mail import MOVE_KINDS, MailError, sender_of, write_letter, write_mail
+from services.notify.core.mail import MailError, sender_of, write_mail
+from services.notify.core.mail_words import MOVE_KINDS, write_letter
 from services.notify.core.message import (
     Reference,
     common_part,

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from services.notify.core.channel import ChatMessage, one_line
-from services.notify.core.mail import main_countries, main_topic, wish_in_words
+from services.notify.core.mail_words import main_countries, main_topic, wish_in_words
 from shared.endpoints import ChatEndpoint, ChatService
 from shared.events import TaggedReport
 from shared.excerpts import excerpt

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
 from services.ingest.core.dates import read_date
-from services.ingest.core.entry import MAX_AUTHORS, MAX_ENTRIES, Entry, Hints, ParsedFeed, Words
+from services.ingest.core.entry import MAX_AUTHORS, Entry, Hints, ParsedFeed, Words
 from services.ingest.core.formats.hints import days, hours, minutes, period
 from services.ingest.core.formats.link import absolute_link
+from services.ingest.core.formats.person import person
 from services.ingest.core.formats.vocabulary import (
     DATES,
     IGNORED,
@@ -120,8 +121,7 @@ class _Reader:
             home_url=absolute_link(about.link or "", about.guid, self._url),
             language=said or (language or "").replace("_", "-") or None,
             hints=hints,
-            entries=tuple(self._entry(item, language or None) for item in items[:MAX_ENTRIES]),
-            left_out=max(0, len(items) - MAX_ENTRIES),
+            entries=tuple(self._entry(item, language or None) for item in items),
         )
 
     def _about(self, head: Element, kind: str) -> tuple[_Item, str, Hints]:
@@ -192,7 +192,7 @@ class _Reader:
         elif name == "atom_content" and self._atom:
             item.content = self._words(child, "text", item.content)
         elif name in ("author", "dc_creator"):
-            item.authors.append(self._person(child))
+            item.authors.append(person(self._text(child)))
         elif name == "atom_author" and self._atom:
             item.authors.append(self._atom_author(child, is_first=not item.authors))
         else:
@@ -229,12 +229,6 @@ class _Reader:
         item.guid = text
         if attributes.get("ispermalink", "true") == "true" and item.link is None:
             item.link = text
-
-    def _person(self, element: Element) -> str:
-        text = self._text(element)
-        if "@" in text:
-            raise Doubt
-        return text
 
     def _atom_author(self, child: Element, *, is_first: bool) -> str:
         parts = {self._name(part): self._text(part) for part in child}

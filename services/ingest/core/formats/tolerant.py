@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from html import unescape
 from io import BytesIO
 from typing import Any
 from xml.sax import SAXException, SAXParseException
@@ -11,7 +12,6 @@ import feedparser
 from services.ingest.core.dates import read_date
 from services.ingest.core.entry import (
     MAX_AUTHORS,
-    MAX_ENTRIES,
     Entry,
     Hints,
     ParsedFeed,
@@ -20,9 +20,11 @@ from services.ingest.core.entry import (
 )
 from services.ingest.core.formats.hints import days, hours, minutes, period
 from services.ingest.core.formats.link import absolute_link
+from services.ingest.core.formats.person import person
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]{1,20})|([0-9]{1,20}));?")
+_REST_OF_MAIL = re.compile(r"[a-z.-]+ \([^)]*$|.*[<(][a-z.-]+>?$")
 _HOURS = re.compile(rb"<hour>\s*(\d{1,2})\s*</hour>", re.IGNORECASE)
 _DAYS = re.compile(rb"<day>\s*([a-z]{6,9})\s*</day>", re.IGNORECASE)
 
@@ -44,9 +46,8 @@ def read_tolerantly(body: bytes, content_type: str | None, url: str) -> ParsedFe
         home_url=_link(document.feed, url),
         language=_string(document.feed, "language") or None,
         hints=_hints(document.feed, body),
-        entries=tuple(_entry(item, document, url) for item in document.entries[:MAX_ENTRIES]),
+        entries=tuple(_entry(item, document, url) for item in document.entries),
         mended=mended,
-        left_out=max(0, len(document.entries) - MAX_ENTRIES),
     )
 
 
@@ -106,7 +107,7 @@ def _entry(item: Any, document: Any, url: str) -> Entry:
         title=_words(item.get("title_detail"), atom) or Words(_string(item, "title")),
         summary=_words(item.get("summary_detail"), atom),
         content=_longest(item.get("content", []), atom),
-        authors=tuple(_authors(item))[:MAX_AUTHORS],
+        authors=tuple(_authors(item, atom))[:MAX_AUTHORS],
         published=read_date(_string(item, "published")),
         updated=read_date(_string(item, "updated")),
         language=_language(item),
@@ -138,9 +139,20 @@ def _longest(contents: list[Mapping[str, Any]], atom: bool) -> Words | None:
     return max(found, key=lambda words: len(words.value), default=None)
 
 
-def _authors(item: Any) -> Iterator[str]:
-    for author in item.get("authors", []):
-        name = _string(author, "name")
+def _authors(item: Any, atom: bool) -> Iterator[str]:
+    """The names. feedparser ends a mail address after four letters of its last part, and the rest is in the name.
+
+    What was written it keeps of the last author only; of the others a name with a rest in it is left out.
+    """
+    authors = [author for author in item.get("authors", []) if author]
+    for place, author in enumerate(authors, 1):
+        name, mail, written = _string(author, "name"), _string(author, "email"), _string(item, "author")
+        if atom or "@" not in mail + name:
+            pass
+        elif place == len(authors) and written != f"{name} ({mail})":
+            name = person(unescape(written))
+        elif mail and _REST_OF_MAIL.match(name):
+            continue
         if name:
             yield name
 

@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from services.ingest.core.dates import read_date
-from services.ingest.core.entry import MAX_ENTRIES, Date, Entry, ParsedFeed, UnreadableDocument, Words
+from services.ingest.core.entry import Date, Entry, ParsedFeed, UnreadableDocument, Words
 
 if TYPE_CHECKING:
     from services.ingest.core.feed import Selectors
@@ -21,7 +21,7 @@ def read_page(body: bytes, url: str, select: "Selectors") -> ParsedFeed:
     base = _attribute(page.css_first("base[href]"), "href")
     place = urljoin(url, base) if base else url
     nodes = page.css(select.entry)
-    entries = [entry for node in nodes[: 2 * MAX_ENTRIES] if (entry := _entry(node, place, select))]
+    entries = [entry for node in nodes if (entry := _entry(node, place, select))]
     if not entries:
         found = f"{len(nodes)} elements, none with a link {select.link!r}" if nodes else "nothing"
         raise UnreadableDocument(f"the page has changed, it seems: {select.entry!r} finds {found}")
@@ -29,8 +29,7 @@ def read_page(body: bytes, url: str, select: "Selectors") -> ParsedFeed:
         title=_text(page.css_first("title")),
         home_url=url,
         language=_attribute(page.css_first("html"), "lang"),
-        entries=tuple(entries[:MAX_ENTRIES]),
-        left_out=max(0, len(nodes) - MAX_ENTRIES),
+        entries=tuple(entries),
     )
 
 

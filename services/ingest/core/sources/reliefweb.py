@@ -1,12 +1,12 @@
 """Reports from ReliefWeb's API, version 2 (https://apidoc.reliefweb.int/)."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from services.ingest.core.dates import read_date
-from services.ingest.core.entry import MAX_AUTHORS, MAX_ENTRIES, Entry, ParsedFeed, UnreadableDocument, Words
+from services.ingest.core.entry import MAX_AUTHORS, Entry, ParsedFeed, UnreadableDocument, Words
+from services.ingest.core.formats.json_object import objects, read_json, text
 
 _FIELDS = (
     "title",
@@ -36,51 +36,30 @@ def api_address(url: str, appname: str) -> str:
 
 def read_reliefweb(body: bytes) -> ParsedFeed:
     """Return the reports of an answer; raise UnreadableDocument."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError) as e:
-        raise UnreadableDocument(f"ReliefWeb's answer is not JSON ({str(e)[:100]})") from e
-    rows = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(rows, list):
+    answer = read_json(body, "ReliefWeb's answer is")
+    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         raise UnreadableDocument("ReliefWeb's answer has no data: is the url that of /v2/reports?")
-    entries = [
-        _entry(row, row["fields"]) for row in rows if isinstance(row, dict) and _is_object(row.get("fields"))
-    ]
+    rows = objects(answer, "data")
+    entries = [_entry(row, row["fields"]) for row in rows if isinstance(row.get("fields"), dict)]
     return ParsedFeed(
         title="ReliefWeb",
         home_url="https://reliefweb.int/",
-        entries=tuple(entries[:MAX_ENTRIES]),
-        left_out=max(0, len(entries) - MAX_ENTRIES),
+        entries=tuple(entries),
     )
 
 
 def _entry(row: Mapping[str, Any], fields: Mapping[str, Any]) -> Entry:
-    dates = fields["date"] if _is_object(fields.get("date")) else {}
-    html = _text(fields, "body-html")
+    dates = fields["date"] if isinstance(fields.get("date"), dict) else {}
+    html = text(fields, "body-html")
     return Entry(
-        id=_text(row, "id") or None,
-        link=_text(fields, "url_alias") or _text(fields, "url") or None,
-        title=Words(_text(fields, "title"), html=False),
-        content=Words(html) if html else Words(_text(fields, "body"), html=False),
+        id=text(row, "id") or None,
+        link=text(fields, "url_alias") or text(fields, "url") or None,
+        title=Words(text(fields, "title"), html=False),
+        content=Words(html) if html else Words(text(fields, "body"), html=False),
         authors=tuple(
-            _text(source, "shortname") or _text(source, "name") for source in _list(fields, "source")
+            text(source, "shortname") or text(source, "name") for source in objects(fields, "source")
         )[:MAX_AUTHORS],
-        published=read_date(_text(dates, "created")),
-        updated=read_date(_text(dates, "changed")),
-        language=next((_text(language, "code") for language in _list(fields, "language")), None),
+        published=read_date(text(dates, "created")),
+        updated=read_date(text(dates, "changed")),
+        language=next((text(language, "code") for language in objects(fields, "language")), None),
     )
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _list(fields: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    value = fields.get(name)
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
-    text = str(value) if isinstance(value, str | int) else ""
-    return text if text.isascii() else text.encode(errors="replace").decode()

@@ -4,7 +4,7 @@ from datetime import datetime
 from xml.etree.ElementTree import Element
 
 from services.ingest.core.dates import OLDEST, read_date
-from services.ingest.core.entry import MAX_ENTRIES, Entry, ParsedFeed, UnreadableDocument, Words
+from services.ingest.core.entry import Entry, ParsedFeed, UnreadableDocument, Words
 from services.ingest.core.formats.xml_tree import read_tree
 
 
@@ -23,8 +23,7 @@ def read_sitemap(body: bytes) -> ParsedFeed:
     publications = root.iter("{http://www.google.com/schemas/sitemap-news/0.9}name")
     return ParsedFeed(
         title=next((_text(name) for name in publications), ""),
-        entries=tuple(found[:MAX_ENTRIES]),
-        left_out=max(0, len(found) - MAX_ENTRIES),
+        entries=tuple(found),
     )
 
 
