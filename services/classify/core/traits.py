@@ -108,7 +108,7 @@ class _Word(NamedTuple):
 
 def traits_of(title: str, text: str, moment: datetime, countries: Iterable[str] = ()) -> Traits:
     """The traits of a report published at this moment, about these countries (ISO 3166)."""
-    text = text[:CHARACTERS]
+    title, text = title[:CHARACTERS], text[:CHARACTERS]
     whole = f"{title}\n{text}"
     head, body = _cut(title), _cut(text)[:ALL]
     everything = [word for _, word in (*head, *body)]
