@@ -1,9 +1,19 @@
 """Plain text out of markup."""
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis.strategies import lists, sampled_from
 
 from services.ingest.core.entry import Words
-from services.ingest.core.plain import cut, plain_line, plain_text, web_address
+from services.ingest.core.plain import (
+    _joined,
+    _parsed_pieces,
+    _plain_pieces,
+    cut,
+    plain_line,
+    plain_text,
+    web_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +93,28 @@ def test_a_cut_ends_between_words() -> None:
 )
 def test_only_web_addresses_pass(link: str | None, address: str | None) -> None:
     assert web_address(link) == address
+
+
+TAGS = """<p>|</p>|<div>|</div>|<br>|<br/>|<br />|<ul>|</ul>|<li>|</li>|</a>|<b>|</b>|<em>|</em>|<h2>|</h2>|<h3>|</h3>
+<hr>|<blockquote>|</blockquote>|</p >|<P>|<td>|<script>|<span>|</span>|<p class="a">|<img src="a.png" alt="x">
+<a href="https://a.b/?c=1&amp;d=2">"""
+TEXTS = "one|two three| |  a |&amp;|&lt;p&gt;|&nbsp;|&eacute;|&notit;|&copy 2026|&#8212;|&|<|>|a < b|é|🌊|\u00a0|\u200b"
+TOKENS = [*TAGS.replace("\n", "|").split("|"), *TEXTS.split("|"), "\n", "\n\n"]
+
+
+@given(lists(sampled_from(TOKENS), max_size=14).map("".join))
+@example("<p>one<li>two")
+@example("<li>one<div>two<li>three")
+@settings(max_examples=1000)
+def test_plain_markup_is_read_as_a_browser_would(value: str) -> None:
+    quick = _plain_pieces(value)
+    if quick is not None:
+        assert _joined(quick) == _joined(_parsed_pieces(value))
+
+
+def test_most_markup_is_plain() -> None:
+    assert _plain_pieces(
+        '<p>One <a href="https://a.b/?c&amp;d">two</a>.</p>\n<ul><li>3</li></ul><br/>&nbsp;x'
+    )
+    for other in ("<table><td>a", "<!-- a -->", "<script>a</script>", "a < b", "<p onclick='a'>", "&#1;"):
+        assert _plain_pieces(other) is None
