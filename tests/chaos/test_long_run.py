@@ -159,17 +159,18 @@ async def kill_in_turn(world: World, until_time: float, redis_away: list[Away]) 
 
 async def follow(world: World, stream: str, written: dict[int, float]) -> None:
     """Read a stream of reports as another system would; keep when each was written."""
-    redis: Any = Redis.from_url(world.redis.url)
     last = "0"
-    while True:
-        try:
-            for _, entries in await redis.xread({stream: last}, count=500, block=1000):
-                for entry_id, fields in entries:
-                    last = entry_id
-                    if found := re.search(rb"Report (\d+):", fields[b"event"]):
-                        written[int(found[1])] = int(entry_id.split(b"-")[0]) / 1000
-        except RedisError:
-            await asyncio.sleep(0.1)
+    redis: Any
+    async with Redis.from_url(world.redis.url) as redis:
+        while True:
+            try:
+                for _, entries in await redis.xread({stream: last}, count=500, block=1000):
+                    for entry_id, fields in entries:
+                        last = entry_id
+                        if found := re.search(rb"Report (\d+):", fields[b"event"]):
+                            written[int(found[1])] = int(entry_id.split(b"-")[0]) / 1000
+            except RedisError:
+                await asyncio.sleep(0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +185,16 @@ class Sample:
 
 
 async def watch(world: World, samples: list[Sample]) -> None:
-    redis, started = Redis.from_url(world.redis.url), time.time()
-    while True:
-        await asyncio.sleep(min(10.0, MINUTES * 3))
-        with suppress(RedisError):
-            entries = [await redis.xlen(stream) for stream in NAMES.streams]
-            used = (await redis.info("memory"))["used_memory"] / 1e6
-            keys = await redis.dbsize()
-            minute = (time.time() - started) / 60
-            samples.append(Sample(minute, sum(entries), keys, used, world.services.memory()))
+    started = time.time()
+    async with Redis.from_url(world.redis.url) as redis:
+        while True:
+            await asyncio.sleep(min(10.0, MINUTES * 3))
+            with suppress(RedisError):
+                entries = [await redis.xlen(stream) for stream in NAMES.streams]
+                used = (await redis.info("memory"))["used_memory"] / 1e6
+                keys = await redis.dbsize()
+                minute = (time.time() - started) / 60
+                samples.append(Sample(minute, sum(entries), keys, used, world.services.memory()))
 
 
 @pytest.fixture
@@ -242,6 +244,7 @@ async def test_bursts_kills_and_bad_endpoints_lose_nothing(world: World) -> None
     finally:
         for task in background:
             task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         print(
             f"\n{len(items)} reports, {len(published)} published, killed {dict(Counter(who for _, who in killed))}"
         )
