@@ -1,4 +1,4 @@
-"""Feeds a CPU second, beside `reader` (PyPI) on the same local server and documents.
+"""Feeds a CPU second, beside the library `reader` on the same local server and documents.
 
 Not part of `make bench`, for it needs `pip install -r requirements/benchmark.in`:
 
