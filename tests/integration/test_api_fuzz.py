@@ -130,6 +130,15 @@ async def test_json_deeper_than_a_parser_reads_is_refused(api):
         assert (await r.json())["status"] == r.status
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "application/json"])
+async def test_a_body_that_is_no_json_object_says_what_to_send(api, kind):
+    body = "[]" if kind.endswith("json") else json.dumps(WISH)
+    problem = await api.json_of("POST", "/v1/subscriptions", 422, data=body, headers={"Content-Type": kind})
+    assert problem["errors"] == [
+        {"field": "body", "detail": "must be a JSON object, sent with Content-Type: application/json"}
+    ]
+
+
 async def test_lone_surrogates_are_no_text(api):
     body = json.dumps(WISH).replace("aid", "\\ud800")
     headers = {"Content-Type": "application/json"}

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from services.api.core.problem import (
+    FieldError,
     Invalid,
     NotFound,
     NotReady,
@@ -73,6 +74,10 @@ async def _on_invalid(request: Request, error: Any) -> Response:
         return _answer_to(request, Problem(f"the body is not JSON: {problems[0]['ctx']['error']}"))
     if any(problem["loc"][0] == "path" for problem in problems):
         return _answer_to(request, NotFound("there is nothing of that name"))
+    if any(problem["loc"] == ("body",) for problem in problems):
+        # What curl sends as a form unless told otherwise arrives here as text.
+        detail = "must be a JSON object, sent with Content-Type: application/json"
+        return _answer_to(request, Invalid([FieldError("body", detail)]))
     return _answer_to(request, Invalid(field_errors(problems)))
 
 
