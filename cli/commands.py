@@ -1,6 +1,7 @@
 """The commands of `tocsin` and their help. Each imports what it needs when it runs."""
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,21 @@ app = typer.Typer(
     help="Watches feeds and tells people, with the reason, when a report touches what they follow.\n\n"
     "Start with: tocsin run",
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tocsin {version('tocsin')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take what goes before a command."""
 
 
 app.command()(run)
