@@ -131,8 +131,7 @@ def main() -> None:
 
             app()
     except SettingsError as e:
-        print(f"tocsin: {e}", file=sys.stderr)
-        raise SystemExit(CANNOT_START) from e
+        _cannot_start(e)
     except KeyboardInterrupt:
         # Ctrl-C before anything runs that could end in order.
         raise SystemExit(128 + signal.SIGINT) from None

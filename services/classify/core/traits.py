@@ -15,10 +15,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from services.classify.core.figures import figures_in
+from services.classify.core.sketch import LEAD, STEM
 from shared.matching.forms import form_of
 
-LEAD = 45
-"""Words of the text in which names are looked for."""
 ALL = 70
 """Words of the text in which those of the other report are looked for: what is named late is named too."""
 CHARACTERS = 500
@@ -27,7 +26,6 @@ MOST_DIGITS = 2
 HOURS = 12
 """Reports further apart are of one story only if they are nearly the same: a wording comes back the next day."""
 SHORTEST = 3
-STEM = 6
 CAPITALISED = 0.6
 """The share of words with a capital from which those of a title say nothing."""
 

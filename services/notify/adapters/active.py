@@ -65,16 +65,15 @@ class ActiveSubscriptions:
             gc.enable()
 
     async def _apply(self, rows: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        changed = {fields.get(b"id", b"\xff") for _, fields in rows}
-        for subscription_id in [each.decode() for each in changed if each.isascii()]:
+        ids = [fields.get(b"id", b"") for _, fields in rows]
+        ours = {each.decode() for each in ids if each and each.isascii()}
+        if not all(each and each.isascii() for each in ids):
+            log.warning("entries that are not ours, left out", stream=self._bus.names.subscription_changes)
+        for subscription_id in ours:
             self._on_change(subscription_id)
             subscription = await self._store.get(subscription_id)
             if subscription is None:
                 self.wanted.drop(subscription_id)
             else:
                 self.wanted.put(subscription)
-        if unreadable := [
-            entry.decode() for entry, fields in rows if not fields.get(b"id", b"\xff").isascii()
-        ]:
-            log.warning("not ours on the stream of subscriptions, and left out", entries=unreadable[:10])
         self._cursor = rows[-1][0]
