@@ -109,8 +109,7 @@ class Automaton:
             return places
         more = [
             (number, start, last)
-            for atom, start, end in places
-            if atom in heads
+            for atom, start, end in [place for place in places if place[0] in heads]
             for number, chunks in heads[atom]
             if (last := _end(words.line, end, chunks))
         ]

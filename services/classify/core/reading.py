@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate
-from math import log2
-from operator import or_
+from math import fsum, log2
+from operator import itemgetter, or_
 
 from services.classify.core.evidence import Spot
 from services.classify.core.rulebook import Plan, Rule, Rulebook, Step
@@ -87,20 +87,28 @@ class Reading:
                 yield from self._spots(sentence, subtopic)
 
     def _match(self, plan: Plan, candidates: list[Candidate]) -> Match | None:
-        rule, report = plan.rule, self._report
+        rule = plan.rule
+        candidates.sort(key=_RANK)
+        if self._score(rule, {sentence[0]: step for _, sentence, step in reversed(candidates)}) is None:
+            # Masks and what else is in the report only take away.
+            return None
         mended = {each[0]: self._without(plan.mask, each) for each in self._sentences if each[1] & plan.mask}
         anywhere = _united(mended.get(each[0], each) for each in self._sentences)
         counted: dict[int, tuple[Sentence, Step]] = {}
-        for _, sentence, step in sorted(candidates):
+        for _, sentence, step in candidates:
             if sentence[0] not in counted:
                 here = mended.get(sentence[0], sentence)
                 if _holds(step, here[1], anywhere):
                     counted[sentence[0]] = here, step
-        score = sum(step.score * _weight(number, rule) for number, (_, step) in counted.items())
-        words = len(report.title) + len(report.text)
-        if not counted or score < required(rule.threshold, words, in_title=TITLE in counted):
-            return None
-        return Match(rule, round(score, 1), counted)
+        score = self._score(rule, {number: step for number, (_, step) in counted.items()})
+        return None if score is None else Match(rule, round(score, 1), counted)
+
+    def _score(self, rule: Rule, counted: Mapping[int, Step]) -> float | None:
+        """The sum for the sentences that count; None if it is not enough."""
+        score = fsum(step.score * _weight(number, rule) for number, step in counted.items())
+        words = len(self._report.title) + len(self._report.text)
+        enough = counted and score >= required(rule.threshold, words, in_title=TITLE in counted)
+        return score if enough else None
 
     def _without(self, mask: int, sentence: Sentence) -> Sentence:
         """A sentence without the phrases that share a word with one of the mask."""
@@ -122,6 +130,9 @@ class Reading:
         places = sorted([(start, -end) for number, start, end in sentence[2] if groups(number, 0) & wanted])
         # A phrase ends with its last word's space, or inside that word.
         return [Spot(field, start, find(b" ", -end - 1)) for start, end in places]
+
+
+_RANK = itemgetter(0)
 
 
 def _holds(step: Step, here: int, anywhere: int) -> bool:
