@@ -105,7 +105,7 @@ class Automaton:
         """Every place of every phrase in the line of a field, sentence by sentence; and of beginnings of some."""
         places = self._find(words.line, overlapping=True) if words.line else []
         heads = self._chunked
-        if heads.keys().isdisjoint(map(NUMBER, places)):
+        if not heads or heads.keys().isdisjoint(map(NUMBER, places)):
             return places
         more = [
             (number, start, last)
