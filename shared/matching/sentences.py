@@ -22,6 +22,7 @@ def _not_after(abbreviations: str) -> str:
     return "".join(rf"(?<!\b(?i:{'|'.join(words)})\.)" for words in by_length.values())
 
 
+# Of the first plane: what lies beyond it no news is written in.
 _SMALL = "".join(filter(str.islower, map(chr, range(0x10000))))
 # Stops are taken from the first of a row: a page of dots costs no more than its length.
 _AFTER_STOP = rf"[.!?]*[\"'»)\]]*(?:\[\d+\])*\s+[^\s{_SMALL}]"

@@ -219,12 +219,14 @@ def cut(original: str, *, one_sentence: bool = False) -> Words:
     spread = _spread(joined)
     if spread is None:
         return _words(original, text, _lines(joined) or list(map(_line_by_words, text.split(CUT))))
-    if _WORDLESS.search(between := b"\n%b\n" % _closed(spread)):
+    cased = _closed(spread)
+    if _WORDLESS.search(between := b"\n%b\n" % cased):
         # A sentence without words is part of the one before.
         starts = ("" if sentence == b" " else CUT for sentence in between.split(b"\n")[1:-1])
         joined = "".join(map(str.__add__, starts, joined.split(CUT))).replace(CUT, "", 1)
         spread = (_spread(joined) or b"") if between.strip() else b""
-    return Words(original, _closed(spread).lower(), spread=spread)
+        cased = _closed(spread)
+    return Words(original, cased.lower(), spread=spread)
 
 
 def _words(original: str, text: str, lines: list[str]) -> Words:

@@ -89,8 +89,9 @@ class Reading:
     def _match(self, plan: Plan, candidates: list[Candidate]) -> Match | None:
         rule = plan.rule
         candidates.sort(key=_RANK)
-        if self._score(rule, {sentence[0]: step for _, sentence, step in reversed(candidates)}) is None:
-            # Masks and what else is in the report only take away.
+        # For each sentence the best condition: masks and what else is in the report only take away.
+        best = {sentence[0]: step for _, sentence, step in reversed(candidates)}
+        if self._score(rule, best) is None:
             return None
         mended = {each[0]: self._without(plan.mask, each) for each in self._sentences if each[1] & plan.mask}
         anywhere = _united(mended.get(each[0], each) for each in self._sentences)
