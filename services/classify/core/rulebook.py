@@ -235,9 +235,10 @@ def _lexicon(
         for bit, languages in phrases.get(phrase, ()):
             if not languages <= foreign:
                 groups[number] |= bit
-        meanings[number] += gazetteer.meanings(phrase, foreign)
+        if phrase in gazetteer.names and (meant := gazetteer.meanings(phrase, foreign)):
+            meanings[number] += meant
     # Spellings of one name with one form mean it once.
-    distinct = ((number, tuple(dict.fromkeys(each))) for number, each in meanings.items() if each)
+    distinct = ((number, tuple(dict.fromkeys(each))) for number, each in meanings.items())
     return Lexicon(
         {number: same.setdefault(bits, bits) for number, bits in groups.items()},
         {number: same.setdefault(each, each) for number, each in distinct},
