@@ -12,6 +12,7 @@ from shared.matching.phrases import PhraseError, parts_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Line = Annotated[str, Field(pattern=r"\S")]
 Phrases = dict[Language, Annotated[list[str], Field(min_length=1)]]
 
 
@@ -47,7 +48,7 @@ class TestsPart(_Part):
 class RulePart(_Part):
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_-]*)*$")
     version: int = Field(ge=1)
-    title: str = Field(min_length=1)
+    title: Line
     threshold: float = Field(default=10, gt=0, le=1000)
     title_factor: float = Field(default=2, ge=1, le=10)
     groups: dict[Name, Annotated[Phrases, Field(min_length=1)]] = Field(min_length=1)
@@ -58,15 +59,15 @@ class RulePart(_Part):
 
 class SubtopicPart(_Part):
     id: Name
-    title: str = Field(min_length=1)
+    title: Line
     words: Annotated[Phrases, Field(min_length=1)]
     tests: TestsPart
 
 
 class TopicPart(_Part):
     topic: Name
-    title: str = Field(min_length=1)
-    description: str = Field(min_length=1)
+    title: Line
+    description: Line
     rules: list[RulePart] = Field(min_length=1)
     subtopics: list[SubtopicPart] = []
 
@@ -205,7 +206,6 @@ _MESSAGES = {
     "int_type": "{key!r} must be a whole number",
     "float_type": "{key!r} must be a number",
     "too_short": "{key!r} is empty; write at least one entry, or remove it",
-    "string_too_short": "{key!r} is empty",
     "string_pattern_mismatch": "{value!r} does not fit here; it must look like {pattern}",
 }
 
@@ -218,6 +218,8 @@ def _message(error: ErrorDetails) -> str:
         known = _keys_around(error["loc"])
         return f"unknown key {key!r}{_suggestion(str(key), known)}"
     pattern = error.get("ctx", {}).get("pattern", "")
+    if not str(error["input"]).strip():
+        return f"{key!r} is empty"
     template = _MESSAGES.get(error["type"])
     if template is None:
         return f"{key!r}: {error['msg'].lower()}"
