@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from services.classify.adapters.rulebook_files import (
+    SHIPPED,
     RulebookError,
     catalogue,
     check_versions,
@@ -242,6 +245,33 @@ def test_the_shipped_rules_are_those_that_were_locked():
 def test_the_schema_for_editors_is_current():
     committed = Path(__file__).parent.parent.parent / "docs/schemas/topic-rule.json"
     assert json.loads(committed.read_text()) == topic_schema()
+
+
+def test_the_schema_for_editors_takes_what_ships():
+    schema = Draft202012Validator(topic_schema())
+    for path in SHIPPED.glob("*.yaml"):
+        assert not list(schema.iter_errors(yaml.safe_load(path.read_text())))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("version: 1", "verison: 1"),
+        ("version: 1", "version: one"),
+        ("title: Floods", "title: ' '"),
+        ("[flood*, inundation]", "[]"),
+        ("inundation", "'?!'"),
+        ("inundation", "flood*"),
+        ("flood*", "fl*"),
+        ("flood of tears", "a fl* of tears"),
+        ("inundation", "inun*ation"),
+        ("match: [The river flooded two villages.]", "match: [{titel: x}]"),
+    ],
+)
+def test_the_schema_for_editors_refuses_what_the_loader_refuses(right: str, wrong: str):
+    assert right in RULE
+    content = yaml.safe_load(RULE.replace(right, wrong, 1))
+    assert list(Draft202012Validator(topic_schema()).iter_errors(content))
 
 
 def test_ten_megabytes_are_refused_unread(tmp_path: Path):
