@@ -249,14 +249,6 @@ def test_what_looks_like_an_operator_and_is_read_as_a_word_is_told(query: str, p
 @pytest.mark.parametrize(
     "query",
     [
-        "\"or\" noir",
-        "aid OR convoy",
-        "2 OF (aid, food)",
-        "2OF(aid,food)",
-        "aid NEAR \"3\"",
-        "О’Брайен d'aide",
-        "fire near Kyiv",
-    ],
         '"or" noir',
         "aid OR convoy",
         "2 OF (aid, food)",
