@@ -9,6 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from cli.topics_measure import write_quality
 from services.classify.adapters.rulebook_files import (
     SHIPPED,
     RulebookError,
@@ -18,7 +19,9 @@ from services.classify.adapters.rulebook_files import (
     write_versions,
 )
 from services.classify.adapters.topic_file import topic_schema
+from services.classify.core.rulebook import compile_rulebook
 from services.classify.core.tag import find_all
+from shared.catalogue import Quality
 
 RULE = """\
 topic: floods
@@ -73,6 +76,18 @@ def test_the_catalogue_names_topics_and_rules(tmp_path: Path):
     (tmp_path / "floods.yaml").write_text(RULE)
     (topic,) = catalogue(load_rulebook(tmp_path))
     assert (topic.id, topic.languages, topic.rules[0].id) == ("floods", ("en", "es"), "floods.rivers")
+
+
+def test_figures_are_shown_of_the_rules_that_were_measured_whatever_else_changes(tmp_path: Path):
+    (tmp_path / "floods.yaml").write_text(RULE)
+    measured, figures = load_rulebook(tmp_path), tmp_path / "quality.json"
+    quality = Quality(precision=0.9, recall=0.8, reports=10, on_topic=5)
+    write_quality({"floods": quality}, measured, figures)
+    elsewhere = compile_rulebook(measured.topics)
+    assert elsewhere.version != measured.version
+    assert [topic.quality for topic in catalogue(elsewhere, figures)] == [quality]
+    (tmp_path / "floods.yaml").write_text(RULE.replace("inundation", "deluge"))
+    assert [topic.quality for topic in catalogue(load_rulebook(tmp_path), figures)] == [None]
 
 
 def test_the_version_changes_with_a_phrase_and_only_then(tmp_path: Path):

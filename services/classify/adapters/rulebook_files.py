@@ -92,22 +92,36 @@ def _compare(rule: Rule, content: str, locked: _Locked | None) -> str | None:
     return f"{rule.id} version {rule.version} is not what {LOCK} says; run `tocsin topics lock`"
 
 
-def catalogue(rulebook: Rulebook) -> tuple[TopicSummary, ...]:
-    """Each topic as subscribers see it, in the rulebook's order; its quality if just these rules were measured."""
-    measured = _measured(rulebook.version)
+def catalogue(rulebook: Rulebook, quality: Path = QUALITY) -> tuple[TopicSummary, ...]:
+    """Each topic as subscribers see it, in the rulebook's order; its quality if just its rules were measured."""
+    measured = _measured(quality)
     return tuple(_summary(topic, measured.get(topic.id)) for topic in rulebook.topics)
 
 
-def _measured(version: str) -> dict[str, Quality]:
+class Measured(BaseModel):
+    """The figures of a topic, and the fingerprints of the rules that they are of."""
+
+    rules: list[str]
+    quality: Quality
+
+
+MEASURED = TypeAdapter(dict[str, Measured])
+
+
+def fingerprints(topic: Topic) -> list[str]:
+    """Those of a topic's rules, in their order."""
+    return [fingerprint(topic, rule) for rule in topic.rules]
+
+
+def _measured(path: Path) -> dict[str, Measured]:
     try:
-        about = json.loads(QUALITY.read_text())
+        return MEASURED.validate_json(path.read_bytes())
     except OSError:
         return {}
-    listed = about["topics"] if about["rulebook"] == version else {}
-    return {topic: Quality.model_validate(figures) for topic, figures in listed.items()}
 
 
-def _summary(topic: Topic, quality: Quality | None) -> TopicSummary:
+def _summary(topic: Topic, measured: Measured | None) -> TopicSummary:
+    is_current = measured is not None and measured.rules == fingerprints(topic)
     return TopicSummary(
         id=topic.id,
         title=topic.title,
@@ -115,7 +129,7 @@ def _summary(topic: Topic, quality: Quality | None) -> TopicSummary:
         languages=topic.languages,
         rules=tuple(RuleSummary(id=rule.id, version=rule.version, title=rule.title) for rule in topic.rules),
         subtopics=tuple(SubtopicSummary(id=topic.path(each), title=each.title) for each in topic.subtopics),
-        quality=quality,
+        quality=measured.quality if measured and is_current else None,
     )
 
 
