@@ -49,7 +49,10 @@ def parse(target: Annotated[str, typer.Argument(help="A feed: a file, or an http
 
 @app.command()
 def tag() -> None:
-    """Tag reports: JSON lines {id, title, text, language?} in, {id, topics, tags, countries} out. Needs no Redis."""
+    """Tag reports: JSON lines {id, title, text, language?} in, {id, topics, tags, countries} out. Needs no Redis.
+
+    For example: tocsin tag < reports.jsonl > tagged.jsonl
+    """
     from cli.offline import tag_lines
 
     raise typer.Exit(tag_lines(sys.stdin, sys.stdout))

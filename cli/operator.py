@@ -18,11 +18,18 @@ from shared.settings import load
 if TYPE_CHECKING:
     from services.classify.core.rulebook import Rulebook
 
-topics = typer.Typer(no_args_is_help=True, help="The rulebook: run its tests, show it.")
+topics = typer.Typer(
+    no_args_is_help=True,
+    help="The rulebook: a folder of YAML files, one a topic. Copy the shipped ones to a folder of your own, name it in "
+    "TOCSIN_TOPICS_DIR, and `check` what you change; a running classify takes it over.",
+)
 dead_letters = typer.Typer(no_args_is_help=True, help="Messages that no service could handle.")
 
 Folder = Annotated[
-    Path | None, typer.Option("--dir", help="A rulebook folder; the shipped one unless given.")
+    Path | None,
+    typer.Option(
+        "--dir", help="A rulebook folder; unless given, that of TOCSIN_TOPICS_DIR, or the shipped one."
+    ),
 ]
 
 
@@ -59,7 +66,8 @@ def check_topics(folder: Folder = None) -> None:
     with _refused():
         check_versions(_folder(folder))
     rules = [rule for topic in rulebook.topics for rule in topic.rules]
-    tests = sum(len(rule.examples) for rule in rules)
+    tested = [*rules, *(subtopic for topic in rulebook.topics for subtopic in topic.subtopics)]
+    tests = sum(len(each.examples) for each in tested)
     print(
         f"{len(rulebook.topics)} topics, {len(rules)} rules, {tests} tests passed; rulebook {rulebook.version}"
     )
@@ -117,7 +125,7 @@ def diff_topics(
     against: Annotated[Path, typer.Option("--against", help="The rulebook folder to compare with.")],
     folder: Folder = None,
     reports: Reports = None,
-    at_most: Annotated[int, typer.Option(help="How many stored reports to look at.")] = 5000,
+    at_most: Annotated[int, typer.Option(min=1, help="How many stored reports to look at.")] = 5000,
 ) -> None:
     """Show which reports the rulebook tags that the one in --against does not (gained), and the reverse (lost)."""
     from cli.lines import Sample

@@ -1,11 +1,11 @@
 """How often the rulebook is right and how much it finds, on labelled reports; the figures only are kept."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cli.lines import Sample, read_lines
+from services.classify.adapters.rulebook_files import MEASURED, Measured, fingerprints
 from services.classify.core.rulebook import Rulebook
 from services.classify.core.tag import find_tags
 from shared.catalogue import Quality
@@ -39,10 +39,12 @@ def measure(reports: Sequence[Labelled], rulebook: Rulebook) -> dict[str, Qualit
 
 
 def write_quality(qualities: dict[str, Quality], rulebook: Rulebook, path: Path) -> None:
-    """Write the figures, with the rulebook and the day that they are of."""
-    topics = {topic: quality.model_dump() for topic, quality in qualities.items()}
-    about = {"rulebook": rulebook.version, "measured": datetime.now(UTC).date().isoformat(), "topics": topics}
-    path.write_text(json.dumps(about, indent=2) + "\n")
+    """Write the figures of each topic, and which rules they are of."""
+    measured = {
+        topic.id: Measured(rules=fingerprints(topic), quality=qualities[topic.id])
+        for topic in rulebook.topics
+    }
+    path.write_bytes(MEASURED.dump_json(measured, indent=2) + b"\n")
 
 
 def _quality(topic: str, reports: Sequence[Labelled], found: dict[str, set[str]]) -> Quality:
@@ -55,4 +57,5 @@ def _quality(topic: str, reports: Sequence[Labelled], found: dict[str, set[str]]
         recall=round(hits / wanted, 2) if wanted else 0.0,
         reports=len(known),
         on_topic=wanted,
+        measured=datetime.now(UTC).date(),
     )

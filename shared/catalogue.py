@@ -1,6 +1,7 @@
 """The topics that the running rulebook knows: classify writes them, api checks and shows them."""
 
 from collections.abc import Iterable
+from datetime import date
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -39,6 +40,7 @@ class Quality(BaseModel):
     """The share of reports on the topic that were found."""
     reports: int
     on_topic: int
+    measured: date | None = None
 
 
 class TopicSummary(BaseModel):

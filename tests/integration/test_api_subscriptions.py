@@ -91,8 +91,9 @@ async def test_an_empty_filter_is_refused(api):
     assert "matches everything" in problem["errors"][0]["detail"]
 
 
-async def test_a_query_that_cannot_be_read_says_where(api):
-    problem = await problem_of(api, WISH | {"filter": {"query": 'aid "convoy'}})
+@pytest.mark.parametrize("query", ['aid "convoy', "aid or convoy"])
+async def test_a_query_that_cannot_be_read_or_is_read_otherwise_than_meant_says_where(api, query: str):
+    problem = await problem_of(api, WISH | {"filter": {"query": query}})
     assert problem["errors"][0]["field"] == "filter.query"
     assert "at character 5" in problem["errors"][0]["detail"]
 
