@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from services.api.core.report_view import ReportView, TopicTitle, view_of, web_link
 from services.api.core.search import Hit
-from services.api.core.visible import visible
+from services.api.core.wording import visible
 from shared.countries import CountryPlace
 from shared.events import TaggedReport, rfc3339
 

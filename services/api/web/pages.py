@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from services.api.core import wording
-from services.api.core.visible import visible
+from services.api.core.wording import visible
 from shared.events import rfc3339
 from shared.subscriptions import FALLBACK_MINUTES
 
