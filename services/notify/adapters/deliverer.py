@@ -76,8 +76,9 @@ class Deliverer:
             else:
                 next_ones.append(entry)
         cases = await self.cases.find([_id_of(entry) for entry in next_ones], now)
+        at = datetime.now(UTC)
         for entry, case in zip(next_ones, cases, strict=True):
-            ready = self._ready(case, datetime.now(UTC))
+            ready = self._ready(case, at)
             if isinstance(ready, Outcome):
                 consumer.finish(entry, ready)
             else:
@@ -115,6 +116,13 @@ class Deliverer:
         lane = self._lane_of(wanting)
         return None if lane.proven or lane.is_free(now) else lane
 
+    async def _look_up(self, lane: Lane[Job], delivery_id: str) -> Ready | Outcome:
+        """Return what waited for a lane as it is now; it is queued again if it goes elsewhere by now."""
+        ready = self._ready(await self.cases.find_soon(delivery_id), datetime.now(UTC))
+        if isinstance(ready, Ready) and self._lane_of(ready.wanting) is not lane:
+            return Outcome(queue_again(self.ledger.bus.names, delivery_id))
+        return ready
+
     def _ready(self, case: Case | None, now: datetime) -> Ready | Outcome:
         """Return it with the subscription as it is addressed, or what is written of a delivery that is not sent now."""
         if case is None or is_early(case.delivery, now):
@@ -142,7 +150,8 @@ class Deliverer:
             if job.consumer.stopping:
                 return
             turn = self.lanes.next_turn(time.monotonic())
-            self._start_what_may()
+            if not self.lanes.is_full:
+                self._start_what_may()
 
     def _hold(self, held: Held[Job]) -> None:
         until = time.time() + max(0.0, held.until - time.monotonic()) + LOOK_SECONDS
@@ -158,12 +167,10 @@ class Deliverer:
         started = time.monotonic()
         came: Sent | DeliveryError
         try:
-            ready = job.ready or self._ready(await self.cases.find_soon(_id_of(job.entry)), datetime.now(UTC))
+            ready = job.ready or await self._look_up(lane, _id_of(job.entry))
             if isinstance(ready, Outcome):
                 return ready
             case, wanting = ready
-            if self._lane_of(wanting) is not lane:
-                return Outcome(queue_again(self.ledger.bus.names, _id_of(job.entry)))
             if not self.cases.is_current(case, started):
                 wanting = await self.courier.current(case, started)
             came = await self.courier.carry(case, wanting)
