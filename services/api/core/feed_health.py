@@ -6,22 +6,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
 )
 
 from services.api.core.wording import ago
-from shared.events import Moment
+from shared.endpoints import Strict
+from shared.events import Frozen, Moment
 
 Condition = Literal["well", "failing", "silent", "waiting", "off"]
 
 
-class FeedHealth(BaseModel):
+class FeedHealth(Frozen):
     """One feed as api shows it."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     title: str
@@ -102,10 +99,8 @@ def _is_one_line(title: str) -> str:
     return title
 
 
-class NewFeed(BaseModel):
+class NewFeed(Strict):
     """A feed to watch. `url` is the feed's address, or that of a page that names its feed."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     url: str = Field(max_length=2048, examples=["https://news.example.org/rss.xml"])
     title: Annotated[str, AfterValidator(_is_one_line)] | None = Field(
