@@ -5,20 +5,15 @@ few flat fields for cheap filtering. These models are the source of docs/schemas
 optional fields.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from shared.feeds import PUBLISHED
+from shared.feeds import PUBLISHED, rfc3339
 
 TAGGED: Final = "report.tagged.v1"
 FEED_HEALTH: Final = "feed.health.v1"
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return a moment in UTC, to the second, with Z."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 Moment = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
