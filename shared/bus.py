@@ -150,7 +150,7 @@ class Bus:
     def subscribe(
         self, stream: str, group: str, handler: Handler, *, batch: int = 100, concurrency: int = 1
     ) -> Consumer:
-        """Register a handler for a stream. With `concurrency` > 1 entries are handled side by side."""
+        """Register a handler for a stream; `concurrency` entries are handled side by side."""
         consumer = Consumer(self, stream, group, handler, batch=batch, concurrency=concurrency)
         self.consumers.append(consumer)
         return consumer

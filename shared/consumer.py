@@ -179,8 +179,6 @@ class Consumer:
         self.in_hand.update(entry.id for entry in entries)
         if self.batch_handler:
             await self._hand_over(entries)
-        elif self.concurrency == 1:
-            await self._handle_together(entries)
         else:
             await self._handle_side_by_side(entries)
 
@@ -191,17 +189,6 @@ class Consumer:
         except Exception as e:
             log.warning("the entries stay pending", stream=self.stream, error=f"{type(e).__name__}: {e}")
             self.bus.counters.add("handler_errors", stream=self.stream, group=self.group)
-            self.in_hand.difference_update(entry.id for entry in entries)
-
-    async def _handle_together(self, entries: list[Entry]) -> None:
-        try:
-            outcomes = []
-            for entry in entries:
-                outcome = await self._outcome(entry)
-                if outcome is not None:
-                    outcomes.append((entry.id, outcome))
-            await self._settle(outcomes)
-        finally:
             self.in_hand.difference_update(entry.id for entry in entries)
 
     async def _handle_side_by_side(self, entries: list[Entry]) -> None:
@@ -242,13 +229,6 @@ class Consumer:
         now = time.time()
         ages = (now - int(entry_id.partition("-")[0]) / 1000 for entry_id, _ in outcomes)
         self.bus.counters.observe("stage_seconds", ages, stream=self.stream, group=self.group)
-
-    async def _outcome(self, entry: Entry) -> Outcome | None:
-        try:
-            return await self._traced(entry, self.handler(entry))
-        except Exception as e:
-            await self._after_error(entry, e)
-            return None
 
     async def _traced(self, entry: Entry, work: Awaitable[Outcome]) -> Outcome:
         parent = entry.fields.get(TRACEPARENT)

@@ -164,7 +164,7 @@ async def test_the_dead_are_not_waited_for_and_the_living_keep_what_they_hold(
 
     async def reclaimed() -> bool:
         await bus.show_life()
-        return await consumer.reclaim() > 0
+        return await _reclaimed(consumer)
 
     await until(reclaimed)
     assert await values(bus, names.tagged) == ["1"]
@@ -178,7 +178,9 @@ async def test_the_dead_are_not_waited_for_and_the_living_keep_what_they_hold(
 
 
 async def _reclaimed(consumer: Consumer) -> bool:
-    return await consumer.reclaim() > 0
+    found = await consumer.reclaim() > 0
+    await until(lambda: not consumer.in_hand)
+    return found
 
 
 async def test_an_entry_that_is_not_ours_is_a_dead_letter_at_once(bus: Bus, names: Names) -> None:
@@ -248,7 +250,7 @@ async def test_one_bad_entry_does_not_hold_back_its_batch(bus: Bus, names: Names
     consumer = bus.subscribe(names.published, GROUP, odd_ones_only)
     await start(consumer)
     await until(lambda: _equals(values(bus, names.tagged), ["1", "3", "5"]))
-    assert await bus.redis.xlen(names.dead(names.published)) == 3
+    await until(lambda: _equals(bus.redis.xlen(names.dead(names.published)), 3))
     await consumer.stop()
 
 
@@ -273,6 +275,7 @@ async def test_a_stopping_consumer_hands_back_what_it_has_not_finished(
     other_bus.reclaim_after = 3000
     other = other_bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
     assert await other.reclaim() == 5
+    await until(lambda: not other.in_hand)
     assert await values(bus, names.tagged) == ["1", "2", "3", "4", "5"]
     assert slow_bus.consumer.encode() not in {
         row["name"] for row in await bus.redis.xinfo_consumers(names.published, GROUP)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from cli.topics_measure import write_quality
+from cli.topics import write_quality
 from services.classify.adapters.rulebook_files import (
     SHIPPED,
     RulebookError,

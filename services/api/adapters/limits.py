@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 from services.api.core.problem import TooMany
@@ -40,3 +41,14 @@ class Limits:
         if left < 0:
             raise TooMany(limit.words.format(limit.most), reset, headers)
         return headers
+
+
+def source_of(host: str) -> str:
+    """Return what counts as one source of requests: an IPv4 address, or the /64 that an IPv6 address is in."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address) and not address.ipv4_mapped:
+        return address.exploded[:19]
+    return str(getattr(address, "ipv4_mapped", None) or address)

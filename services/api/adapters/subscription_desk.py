@@ -11,13 +11,20 @@ from secrets import compare_digest
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from services.api.adapters.limits import Limit, Limits
+from services.api.adapters.limits import Limit, Limits, source_of
 from services.api.adapters.replays import Replays, What
 from services.api.adapters.wish_checks import WishChecks
 from services.api.core.change import Change
-from services.api.core.life import asked_to_move, moved, must_ask_again, rotated
+from services.api.core.life import (
+    asked_to_move,
+    make_keys,
+    moved,
+    must_ask_again,
+    new_subscription,
+    rotated,
+    secret_for,
+)
 from services.api.core.problem import Conflict, Forbidden, NotFound
-from services.api.core.signup import make_keys, new_subscription, secret_for, source_of
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import TO_FALLBACK, Delivery, Kind, owed_message

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from services.api.adapters.feed_list import read_titles
+from services.api.adapters.feeds import read_titles
 from services.api.core.checks import (
     check_countries,
     check_languages,

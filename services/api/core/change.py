@@ -1,16 +1,14 @@
 """What an owner may change of a subscription, and what it is then."""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from shared.endpoints import Endpoint
+from shared.endpoints import Endpoint, Strict
 from shared.schedule import Schedule
 from shared.subscriptions import NAME_LIMIT, Filter, Subscription, Wish
 
 
-class Change(BaseModel):
+class Change(Strict):
     """New values; what is left out stays as it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     name: str | None = Field(default=None, max_length=NAME_LIMIT, examples=["Border crossings"])
     filter: Filter | None = None

@@ -14,11 +14,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from services.api.adapters.replays import What
 from services.api.core.change import Change
 from services.api.core.form import AlertForm, change_fields, errors_by_field, form_of
-from services.api.core.life import feed_moved, paused, resumed, snoozed
+from services.api.core.life import feed_moved, paused, resumed, shown_key, snoozed
 from services.api.core.problem import FieldError, NotFound, Problem, validated
-from services.api.core.signup import shown_key
 from services.api.core.wording import KINDS, delivery_in_words
-from services.api.web.owner_feed_routes import feed_address
+from services.api.web.outgoing_routes import feed_address
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.preview_routes import Typed

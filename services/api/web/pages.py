@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from services.api.core import wording
-from services.api.core.visible import visible
-from shared.events import rfc3339
+from services.api.core.wording import visible
+from shared.feeds import rfc3339
 from shared.subscriptions import FALLBACK_MINUTES
 
 PUBLIC = {"Cache-Control": "no-cache"}

@@ -21,9 +21,8 @@ from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.adapters.limits import Limit, Limits
+from services.api.adapters.limits import Limit, Limits, source_of
 from services.api.core.problem import Problem
-from services.api.core.signup import source_of
 from services.api.web.envelope import with_headers
 from services.api.web.parts import Parts
 from services.api.web.problems import answer

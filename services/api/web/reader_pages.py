@@ -9,17 +9,16 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
 
 from services.api.adapters.explanations import explain_report
-from services.api.adapters.feed_list import read_feeds
+from services.api.adapters.feeds import read_feeds
 from services.api.adapters.figures import read_delays
 from services.api.adapters.readiness import find_missing
 from services.api.adapters.report_search import Page, search_reports
-from services.api.core.cursor import CursorError
 from services.api.core.explaining import ReportExplained
 from services.api.core.feed_health import in_words, why_empty
 from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
 from services.api.core.report_view import by_story, numbered, view_of
-from services.api.core.search import Hit, Search
+from services.api.core.search import CursorError, Hit, Search
 from services.api.core.wording import in_steps, listed
 from services.api.web.parts import Parts, PartsOf
 from shared.catalogue import TopicSummary, read_problem

@@ -7,9 +7,8 @@ from pydantic import BaseModel, Field
 
 from services.api.adapters.replays import What
 from services.api.core.change import Change
-from services.api.core.life import feed_moved, paused, resumed
-from services.api.core.signup import shown_key
-from services.api.web.owner_feed_routes import feed_address
+from services.api.core.life import feed_moved, paused, resumed, shown_key
+from services.api.web.outgoing_routes import feed_address
 from services.api.web.parts import HostOf, PartsOf
 from services.api.web.tokens import Owned, Shown
 from shared.delivery import Delivery

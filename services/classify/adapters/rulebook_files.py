@@ -12,6 +12,7 @@ from services.classify.adapters.yaml_file import Place, Problem, YamlFile, read_
 from services.classify.core.rulebook import Example, Rule, Rulebook, Topic, compile_rulebook, fingerprint
 from services.classify.core.tag import find_all, holds
 from shared.catalogue import Quality, RuleSummary, SubtopicSummary, TopicSummary
+from shared.settings import SettingsError
 
 SHIPPED = Path(__file__).parent.parent / "topics"
 QUALITY = SHIPPED / "quality.json"
@@ -20,7 +21,7 @@ LARGEST = 1_000_000
 """Bytes of one topic file."""
 
 
-class RulebookError(Exception):
+class RulebookError(SettingsError):
     """One or more topic files are wrong. `problems` and the message name each, as "file:line: what"."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -64,7 +64,7 @@ def _reader(kind: str) -> Callable[..., Any]:
         from services.ingest.core.article import read_article
 
         return read_article
-    from services.ingest.core.reading import read_document
+    from services.ingest.core.parse import read_document
 
     return read_document
 
