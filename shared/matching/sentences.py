@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 
 # What stands between words in most texts, one character for another, so that offsets stay true.
-_PLAIN = tuple(zip("_ʼ’“”–—\xa0…۔؟", " ''\"\"-- !!?", strict=True))
+_PLAIN = tuple(zip("_ʼ’‘“”–—\xa0…۔؟", " '''\"\"-- !!?", strict=True))
 _BLANK_LINE = re.compile(r"\n\s*\n")
 _ABBREVIATIONS = """
     dr mr mrs ms st gen lt col maj sgt capt rep sen gov prof rev hon no vs approx jr sr inc ltd co corp
