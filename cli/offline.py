@@ -44,7 +44,10 @@ def without_password(address: str) -> str:
 
 
 def tag() -> None:
-    """Tag reports: JSON lines {id, title, text, language?} in, {id, topics, tags, countries} out. Needs no Redis."""
+    """Tag reports: JSON lines {id, title, text, language?} in, {id, topics, tags, countries} out. Needs no Redis.
+
+    For example: tocsin tag < reports.jsonl > tagged.jsonl
+    """
     rulebook, wrong = load_rulebook(load(ClassifySettings).topics_dir), False
     for number, line in enumerate(sys.stdin, 1):
         if not line.strip():

@@ -12,7 +12,15 @@ from rich.table import Table
 
 from cli.lines import Sample, read_lines
 from cli.session import fail, print_table, with_bus
-from services.classify.adapters.rulebook_files import QUALITY, check_versions, load_rulebook, write_versions
+from services.classify.adapters.rulebook_files import (
+    MEASURED,
+    QUALITY,
+    Measured,
+    check_versions,
+    fingerprints,
+    load_rulebook,
+    write_versions,
+)
 from services.classify.adapters.topic_file import topic_schema
 from services.classify.core.difference import differences, words_of
 from services.classify.core.rulebook import Rulebook
@@ -23,11 +31,18 @@ from shared.catalogue import Quality
 from shared.report_store import ReportStore
 from shared.settings import load
 
-topics = typer.Typer(no_args_is_help=True, help="The rulebook: run its tests, show it.")
+topics = typer.Typer(
+    no_args_is_help=True,
+    help="The rulebook: a folder of YAML files, one a topic. Copy the shipped ones to a folder of your own, name it in "
+    "TOCSIN_TOPICS_DIR, and `check` what you change; a running classify takes it over.",
+)
 
 WIDTH = 100
 Folder = Annotated[
-    Path | None, typer.Option("--dir", help="A rulebook folder; the shipped one unless given.")
+    Path | None,
+    typer.Option(
+        "--dir", help="A rulebook folder; unless given, that of TOCSIN_TOPICS_DIR, or the shipped one."
+    ),
 ]
 
 
@@ -41,7 +56,8 @@ def check_topics(folder: Folder = None) -> None:
     rulebook = load_rulebook(_folder(folder))
     check_versions(_folder(folder))
     rules = [rule for topic in rulebook.topics for rule in topic.rules]
-    tests = sum(len(rule.examples) for rule in rules)
+    parts = [part for topic in rulebook.topics for part in topic.subtopics]
+    tests = sum(len(each.examples) for each in rules) + sum(len(each.examples) for each in parts)
     print(
         f"{len(rulebook.topics)} topics, {len(rules)} rules, {tests} tests passed; rulebook {rulebook.version}"
     )
@@ -65,9 +81,7 @@ def measure_topics(
         qualities = measure(read_labelled(labelled), rulebook)
     except (OSError, ValueError) as e:
         fail(str(e))
-    kept = {topic: quality.model_dump() for topic, quality in qualities.items()}
-    about = {"rulebook": rulebook.version, "measured": datetime.now(UTC).date().isoformat(), "topics": kept}
-    QUALITY.write_text(json.dumps(about, indent=2) + "\n")
+    write_quality(qualities, rulebook, QUALITY)
     for topic, quality in qualities.items():
         print(
             f"{topic:20} precision {quality.precision:.2f}, recall {quality.recall:.2f}, {quality.on_topic} reports"
@@ -101,6 +115,15 @@ def measure(reports: Sequence[Labelled], rulebook: Rulebook) -> dict[str, Qualit
     return {topic.id: _quality(topic.id, reports, found) for topic in rulebook.topics}
 
 
+def write_quality(qualities: dict[str, Quality], rulebook: Rulebook, path: Path) -> None:
+    """Write the figures of each topic, and which rules they are of."""
+    measured = {
+        topic.id: Measured(rules=fingerprints(topic), quality=qualities[topic.id])
+        for topic in rulebook.topics
+    }
+    path.write_bytes(MEASURED.dump_json(measured, indent=2) + b"\n")
+
+
 def _quality(topic: str, reports: Sequence[Labelled], found: dict[str, set[str]]) -> Quality:
     known = [each for each in reports if topic not in each.borderline]
     hits = sum(topic in each.topics and topic in found[each.id] for each in known)
@@ -111,6 +134,7 @@ def _quality(topic: str, reports: Sequence[Labelled], found: dict[str, set[str]]
         recall=round(hits / wanted, 2) if wanted else 0.0,
         reports=len(known),
         on_topic=wanted,
+        measured=datetime.now(UTC).date(),
     )
 
 
@@ -133,7 +157,7 @@ def diff_topics(
     against: Annotated[Path, typer.Option("--against", help="The rulebook folder to compare with.")],
     folder: Folder = None,
     reports: Reports = None,
-    at_most: Annotated[int, typer.Option(help="How many stored reports to look at.")] = 5000,
+    at_most: Annotated[int, typer.Option(min=1, help="How many stored reports to look at.")] = 5000,
 ) -> None:
     """Show which reports the rulebook tags that the one in --against does not (gained), and the reverse (lost)."""
     ours, theirs = load_rulebook(_folder(folder)), load_rulebook(against)

@@ -1,6 +1,7 @@
 """The topics that the running rulebook knows: classify writes them, api checks and shows them."""
 
 from collections.abc import Iterable
+from datetime import date
 
 from pydantic import TypeAdapter
 
@@ -33,6 +34,7 @@ class Quality(Frozen):
     """The share of reports on the topic that were found."""
     reports: int
     on_topic: int
+    measured: date | None = None
 
 
 class TopicSummary(Frozen):

@@ -14,6 +14,7 @@ PATHS = (
     "/",
     "/?topic=aid",
     "/?q=nothing+at+all",
+    "/topics",
     "/topics/displacement",
     "/subscribe",
     "/status",

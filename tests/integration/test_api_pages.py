@@ -167,6 +167,10 @@ async def test_a_topic_page_says_its_parts_and_how_well_it_is_found(api):
     assert "91 %" in page
     assert "87 %" in page
     assert 'href="/?topic=aid%2Fmilitary"' in page or 'href="/?topic=aid/military"' in page
+    every = await api.text("/topics")
+    assert "What is told of aid." in every
+    for where in (every, await api.text("/?topic=aid"), await api.text("/?topic=aid/military")):
+        assert 'href="/topics/aid"' in where
 
 
 async def test_the_status_page_says_what_is_missing_and_why_an_edited_rulebook_is_not_in_use(api):
@@ -177,7 +181,7 @@ async def test_the_status_page_says_what_is_missing_and_why_an_edited_rulebook_i
     assert "reports.published.v1" in page
 
 
-@pytest.mark.parametrize("path", ["/", "/status", "/subscribe", "/topics/aid", "/manage/sub_1"])
+@pytest.mark.parametrize("path", ["/", "/status", "/subscribe", "/topics", "/topics/aid", "/manage/sub_1"])
 async def test_pages_are_well_formed_and_name_each_id_once(api, path):
     ids = Structure(await api.text(path)).ids
     assert len(ids) == len(set(ids))

@@ -84,6 +84,7 @@ async def test_neither_token_nor_secret_is_read_back(api):
         ),
         ({"filter": {}}, "filter", "matches everything"),
         ({"filter": {"query": 'aid "convoy'}}, "filter.query", "at character 5"),
+        ({"filter": {"query": "aid or convoy"}}, "filter.query", "at character 5"),
         ({"filter": {"sources": ["nowhere"]}}, "filter.sources", "no feed has the id 'nowhere'"),
         ({"channel": {"type": "email"}}, "channel.address", "required"),
         ({"fallback": {"type": "chat", "service": "telegram", "token": ["t"]}}, "fallback.token", "string"),

@@ -7,6 +7,7 @@ from services.api.core.checks import (
     check_countries,
     check_languages,
     check_query,
+    check_slips,
     check_topics,
     mail_address,
 )
@@ -65,7 +66,7 @@ class WishChecks:
         topics = list(followable(catalogue))
         errors = check_topics(wanted.topics, topics)
         errors += check_countries(wanted.countries) + check_query(wanted.query, topics)
-        errors += check_languages(wanted.languages)
+        errors += check_slips(wanted.query) + check_languages(wanted.languages)
         known = await read_titles(self._bus, wanted.sources)
         unknown = [source for source in wanted.sources if source not in known]
         return errors + [

@@ -142,13 +142,20 @@ async def _explained(
     return await explain_report(parts.bus, subscription, tagged, datetime.now(UTC))
 
 
+@router.get("/topics")
+async def topics_page(parts: PartsOf) -> HTMLResponse:
+    """What each topic means."""
+    topics = await parts.topics()
+    return parts.pages.render("topics.html", topics=topics, titles=numbered(topics))
+
+
 @router.get("/topics/{topic}")
 async def topic_page(topic: str, parts: PartsOf) -> HTMLResponse:
     """What a topic means, its rules, and the latest reports on it."""
     topics = await parts.topics()
     known = next((each for each in topics if each.id == topic), None)
     if known is None:
-        raise NotFound(f"There is no topic {topic[:60]!r}. The topics are on the first page.")
+        raise NotFound(f"There is no topic {topic[:60]!r}. /topics lists them.")
     found = await search_reports(parts.reports, Search.of(Filter(topics=(topic,))), None, SHORT_PAGE)
     return parts.pages.render(
         "topic.html",

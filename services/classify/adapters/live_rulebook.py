@@ -11,7 +11,13 @@ from pathlib import Path
 import structlog
 from redis.exceptions import RedisError
 
-from services.classify.adapters.rulebook_files import SHIPPED, RulebookError, catalogue, load_rulebook
+from services.classify.adapters.rulebook_files import (
+    SHIPPED,
+    RulebookError,
+    catalogue,
+    load_rulebook,
+    topic_paths,
+)
 from services.classify.core.difference import Difference, Readable, differences, words_of
 from services.classify.core.rulebook import Rulebook
 from shared.bus import Bus
@@ -102,7 +108,7 @@ class LiveRulebook:
     def _files(self) -> dict[str, tuple[int, int]]:
         folder = self._folder or SHIPPED
         with suppress(OSError):
-            return {path.name: _stamp(path) for path in folder.glob("*.y*ml")}
+            return {path.name: _stamp(path) for path in topic_paths(folder)}
         return {}
 
 
