@@ -1,6 +1,5 @@
 """Erase a person: everything that is held about a mail address or the URL of an endpoint."""
 
-import hashlib
 from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
@@ -46,9 +45,8 @@ class Person:
             else:
                 await self._store.update(subscription.id, self._without)
         names, redis = self._bus.names, self._bus.redis
-        who = hashlib.sha256(self._address.encode()).hexdigest()[:24]
         for key in (
-            *(names.limit(kind, who) for kind in _COUNTED),
+            *(names.limit(kind, self._address) for kind in _COUNTED),
             names.failing(endpoint_id(self._address)),
         ):
             await redis.delete(key)

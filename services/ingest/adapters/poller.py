@@ -76,11 +76,10 @@ class Poller:
     recent_days: float = 7
     probing: bool = True
     hubs: Hubs | None = None
-    articles: Articles | None = None
 
     def __post_init__(self) -> None:
         marks = Marks(self.states.together, self.bus.names)
-        self._publisher = Publisher(marks, self.bus, self.articles)
+        self._publisher = Publisher(marks, self.bus, Articles(self.fetcher, self.parser))
         self._recent = timedelta(days=self.recent_days)
 
     async def poll(self, feed: Feed) -> PollOutcome:
