@@ -11,8 +11,8 @@ from rich.table import Table
 
 from cli.erase import STAYS, Person
 from cli.session import ago, fail, on_bus, print_table
-from services.api.adapters.readiness import SILENT_SECONDS, find_missing
 from services.api.adapters import replays
+from services.api.adapters.readiness import SILENT_SECONDS, find_missing
 from shared.bus import Bus
 from shared.dead_letters import DeadLetters
 from shared.groups import GroupState, read_groups

@@ -7,7 +7,7 @@ from pathlib import Path
 from shared.bus import Bus
 from shared.deliveries import endpoint_id
 from shared.endpoints import address_of
-from shared.holdings import Holdings
+from shared.holdings import erase_held
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Subscription
 
@@ -41,7 +41,7 @@ class Person:
         for subscription, theirs in await self.found():
             if theirs:
                 await self._store.remove(subscription.id)
-                await Holdings(self._bus).erase(subscription.id)
+                await erase_held(self._bus, subscription.id)
             else:
                 await self._store.update(subscription.id, self._without)
         names, redis = self._bus.names, self._bus.redis

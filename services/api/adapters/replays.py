@@ -39,7 +39,9 @@ async def replay(
     await log.retry_now(failed)
     if what == "failed":
         return len(failed)
-    missed = [owed_report(subscription.id, each, now) async for each in _matching(bus, subscription, since, until)]
+    missed = [
+        owed_report(subscription.id, each, now) async for each in _matching(bus, subscription, since, until)
+    ]
     return len(failed) + await log.owe(missed)
 
 

@@ -29,7 +29,7 @@ from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import TO_FALLBACK, Delivery, Kind, owed_message
 from shared.endpoints import EmailEndpoint, Endpoint
-from shared.holdings import Holdings
+from shared.holdings import erase_held
 from shared.setting_shapes import Network
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Subscription, Wish
@@ -86,7 +86,6 @@ class SubscriptionDesk:
         self.checks = WishChecks(bus, allow)
         self.store = SubscriptionStore(bus)
         self.log = DeliveryLog(bus)
-        self.holdings = Holdings(bus)
 
     @property
     def is_closed(self) -> bool:
@@ -216,7 +215,7 @@ class SubscriptionDesk:
         while not await self.store.remove(subscription_id):
             if await self.store.get(subscription_id) is None:
                 return
-        await self.holdings.erase(subscription_id)
+        await erase_held(self._bus, subscription_id)
         self._bus.counters.add("unsubscribed")
 
     async def limit(self, kind: str, who: str) -> None:

@@ -22,6 +22,7 @@ from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.preview_routes import Typed
 from services.api.web.shown import described, found
+from shared.holdings import held_about
 from shared.subscriptions import Subscription, owns
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
@@ -103,7 +104,7 @@ def _done(before: Subscription, after: Subscription) -> str:
 async def export(subscription_id: str, parts: PartsOf, key: Key = "") -> JSONResponse:
     """Everything that is held about the subscription, as a file."""
     await parts.check_key("manage", subscription_id, key)
-    held = await parts.desk.holdings.of(await found(parts, subscription_id))
+    held = await held_about(parts.bus, await found(parts, subscription_id))
     name = {"Content-Disposition": f'attachment; filename="{subscription_id}.json"'}
     return JSONResponse(held, headers=PRIVATE | name)
 
