@@ -13,6 +13,7 @@ from services.notify.adapters.fan_out import FanOut
 from services.notify.core.case import Wanting
 from services.notify.core.channel import Sent, WebhookMessage
 from shared.bus import Bus
+from shared.consumer import Consumer
 from shared.decision import news_of, terms_of
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
@@ -102,7 +103,7 @@ async def deliver(teller: Teller, channel: FakeChannel) -> None:
     """Do what notify does with what is queued."""
     bus, stream = teller.bus, teller.bus.names.deliveries
     deliverer = make_deliverer(bus, Cases(bus), channel, (1.0,))
-    consumer = bus.subscribe_batches(stream, "notify", deliverer.on_deliveries, batch=10)
+    consumer = Consumer(bus, stream, "notify", batch_handler=deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()
 
