@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from shared.address_guard import AddressGuard
-from shared.http_answer import Answer, Headers, HttpError
 from shared.http_client import HttpClient
+from shared.http_handle import Answer, Headers, HttpError
 from tests.raw_server import raw_server
 
 LIMIT = 100_000

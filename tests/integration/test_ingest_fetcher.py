@@ -18,8 +18,8 @@ from services.ingest.adapters.fetcher import Fetched, Fetcher, FetchError, Valid
 from services.ingest.adapters.host_slots import HostSlots
 from services.ingest.core.feed import Feed
 from shared.address_guard import AddressGuard
-from shared.http_answer import HttpError
-from shared.http_answer import Kind as HttpKind
+from shared.http_handle import HttpError
+from shared.http_handle import Kind as HttpKind
 from tests.polling import Site
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from services.api.adapters.limits import Limit, source_of, take
 from services.api.adapters.replays import What, replay
 from services.api.adapters.wish_checks import WishChecks
-from services.api.core.change import Change
 from services.api.core.life import (
+    Change,
     asked_to_move,
     make_keys,
     moved,

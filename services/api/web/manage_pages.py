@@ -12,9 +12,8 @@ from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from services.api.adapters.replays import What
-from services.api.core.change import Change
 from services.api.core.form import AlertForm, change_fields, errors_by_field, form_of
-from services.api.core.life import feed_moved, paused, resumed, shown_key, snoozed
+from services.api.core.life import Change, feed_moved, paused, resumed, shown_key, snoozed
 from services.api.core.problem import FieldError, NotFound, Problem, validated
 from services.api.core.wording import KINDS, delivery_in_words
 from services.api.web.outgoing_routes import feed_address

@@ -6,8 +6,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from services.api.adapters.replays import What
-from services.api.core.change import Change
-from services.api.core.life import feed_moved, paused, resumed, shown_key
+from services.api.core.life import Change, feed_moved, paused, resumed, shown_key
 from services.api.web.outgoing_routes import feed_address
 from services.api.web.parts import HostOf, PartsOf
 from services.api.web.tokens import Owned, Shown

@@ -53,7 +53,6 @@ class _Poll:
 
     feed: Feed
     before: FeedState
-    now: datetime
     validators: Validators
     probe: bool
 
@@ -131,7 +130,7 @@ class Poller:
         probe = self.probing and bool(validators.headers()) and trust.is_probe_due(state.trust, now)
         if probe or state.trust.is_lost:
             validators = Validators()
-        return _Poll(feed, state, now, validators, probe)
+        return _Poll(feed, state, validators, probe)
 
     async def _put_off(self, feed: Feed, begun: Begun, later: datetime) -> PollOutcome:
         spread = {"blocked": SPREAD_SECONDS, "busy": HOST_LEASE_SECONDS}.get(begun.verdict, 0)
