@@ -11,8 +11,8 @@ from rich.table import Table
 
 from cli.erase import STAYS, Person
 from cli.session import ago, fail, on_bus, print_table
+from services.api.adapters import replays
 from services.api.adapters.readiness import SILENT_SECONDS, find_missing
-from services.api.adapters.replays import Replays
 from shared.bus import Bus
 from shared.dead_letters import DeadLetters
 from shared.groups import GroupState, read_groups
@@ -110,8 +110,8 @@ async def replay(
     ]
     if subscription and not chosen:
         fail(f"there is no active subscription {subscription}")
-    replays = Replays(bus)
-    counts = [await replays.replay(each, "missed", since.replace(tzinfo=UTC), end) for each in chosen]
+    begin = since.replace(tzinfo=UTC)
+    counts = [await replays.replay(bus, each, "missed", begin, end) for each in chosen]
     print(f"{sum(counts)} deliveries to {sum(map(bool, counts))} of {len(chosen)} subscriptions")
 
 

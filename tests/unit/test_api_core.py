@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from services.api.adapters.limits import source_of
 from services.api.core import checks, feed_health, life, wording
-from services.api.core.change import Change
 from services.api.core.form import change_fields, errors_by_field, form_of
+from services.api.core.life import Change
 from services.api.core.problem import Conflict, FieldError, Invalid, as_json, field_errors
 from services.api.core.report_view import TopicTitle, by_story, view_of, web_link
 from services.api.core.search import CursorError, Search, find_hit, read_cursor, write_cursor
