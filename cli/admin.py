@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from cli.erase import STAYS, Person
 from cli.session import ago, fail, print_table, with_bus
-from services.api.adapters.readiness import SILENT_SECONDS, find_missing
+from services.api.adapters.readiness import SILENT_SECONDS, find_missing, running_services
 from services.api.adapters.replays import Replays
 from shared.bus import Bus
 from shared.dead_letters import DeadLetters
@@ -34,8 +35,11 @@ def show_status() -> None:
 
     async def show(bus: Bus) -> bool:
         table = Table("stream", "group", "processes", "not read", "in hand", "oldest waits")
+        running = Counter(await running_services(bus))
         async for group in read_groups(bus.redis, bus.names):
-            table.add_row(*_row(group))
+            # A group names its dead as well until they are forgotten, and of others' groups Redis knows no more.
+            processes = running[group.name] if group.name in PAUSABLE else group.consumers
+            table.add_row(*_row(group, processes))
         print_table(table)
         for stream, count in (await DeadLetters(bus.redis, bus.names).count()).items():
             print(f"{count} dead letters of {stream}: tocsin dead-letters list")
@@ -52,10 +56,10 @@ def show_status() -> None:
         raise typer.Exit(1)
 
 
-def _row(group: GroupState) -> tuple[str, ...]:
+def _row(group: GroupState, processes: int) -> tuple[str, ...]:
     lag = "?" if group.lag is None else str(group.lag)
     oldest = f"{group.oldest:.0f} s" if group.oldest else ""
-    return group.stream, group.name, str(group.consumers), lag, str(group.pending), oldest
+    return group.stream, group.name, str(processes), lag, str(group.pending), oldest
 
 
 @admin.command("pause")
