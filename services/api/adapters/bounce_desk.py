@@ -8,6 +8,7 @@ import structlog
 
 from services.api.core.bounces import SOFT_DAYS, SOFT_LIMIT, Bounce
 from shared.bus import Bus
+from shared.deliveries import DeliveryLog, owed_notice
 from shared.endpoints import EmailEndpoint, Endpoint
 from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
@@ -27,7 +28,7 @@ class BounceDesk:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._store = SubscriptionStore(bus)
+        self._store, self._deliveries = SubscriptionStore(bus), DeliveryLog(bus)
 
     async def take(self, bounces: Sequence[Bounce]) -> int:
         """Return how many subscriptions were stopped or paused."""
@@ -37,9 +38,11 @@ class BounceDesk:
             if bounce.kind != "soft" or await self._is_too_many(bounce.address):
                 final[bounce.address] = bounce
         # All of them in one walk: a message tells of up to a thousand, and there may be a hundred thousand alerts.
-        hit = {each.id async for each in self._store.each() if _bounced(each, final)} if final else set()
-        for subscription_id in hit:
-            await self._store.update(subscription_id, lambda each: _without(each, final))
+        hit = [each async for each in self._store.each() if _bounced(each, final)] if final else []
+        for before in hit:
+            after = await self._store.update(before.id, lambda each: _without(each, final))
+            if after and after.state != before.state:
+                await self._deliveries.owe(owed_notice(after))
         log.info("bounces", told=len(bounces), subscriptions=len(hit))
         return len(hit)
 
@@ -72,7 +75,8 @@ def _without(subscription: Subscription, bounces: Mapping[str, Bounce]) -> Subsc
         changes = {"fallback": None, "fallback_confirmed": False}
     if first:
         state: State = "paused" if first.kind == "soft" else "disabled"
-        if subscription.state in ("pending", "active", "paused") and subscription.state != state:
+        # One that is pending stays so: what is paused can be resumed without an answer.
+        if subscription.state == "active" or (subscription.state != "disabled" and state == "disabled"):
             reason = _WORDS[first.kind] + (f": {first.reason}" if first.reason else "")
             changes |= {"state": state, "reason": reason}
     if not changes:
