@@ -108,7 +108,7 @@ class DeliveryLog:
 
 
 def owed_notice(subscription: Subscription) -> list[Delivery]:
-    """Return what tells the second channel of a disabled subscription why it is; nothing if it has none that answers."""
+    """Return what tells the second channel, if it has answered, why the first was switched off; else nothing."""
     if subscription.state != "disabled" or not subscription.fallback or not subscription.fallback_confirmed:
         return []
     unique, note = f"{subscription.changed_at:%Y-%m-%dT%H:%M}", f"{TO_FALLBACK}: {subscription.reason}"
