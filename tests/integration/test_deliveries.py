@@ -125,9 +125,10 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
     channel, subscriptions = FakeChannel(), SubscriptionStore(bus)
     cases = Cases(bus)
     active = ActiveSubscriptions(bus, subscriptions, cases.changed)
-    following = asyncio.create_task(active.follow())
     deliverer = make_deliverer(bus, cases, channel, SCHEDULE)
-    consumer = bus.subscribe_batches(bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
+    background = [active.follow(), deliverer.hold_what_cannot_go()]
+    following = asyncio.gather(*background)
+    consumer = Consumer(bus, bus.names.deliveries, "notify", batch_handler=deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()
     yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer, active)
@@ -346,6 +347,26 @@ async def test_none_is_sent_after_a_removal_but_those_under_way(desk: Desk) -> N
     for each in owed[begun:]:
         await desk.becomes(each, "cancelled")
     assert len(desk.channel.sent) == begun
+
+
+async def test_what_waited_for_an_endpoint_that_hangs_goes_to_the_one_that_replaced_it(desk: Desk) -> None:
+    desk.channel.hang = True
+    subscription = await desk.subscribe("slow", url="https://slow.example/")
+    owed = [await desk.owe(subscription)]
+    await until(lambda: bool(desk.channel.sent))
+    owed += [await desk.owe(subscription) for _ in range(10)]
+    [lane] = desk.lanes()
+    await until(lambda: len(lane.queue) == 10)
+    assert not any(job.ready for job in lane.queue), "looked up before its turn"
+    await until(lambda: len(desk.active.wanted) == 1)
+    moved = WebhookEndpoint(type="webhook", url="https://other.example/")
+    await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
+    cases = desk.consumer.batch_handler.__self__.cases  # type: ignore[union-attr]
+    await until(lambda: cases.last_known(subscription.id) is None)
+    desk.channel.go_on.set()
+    for each in owed:
+        await desk.becomes(each, "delivered")
+    assert desk.channel.to == ["https://slow.example/"] + ["https://other.example/"] * 10
 
 
 async def test_one_address_gets_no_more_than_its_share_of_an_hour(desk: Desk) -> None:
