@@ -100,7 +100,7 @@ def read_labelled(files: Sequence[Path]) -> list[Labelled]:
     reports = []
     for file in files:
         try:
-            reports += [report for _, report in read_lines(Labelled, file.read_text().splitlines())]
+            reports += [report for _, report in read_lines(Labelled, file.read_text().split("\n"))]
         except ValueError as e:
             raise ValueError(f"{file}: {e}") from e
     return reports
@@ -175,7 +175,7 @@ def diff_topics(
 
 def read_samples(source: str) -> list[Sample]:
     """Return the reports of a file of JSON lines, `-` for standard input; raise ValueError naming a bad line."""
-    lines = sys.stdin.readlines() if source == "-" else Path(source).read_text().splitlines()
+    lines = sys.stdin.readlines() if source == "-" else Path(source).read_text().split("\n")
     return [sample for _, sample in read_lines(Sample, lines)]
 
 

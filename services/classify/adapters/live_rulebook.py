@@ -107,7 +107,7 @@ class LiveRulebook:
         )
         await write_edit(self._bus.redis, self._bus.names, edit)
 
-    def _files(self) -> dict[str, tuple[int, int]]:
+    def _files(self) -> dict[str, tuple[int, int, int]]:
         folder = self._folder or SHIPPED
         with suppress(OSError):
             return {path.name: _stamp(path) for path in topic_paths(folder)}
@@ -130,8 +130,8 @@ def _shown(found: Sequence[tuple[Readable, Tag]]) -> tuple[EditedReport, ...]:
     )
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, int, int]:
     with suppress(OSError):
         about = path.stat()
-        return about.st_mtime_ns, about.st_size
-    return 0, 0
+        return about.st_mtime_ns, about.st_size, about.st_ino
+    return 0, 0, 0
