@@ -16,7 +16,7 @@ from cli.lines import read_lines
 from cli.session import fail, on_bus, print_table, with_bus
 from shared.bus import Bus
 from shared.endpoints import address_of
-from shared.holdings import Holdings
+from shared.holdings import erase_held, held_about
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Subscription, public_view
 
@@ -49,7 +49,7 @@ async def show_subscription(
 ) -> None:
     """Print a subscription as JSON, without its secrets."""
     found = _found(await SubscriptionStore(bus).get(subscription_id), subscription_id)
-    held = await Holdings(bus).of(found) if everything else public_view(found)
+    held = await held_about(bus, found) if everything else public_view(found)
     print(json.dumps(held, indent=2, ensure_ascii=False))
 
 
@@ -75,7 +75,7 @@ async def remove_subscription(bus: Bus, subscription_id: str) -> None:
     """Remove a subscription for good, and erase everything that is held about it."""
     if not await SubscriptionStore(bus).remove(subscription_id):
         fail(f"there is no subscription {subscription_id}")
-    await Holdings(bus).erase(subscription_id)
+    await erase_held(bus, subscription_id)
     print(f"{subscription_id} is removed")
 
 

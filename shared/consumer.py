@@ -34,14 +34,21 @@ BatchHandler = Callable[["Consumer", list[Entry]], Awaitable[None]]
 """Takes all entries of a read, and hands each to `Consumer.handle` or `Consumer.finish` in its own time."""
 
 
+async def _never(entry: Entry) -> Outcome:
+    raise AssertionError(f"{entry.id} is for the batch handler")
+
+
 @dataclass(slots=True)
 class Consumer:
-    """One handler on one stream, in one group, in this process."""
+    """One handler on one stream, in one group, in this process; `concurrency` entries are handled side by side.
+
+    A `batch_handler` decides itself which entries it handles when.
+    """
 
     bus: "Bus"
     stream: str
     group: str
-    handler: Handler
+    handler: Handler = _never
     batch: int = 100
     concurrency: int = 1
     batch_handler: BatchHandler | None = None
@@ -66,6 +73,7 @@ class Consumer:
             batch=self.batch,
             handler=self._on_entries,
         )
+        self.bus.consumers.append(self)
 
     @property
     def running(self) -> bool:
@@ -264,10 +272,6 @@ class Consumer:
             await self.bus.redis.xclaim(
                 self.stream, self.group, self.bus.consumer, min_idle_time=0, message_ids=ids, justid=True
             )
-
-
-async def never(entry: Entry) -> Outcome:
-    raise AssertionError(f"{entry.id} is for the batch handler")
 
 
 def _claimed(stream: str, row: Sequence[Any]) -> Entry:

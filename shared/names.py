@@ -4,6 +4,8 @@ With `TOCSIN_KEY_PREFIX={tocsin}:` all of them share one slot of a Redis Cluster
 what a replica takes over with is one history. Whoever changes what a key holds adds a step to `shared.layout`.
 """
 
+import hashlib
+
 
 class Names:
     """The names under one prefix. Two installations share a Redis by two prefixes."""
@@ -190,5 +192,5 @@ class Names:
         return f"{self.prefix}alive:{consumer}"
 
     def limit(self, kind: str, who: str) -> str:
-        """String with a life: how often something was asked for within a window; `who` is a hash."""
-        return f"{self.prefix}limit:{kind}:{who}"
+        """String with a life: how often somebody asked for something within a window; who it is stays a hash."""
+        return f"{self.prefix}limit:{kind}:{hashlib.sha256(who.encode()).hexdigest()[:24]}"

@@ -39,16 +39,10 @@ async def sign_up(api, **changes):
     return f"/v1/subscriptions/{made['id']}", made, {"Authorization": f"Bearer {made['manage_token']}"}
 
 
-async def set_state(api, subscription_id, state):
-    await SubscriptionStore(api.bus).update(
-        subscription_id, lambda current: current.model_copy(update={"state": state})
-    )
-
-
 async def activated(api, **changes):
     """The same of one that is active already."""
     path, made, owner = await sign_up(api, **changes)
-    await set_state(api, made["id"], "active")
+    await api.stored_with(made["id"], state="active")
     return path, made, owner
 
 
@@ -381,7 +375,7 @@ async def test_of_a_report_that_nothing_is_written_of_it_says_what_is_in_the_way
     old, other = make_report(), fresh_report()
     await store_reports(api.bus, [make_tagged(old, aid=("fled",)), make_tagged(other)])
     assert (await explained(api, made, other))["outcome"] == "pending"
-    await set_state(api, made["id"], "active")
+    await api.stored_with(made["id"], state="active")
     assert (await explained(api, made, old))["outcome"] == "older_than_subscription"
     answer = await explained(api, made, other)
     assert answer["outcome"] == "not_matched"
@@ -511,7 +505,7 @@ async def test_pause_and_resume(api):
 )
 async def test_a_test_of_what_is_switched_off_asks_its_endpoint_again(api, before, kind, after):
     path, made, owner = await sign_up(api)
-    await set_state(api, made["id"], before)
+    await api.stored_with(made["id"], state=before)
     delivery = await api.json_of("POST", f"{path}/test", 202, headers=owner)
     assert (delivery["kind"], delivery["state"]) == (kind, "pending")
     assert (await api.stored(made["id"])).state == after
@@ -574,6 +568,7 @@ async def test_a_removed_subscription_is_gone(api):
     path, made, owner = await sign_up(api)
     async with api.delete(path, headers=owner) as response:
         assert (response.status, await response.read()) == (204, b"")
+        assert "Content-Type" not in response.headers
     assert await api.stored(made["id"]) is None
     await api.json_of("GET", path, 401, headers=owner)
 
@@ -600,6 +595,9 @@ async def test_an_unknown_route_and_a_wrong_method_are_problems(api):
     async with api.put("/v1/subscriptions") as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")
         assert (await response.json(content_type=None))["status"] == 405
+    for path, allowed in (("/v1/topics", "GET, HEAD"), ("/v1/subscriptions/a", "GET, HEAD, PATCH, DELETE")):
+        async with api.put(path) as response:
+            assert (response.status, response.headers["Allow"]) == (405, allowed)
 
 
 async def test_a_bug_or_a_broken_record_is_an_answer_and_closed_to_others(api):

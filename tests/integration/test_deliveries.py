@@ -128,7 +128,7 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
     deliverer = make_deliverer(bus, cases, channel, SCHEDULE)
     background = [active.follow(), deliverer.hold_what_cannot_go()]
     following = asyncio.gather(*background)
-    consumer = bus.subscribe_batches(bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
+    consumer = Consumer(bus, bus.names.deliveries, "notify", batch_handler=deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()
     yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer, active)

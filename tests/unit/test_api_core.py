@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from services.api.adapters.limits import source_of
 from services.api.core import checks, feed_health, life, wording
-from services.api.core.change import Change
 from services.api.core.form import change_fields, errors_by_field, form_of
+from services.api.core.life import Change
 from services.api.core.problem import Conflict, FieldError, Invalid, as_json, field_errors
 from services.api.core.report_view import TopicTitle, by_story, view_of, web_link
 from services.api.core.search import CursorError, Search, find_hit, read_cursor, write_cursor
@@ -171,9 +171,19 @@ def test_every_country_that_a_report_may_be_about_can_be_followed():
     assert checks.check_countries(["ZZ"])[0].field == "filter.countries"
 
 
-@pytest.mark.parametrize("code", ["english", "e", "en_GB", "en\n", "😀"])
+@pytest.mark.parametrize("code", ["english", "e", "en_GB", "en\n", "😀", "xx", "de", "eng", "xx-GB"])
 def test_a_language_that_would_never_match_is_refused(code):
-    assert checks.check_languages([code])
+    assert "ar, en, es, fr, ru or uk" in checks.check_languages([code])[0].detail
+
+
+def test_a_language_may_be_of_a_country():
+    assert checks.check_languages(["en", "UK", "es-MX"]) == []
+
+
+def test_a_header_that_is_not_ascii_is_refused():
+    assert checks.check_headers({"X-Desk": "Büro"})
+    assert checks.check_headers({"Authorization": "…"})
+    assert checks.check_headers({"X-Desk": "office"}) == []
 
 
 @pytest.mark.parametrize(

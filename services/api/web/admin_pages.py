@@ -11,7 +11,7 @@ from fastapi import APIRouter, Cookie, Depends, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.api.adapters import feeds
-from services.api.adapters.limits import Limit, Limits
+from services.api.adapters.limits import Limit, take
 from services.api.adapters.readiness import find_missing, running_services
 from services.api.core.admin_session import LIFE, is_session, make_session
 from services.api.core.feed_health import NewFeed, in_words
@@ -70,7 +70,7 @@ async def show(parts: PartsOf, session: Session = "", done: str = "") -> HTMLRes
 async def sign_in(parts: PartsOf, host: HostOf, token: Annotated[str, Form()] = "") -> Response:
     """Give the cookie for the token."""
     expected = admin_token(parts.settings)
-    await Limits(parts.bus).take("admin", host, TRIES)
+    await take(parts.bus, "admin", host, TRIES)
     if not is_token(token, expected):
         return parts.pages.render("admin_token.html", status=403, private=True, wrong=True)
     answer = _to_admin()

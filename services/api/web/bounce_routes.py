@@ -6,7 +6,7 @@ import structlog
 from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel
 
-from services.api.adapters.bounce_desk import BounceDesk
+from services.api.adapters.bounces import stop_bounced
 from services.api.core.bounces import BounceError, Sender, read_bounces
 from services.api.core.problem import FieldError, Forbidden, Invalid
 from services.api.web.parts import PartsOf
@@ -41,6 +41,6 @@ async def take_bounce(
         )
         return Taken(stopped=0)
     try:
-        return Taken(stopped=await BounceDesk(parts.bus).take(read_bounces(sender, message)))
+        return Taken(stopped=await stop_bounced(parts.bus, read_bounces(sender, message)))
     except BounceError as e:
         raise Invalid([FieldError("body", str(e))]) from e

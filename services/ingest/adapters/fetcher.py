@@ -13,8 +13,8 @@ from services.ingest.core.feed import Feed
 from services.ingest.core.health import Kind
 from services.ingest.core.pace import freshness, retry_after
 from shared.address_guard import AddressGuard, ForbiddenURL
-from shared.http_answer import Answer, HttpError
 from shared.http_client import Exchange, HttpClient, OpensHttp
+from shared.http_handle import Answer, HttpError
 
 MAX_REDIRECTS = 5
 MAX_BYTES = 10_000_000

@@ -53,7 +53,6 @@ class _Poll:
 
     feed: Feed
     before: FeedState
-    now: datetime
     validators: Validators
     probe: bool
 
@@ -76,11 +75,10 @@ class Poller:
     recent_days: float = 7
     probing: bool = True
     hubs: Hubs | None = None
-    articles: Articles | None = None
 
     def __post_init__(self) -> None:
         marks = Marks(self.states.together, self.bus.names)
-        self._publisher = Publisher(marks, self.bus, self.articles)
+        self._publisher = Publisher(marks, self.bus, Articles(self.fetcher, self.parser))
         self._recent = timedelta(days=self.recent_days)
 
     async def poll(self, feed: Feed) -> PollOutcome:
@@ -132,7 +130,7 @@ class Poller:
         probe = self.probing and bool(validators.headers()) and trust.is_probe_due(state.trust, now)
         if probe or state.trust.is_lost:
             validators = Validators()
-        return _Poll(feed, state, now, validators, probe)
+        return _Poll(feed, state, validators, probe)
 
     async def _put_off(self, feed: Feed, begun: Begun, later: datetime) -> PollOutcome:
         spread = {"blocked": SPREAD_SECONDS, "busy": HOST_LEASE_SECONDS}.get(begun.verdict, 0)

@@ -149,6 +149,11 @@ class Lanes(Generic[Item]):
         """Whether as many attempts are under way as may be."""
         return self.under_way >= self.at_once
 
+    @property
+    def all_well(self) -> bool:
+        """Whether nothing waits for, or is on its way to, an endpoint that did not succeed last time."""
+        return not (self._unproven or self._closed or self._unproven_under_way)
+
     def next_turn(self, now: float) -> tuple[Lane[Item], Item] | None:
         """Return what is to be started now; None if nothing may start."""
         while lane := self._next():
