@@ -13,12 +13,9 @@ from rich.table import Table
 from cli.lines import Sample, read_lines
 from cli.session import fail, print_table, with_bus
 from services.classify.adapters.rulebook_files import (
-    MEASURED,
-    QUALITY,
-    Measured,
     check_versions,
-    fingerprints,
     load_rulebook,
+    write_quality,
     write_versions,
 )
 from services.classify.adapters.topic_file import topic_schema
@@ -74,14 +71,18 @@ def measure_topics(
     labelled: Annotated[
         list[Path], typer.Argument(help="JSON lines {id, title, text, topics, borderline?}.")
     ],
+    folder: Folder = None,
 ) -> None:
-    """Measure the shipped rulebook on labelled reports, and keep the figures for the topics' pages."""
-    rulebook = load_rulebook()
+    """Measure the rulebook on labelled reports, and keep the figures beside it for the topics' pages.
+
+    Take reports that the rules were not written by: the pages say that they are such.
+    """
+    rulebook = load_rulebook(_folder(folder))
     try:
         qualities = measure(read_labelled(labelled), rulebook)
     except (OSError, ValueError) as e:
         fail(str(e))
-    write_quality(qualities, rulebook, QUALITY)
+    write_quality(qualities, rulebook, _folder(folder))
     for topic, quality in qualities.items():
         print(
             f"{topic:20} precision {quality.precision:.2f}, recall {quality.recall:.2f}, {quality.on_topic} reports"
@@ -113,15 +114,6 @@ def measure(reports: Sequence[Labelled], rulebook: Rulebook) -> dict[str, Qualit
         for each in reports
     }
     return {topic.id: _quality(topic.id, reports, found) for topic in rulebook.topics}
-
-
-def write_quality(qualities: dict[str, Quality], rulebook: Rulebook, path: Path) -> None:
-    """Write the figures of each topic, and which rules they are of."""
-    measured = {
-        topic.id: Measured(rules=fingerprints(topic), quality=qualities[topic.id])
-        for topic in rulebook.topics
-    }
-    path.write_bytes(MEASURED.dump_json(measured, indent=2) + b"\n")
 
 
 def _quality(topic: str, reports: Sequence[Labelled], found: dict[str, set[str]]) -> Quality:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.topics import topics
-from services.classify.adapters.rulebook_files import RulebookError
+from services.classify.adapters.rulebook_files import RulebookError, catalogue, load_rulebook
 from shared.bus import Bus
 from shared.names import Names
 from tests.builders import make_report, make_tagged, store_reports
@@ -40,6 +40,20 @@ def test_check_counts_what_it_ran_and_locks_what_it_finds(folders: tuple[Path, P
     assert isinstance(result.exception, RulebookError)
     assert "floods.yaml:6: floods.rivers has changed since version 1" in str(result.exception)
     assert "floods.rivers" in run("list", "--dir", str(folders[1]))
+
+
+def test_the_figures_of_a_folder_of_ones_own_are_kept_beside_it(folders: tuple[Path, Path]):
+    reports = folders[0] / "labelled.jsonl"
+    lines = [("A mill flooded", ["floods"]), ("High water again", ["floods"]), ("A dry day", [])]
+    rows = (
+        json.dumps({"id": number, "title": title, "topics": known})
+        for number, (title, known) in enumerate(lines)
+    )
+    reports.write_text("\n".join(rows))
+    assert "precision 1.00, recall 0.50, 2 reports" in run("measure", str(reports))
+    [topic] = catalogue(load_rulebook(folders[0]), folders[0])
+    assert topic.quality
+    assert (topic.quality.recall, topic.quality.reports) == (0.5, 3)
 
 
 def test_diff_of_lines_says_what_is_gained_and_lost(folders: tuple[Path, Path]):

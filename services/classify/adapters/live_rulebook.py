@@ -60,7 +60,7 @@ class LiveRulebook:
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE_LOOK)
-        await write_catalogue(self._bus.redis, self._bus.names, catalogue(self.current))
+        await write_catalogue(self._bus.redis, self._bus.names, catalogue(self.current, self._folder))
         await write_problem(self._bus.redis, self._bus.names, None)
         topics = [topic.id for topic in self.current.topics]
         log.info("rulebook", version=self.current.version, topics=topics)
