@@ -13,6 +13,7 @@ from rich.table import Table
 from cli.lines import Sample, read_lines
 from cli.session import fail, print_table, with_bus
 from services.classify.adapters.rulebook_files import (
+    catalogue,
     check_versions,
     load_rulebook,
     write_quality,
@@ -58,6 +59,8 @@ def check_topics(folder: Folder = None) -> None:
     print(
         f"{len(rulebook.topics)} topics, {len(rules)} rules, {tests} tests passed; rulebook {rulebook.version}"
     )
+    if unmeasured := [each.id for each in catalogue(rulebook, _folder(folder)) if not each.quality]:
+        print(f"not measured as they are now: {', '.join(unmeasured)}; see `tocsin topics measure`")
 
 
 @topics.command("lock")

@@ -33,7 +33,9 @@ def run(*arguments: str, status: int = 0, typed: str = "") -> str:
 
 
 def test_check_counts_what_it_ran_and_locks_what_it_finds(folders: tuple[Path, Path]):
-    assert run("check").startswith("1 topics, 1 rules, 2 tests passed; rulebook ")
+    counted, unmeasured = run("check").splitlines()
+    assert counted.startswith("1 topics, 1 rules, 2 tests passed; rulebook ")
+    assert unmeasured.startswith("not measured as they are now: floods;")
     run("lock")
     (folders[0] / "floods.yaml").write_text(RULE.replace("inundation", "deluge"))
     result = CliRunner().invoke(topics, ["check"])
@@ -51,6 +53,7 @@ def test_the_figures_of_a_folder_of_ones_own_are_kept_beside_it(folders: tuple[P
     )
     reports.write_text("\n".join(rows))
     assert "precision 1.00, recall 0.50, 2 reports" in run("measure", str(reports))
+    assert "not measured" not in run("check")
     [topic] = catalogue(load_rulebook(folders[0]), folders[0])
     assert topic.quality
     assert (topic.quality.recall, topic.quality.reports) == (0.5, 3)
