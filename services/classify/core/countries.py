@@ -206,28 +206,35 @@ def _stands_for_another(mention: Mention, before: Mention) -> bool:
     return mention[:4] == before[:4] and mention.code != before.code
 
 
-_AFTER_STREET = frozenset(b"avenue street road boulevard lane".split())
-_BEFORE_STREET_OR_SHIP = frozenset(b"rue avenue boulevard calle avenida hms uss hmcs hmas usns mv".split())
-_OF = frozenset(b"de du d la l del".split())
+_STREETS = (b"avenue ", b"street ", b"road ", b"boulevard ", b"lane ")
+_STREETS_AND_SHIPS = (
+    b" rue",
+    b" avenue",
+    b" boulevard",
+    b" calle",
+    b" avenida",
+    b" hms",
+    b" uss",
+    b" hmcs",
+    b" usns",
+    b" mv",
+)
+_OF = (b" de", b" du", b" d", b" la", b" l", b" del")
 
 
 def _is_street_or_ship(name: Mention, report: Text) -> bool:
     """Whether it is called after the place: Jamaica Avenue, rue de Londres, HMS Ireland."""
     words = report.words(name.field)
-    before, after = words.before(name.start), words.after(name.end)
-    while before and _form(words, before) in _OF:
-        before = words.before(before[0])
-    if after and _form(words, after) in _AFTER_STREET:
-        return _is_part(words, after, name.start, after[1])
-    return bool(
-        before
-        and _form(words, before) in _BEFORE_STREET_OR_SHIP
-        and _is_part(words, before, before[0], name.end)
-    )
-
-
-def _form(words: Words, place: tuple[int, int]) -> bytes:
-    return words.line[place[0] + 1 : place[1]]
+    line, start = words.line, name.start
+    if line.startswith(_STREETS, name.end + 1):
+        end = words.end_of_word(name.end + 1)
+        return _is_part(words, (name.end, end), name.start, end)
+    while line.endswith(_OF, 0, start):
+        start = line.rindex(b" ", 0, start)
+    if not line.endswith(_STREETS_AND_SHIPS, 0, start):
+        return False
+    before = line.rindex(b" ", 0, start)
+    return _is_part(words, (before, start), before, name.end)
 
 
 def _is_part(words: Words, place: tuple[int, int], start: int, end: int) -> bool:
