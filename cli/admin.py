@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -12,7 +13,7 @@ from rich.table import Table
 from cli.erase import STAYS, Person
 from cli.session import ago, fail, on_bus, print_table
 from services.api.adapters import replays
-from services.api.adapters.readiness import SILENT_SECONDS, find_missing
+from services.api.adapters.readiness import SILENT_SECONDS, find_missing, running_services
 from shared.bus import Bus
 from shared.dead_letters import DeadLetters
 from shared.groups import GroupState, read_groups
@@ -33,8 +34,11 @@ Service = StrEnum("Service", PAUSABLE)  # type: ignore[misc]
 async def show_status(bus: Bus) -> None:
     """Show streams and consumer groups, what runs, dead letters and endpoints in trouble; 1 if something is missing."""
     table = Table("stream", "group", "processes", "not read", "in hand", "oldest waits")
+    running = Counter(await running_services(bus))
     async for group in read_groups(bus.redis, bus.names):
-        table.add_row(*_row(group))
+        # A group names its dead as well until they are forgotten, and of others' groups Redis knows no more.
+        processes = running[group.name] if group.name in PAUSABLE else group.consumers
+        table.add_row(*_row(group, processes))
     print_table(table)
     for stream, count in (await DeadLetters(bus.redis, bus.names).count()).items():
         print(f"{count} dead letters of {stream}: tocsin dead-letters list")
@@ -49,10 +53,10 @@ async def show_status(bus: Bus) -> None:
         raise typer.Exit(1)
 
 
-def _row(group: GroupState) -> tuple[str, ...]:
+def _row(group: GroupState, processes: int) -> tuple[str, ...]:
     lag = "?" if group.lag is None else str(group.lag)
     oldest = f"{group.oldest:.0f} s" if group.oldest else ""
-    return group.stream, group.name, str(group.consumers), lag, str(group.pending), oldest
+    return group.stream, group.name, str(processes), lag, str(group.pending), oldest
 
 
 @admin.command("pause")

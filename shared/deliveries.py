@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.bus import Bus
-from shared.delivery import Delivery, read, written
+from shared.delivery import TO_FALLBACK, Delivery, owed_message, read, written
 from shared.entries import xadd
 from shared.names import Names
 from shared.redis_client import Argument, Command, at_once
+from shared.subscriptions import Subscription
 
 OWED_SECONDS = 30 * 86400
 """Longer than anything is tried or held back. What is settled is kept as long as reports are (`Bus.kept_seconds`)."""
@@ -104,6 +105,14 @@ class DeliveryLog:
             self._names.held(""),
         ]
         return int(await self._bus.script("count_waiting")(keys=keys))
+
+
+def owed_notice(subscription: Subscription) -> list[Delivery]:
+    """Return what tells the second channel, if it has answered, why the first was switched off; else nothing."""
+    if subscription.state != "disabled" or not subscription.fallback or not subscription.fallback_confirmed:
+        return []
+    unique, note = f"{subscription.changed_at:%Y-%m-%dT%H:%M}", f"{TO_FALLBACK}: {subscription.reason}"
+    return [owed_message("notice", subscription.id, unique, subscription.changed_at, note)]
 
 
 def endpoint_id(address: str) -> str:

@@ -82,6 +82,16 @@ async def test_no_page_is_wider_than_the_screen(browser: Browser, tocsin: str, w
     await context.close()
 
 
+async def test_quoted_words_of_scripts_that_run_the_other_way_stay_in_their_quotation_marks(
+    browser: Browser, tocsin: str
+) -> None:
+    page = await browser.new_page()
+    await page.goto(tocsin)
+    quoted = "document.body.appendChild(document.createElement('q'))"
+    assert await page.evaluate(f"getComputedStyle({quoted}).unicodeBidi") == "isolate"
+    await page.close()
+
+
 async def test_a_first_visit_is_light(browser: Browser, tocsin: str) -> None:
     """Under 100 KB for the first page, under 15 KB for the next, as it goes over the line."""
     context = await browser.new_context()

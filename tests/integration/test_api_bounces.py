@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from shared.deliveries import DeliveryLog
+
 pytest_plugins = ("tests.api_fixtures",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TOKEN = {"Authorization": "Bearer bounce-token"}
@@ -51,6 +53,29 @@ async def test_a_second_address_that_bounces_is_taken_off_and_the_alert_goes_on(
     await bounced(open_api, "hard", "night@example.org")
     found = await open_api.stored(made)
     assert (found.state, found.fallback) == ("active", None)
+
+
+async def test_one_that_is_not_confirmed_is_not_paused_as_that_could_be_resumed(open_api):
+    wish = {"filter": {"topics": ["aid"]}, "channel": {"type": "email", "address": "new@example.org"}}
+    made = await open_api.json_of("POST", "/v1/subscriptions", 201, json=wish)
+    for _ in range(3):
+        await bounced(open_api, "soft", "new@example.org")
+    owner = {"Authorization": f"Bearer {made['manage_token']}"}
+    await open_api.json_of("POST", f"/v1/subscriptions/{made['id']}/resume", 409, headers=owner)
+    assert (await open_api.stored(made["id"])).state == "pending"
+
+
+async def test_a_second_channel_is_told_that_the_first_was_stopped(open_api):
+    hook = {"type": "webhook", "url": "https://hook.example.org/"}
+    answered, silent = [await mail_alert(open_api, fallback=hook) for _ in range(2)]
+    await open_api.stored_with(answered, state="active", fallback_confirmed=True)
+    for _ in range(2):
+        await bounced(open_api, "hard")
+    log = DeliveryLog(open_api.bus)
+    told = [[each for each in await log.newest(one) if each.kind == "notice"] for one in (answered, silent)]
+    assert [len(each) for each in told] == [1, 0]
+    assert told[0][0].to_fallback
+    assert "does not arrive: no such user" in told[0][0].note
 
 
 async def test_an_address_that_nobody_has_changes_nothing(open_api):

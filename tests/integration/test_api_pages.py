@@ -569,6 +569,27 @@ async def test_the_form_of_the_manage_page_changes_everything_it_shows_and_nothi
     assert changed.state == "active"
 
 
+def ticked(page):
+    return re.findall(r'name="topics" value="([^"]+)" checked', page)
+
+
+async def test_a_part_of_a_topic_and_a_topic_that_is_gone_stay_ticked_in_the_form(api):
+    [topic] = make_topics("aid")
+    part = SubtopicSummary(id="aid/military", title="Military aid")
+    topics = (topic.model_copy(update={"subtopics": (part,)}), *make_topics("displacement", "floods"))
+    await write_catalogue(api.bus.redis, api.bus.names, topics)
+    assert ticked(await api.text("/?topic=aid/military")) == ["aid/military"]
+    made = await subscribed(api, FORM | {"topics": ["aid/military", "floods"]}, state="active")
+    await write_catalogue(api.bus.redis, api.bus.names, topics[:2])
+    page = await api.text(await api.link("manage", made))
+    assert ticked(page) == ["aid/military", "floods"]
+    assert "There is no such topic any more" in page
+    refused = await pressed(api, made, "change", 422, topics=["aid/military", "floods"])
+    assert re.search(r'id="error-topics">[^<]*floods', refused)
+    await pressed(api, made, "change", topics="aid/military", name="Arms")
+    assert (await api.stored(made)).filter.topics == ("aid/military",)
+
+
 async def test_what_is_wrong_in_a_change_stands_beside_its_field(api):
     made = await subscribed(api, state="active")
     wrong = {"countries": "Atlantis", "timezone": "Mars", "mode": "daily"}

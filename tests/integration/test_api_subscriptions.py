@@ -568,6 +568,7 @@ async def test_a_removed_subscription_is_gone(api):
     path, made, owner = await sign_up(api)
     async with api.delete(path, headers=owner) as response:
         assert (response.status, await response.read()) == (204, b"")
+        assert "Content-Type" not in response.headers
     assert await api.stored(made["id"]) is None
     await api.json_of("GET", path, 401, headers=owner)
 
@@ -594,6 +595,9 @@ async def test_an_unknown_route_and_a_wrong_method_are_problems(api):
     async with api.put("/v1/subscriptions") as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")
         assert (await response.json(content_type=None))["status"] == 405
+    for path, allowed in (("/v1/topics", "GET, HEAD"), ("/v1/subscriptions/a", "GET, HEAD, PATCH, DELETE")):
+        async with api.put(path) as response:
+            assert (response.status, response.headers["Allow"]) == (405, allowed)
 
 
 async def test_a_bug_or_a_broken_record_is_an_answer_and_closed_to_others(api):

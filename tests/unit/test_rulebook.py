@@ -179,6 +179,9 @@ def test_the_version_changes_with_a_phrase_and_only_then(tmp_path: Path):
         ),
         ("title: Floods", "title: ' '", "floods.yaml:2: 'title' is empty"),
         ("title: Floods", "title: !!python/name:os.system x", "floods.yaml:2: cannot read 'x'"),
+        ("version: 1", "version: !!int ''", "floods.yaml:6: cannot read '' as int; put it in quotes"),
+        ("version: 1", "version: !!bool maybe", "floods.yaml:6: cannot read 'maybe' as bool"),
+        ("version: 1", "version: !!timestamp x", "floods.yaml:6: cannot read 'x' as timestamp"),
         (
             "match: [The river flooded two villages.]",
             "match: Yes it did",

@@ -7,6 +7,7 @@ import structlog
 
 from services.api.core.bounces import SOFT_DAYS, SOFT_LIMIT, Bounce
 from shared.bus import Bus
+from shared.deliveries import DeliveryLog, owed_notice
 from shared.endpoints import EmailEndpoint, Endpoint
 from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
@@ -30,9 +31,11 @@ async def stop_bounced(bus: Bus, bounces: Sequence[Bounce]) -> int:
         if bounce.kind != "soft" or await _is_too_many(bus, bounce.address):
             final[bounce.address] = bounce
     # All of them in one walk: a message tells of up to a thousand, and there may be a hundred thousand alerts.
-    hit = {each.id async for each in store.each() if _bounced(each, final)} if final else set()
-    for subscription_id in hit:
-        await store.update(subscription_id, lambda each: _without(each, final))
+    hit = [each async for each in store.each() if _bounced(each, final)] if final else []
+    for before in hit:
+        after = await store.update(before.id, lambda each: _without(each, final))
+        if after and after.state != before.state:
+            await DeliveryLog(bus).owe(owed_notice(after))
     log.info("bounces", told=len(bounces), subscriptions=len(hit))
     return len(hit)
 
@@ -65,7 +68,8 @@ def _without(subscription: Subscription, bounces: Mapping[str, Bounce]) -> Subsc
         changes = {"fallback": None, "fallback_confirmed": False}
     if first:
         state: State = "paused" if first.kind == "soft" else "disabled"
-        if subscription.state in ("pending", "active", "paused") and subscription.state != state:
+        # One that is pending stays so: what is paused can be resumed without an answer.
+        if subscription.state == "active" or (subscription.state != "disabled" and state == "disabled"):
             reason = _WORDS[first.kind] + (f": {first.reason}" if first.reason else "")
             changes |= {"state": state, "reason": reason}
     if not changes:

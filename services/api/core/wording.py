@@ -14,6 +14,15 @@ from shared.subscriptions import Filter, Subscription
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
+LANGUAGES = {
+    "ar": "Arabic",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "ru": "Russian",
+    "uk": "Ukrainian",
+}
+"""Those that topics have words in."""
 STATES = {
     "pending": "waiting for your answer",
     "active": "active",

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from services.api.core import wording
 from services.api.core.wording import visible
+from shared.catalogue import followable
 from shared.feeds import rfc3339
 from shared.subscriptions import FALLBACK_MINUTES
 
@@ -50,6 +51,7 @@ class Pages:
         self._templates.globals |= {
             "static": self.address_of,
             "chat_services": wording.CHAT_SERVICES,
+            "followable": followable,
             "fallback_minutes": FALLBACK_MINUTES,
         }
 

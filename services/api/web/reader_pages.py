@@ -19,7 +19,7 @@ from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
 from services.api.core.report_view import by_story, numbered, view_of
 from services.api.core.search import CursorError, Hit, Search
-from services.api.core.wording import in_steps, listed
+from services.api.core.wording import LANGUAGES, in_steps, listed
 from services.api.web.parts import Parts, PartsOf
 from shared.catalogue import TopicSummary, read_problem
 from shared.countries import country_names, find_country
@@ -29,14 +29,6 @@ from shared.subscriptions import Filter
 
 router = APIRouter(include_in_schema=False)
 
-LANGUAGES = {
-    "ar": "Arabic",
-    "en": "English",
-    "es": "Spanish",
-    "fr": "French",
-    "ru": "Russian",
-    "uk": "Ukrainian",
-}
 PAGE = 25
 SHORT_PAGE = 10
 

@@ -108,7 +108,7 @@ async def export(subscription: Owned, parts: PartsOf) -> dict[str, Any]:
     return await held_about(parts.bus, subscription)
 
 
-@router.delete("/{subscription_id}", status_code=204)
+@router.delete("/{subscription_id}", status_code=204, response_class=Response)
 async def remove(subscription: Owned, parts: PartsOf) -> None:
     """Remove the subscription, and erase everything that is held about it."""
     await parts.desk.remove(subscription.id)

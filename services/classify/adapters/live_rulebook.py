@@ -86,7 +86,9 @@ class LiveRulebook:
             self.current = await asyncio.to_thread(load_rulebook, self._folder)
         except RulebookError as e:
             log.error("rulebook kept", version=self.current.version, problems=str(e))
-            await write_problem(self._bus.redis, self._bus.names, str(e))
+            # On pages for everybody: where it lies on this machine is for the log.
+            told = str(e).replace(f"{self._folder or SHIPPED}/", "")
+            await write_problem(self._bus.redis, self._bus.names, told)
         else:
             await self.announce()
             if self.current.version != before.version:

@@ -102,7 +102,8 @@ def _mapping(node: yaml.MappingNode, path: Place, file: YamlFile) -> dict[str, A
 def _scalar(node: yaml.Node, path: Place, file: YamlFile) -> Any:
     try:
         return yaml.constructor.SafeConstructor().construct_object(node)
-    except (yaml.YAMLError, ValueError):
+    # The library trusts what a tag promises: "!!float ''" is an IndexError, "!!bool maybe" a KeyError.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError):
         file.report(
             path, f"cannot read {node.value!r:.60} as {node.tag.rpartition(':')[2]}; put it in quotes"
         )

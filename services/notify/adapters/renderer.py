@@ -85,7 +85,10 @@ class Renderer:
         delivery, subscription = case.delivery, wanting.subscription
         if delivery.kind == "report":
             matched, _ = _told(case).match(wanting)
-            return report_message(delivery.id, subscription, _told(case).tagged, matched, self.links)
+            late = _is_late(delivery, datetime.now(UTC))
+            return report_message(
+                delivery.id, subscription, _told(case).tagged, matched, self.links, late=late
+            )
         if delivery.kind == "digest":
             _, digest = await self._digest(case, wanting)
             titles = "\n".join(f"· {title}" for title in titles_of(digest))

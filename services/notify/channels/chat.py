@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from services.notify.core.answer import ANSWER_LIMIT, refused, unanswered
+from services.notify.core.answer import ANSWER_LIMIT, refused, unanswered, words_of
 from services.notify.core.channel import ChatMessage, DeliveryError, Sent
 from services.notify.core.chat import chat_request
 from shared.address_guard import AddressGuard, ForbiddenURL
@@ -43,5 +43,5 @@ class ChatChannel(OpensHttp):
         except HttpError as e:
             raise unanswered(e, self._deadline) from e
         if 200 <= answer.status < 300:
-            return Sent(answer.status, "")
+            return Sent(answer.status, words_of(answer))
         raise refused(answer, self._clock(), gone=answer.status in GONE)

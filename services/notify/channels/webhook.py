@@ -69,8 +69,10 @@ class WebhookChannel(OpensHttp):
     def _judged(self, answer: Answer) -> Sent:
         if not answer.head.endswith((b"\n\r\n", b"\n\n")):
             raise DeliveryError("the answer broke off within its head")
-        wish = answer.headers.get("webhook-delivery", "") if b"ebhook-" in answer.head.lower() else ""
+        wish = answer.headers.get("webhook-delivery", "").lower() if b"ebhook-" in answer.head.lower() else ""
         if 200 <= answer.status < 300:
             return Sent(answer.status, words_of(answer), enough=wish == "disable")
         gone = answer.status == GONE or wish == "disable"
-        raise refused(answer, self._clock(), gone=gone, permanent=wish == "abort-message")
+        abort = wish == "abort-message"
+        said = f"webhook-delivery: {wish}" if abort or wish == "disable" else ""
+        raise refused(answer, self._clock(), gone=gone, permanent=abort, wish=said)
