@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,9 +18,10 @@ from services.notify.core.lanes import CLOSED_AFTER, Lane
 from shared.bus import Bus
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
-from shared.deliveries import DeliveryLog, endpoint_id, put_off
-from shared.delivery import Delivery, owed_message, owed_report
+from shared.deliveries import DeliveryLog, endpoint_id, hold_for_digest, put_off
+from shared.delivery import Delivery, digest_id, owed_message, owed_report
 from shared.endpoints import EmailEndpoint, WebhookEndpoint
+from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Filter, State, Subscription
 from tests.builders import make_tagged, store_reports
@@ -313,6 +314,27 @@ async def test_what_the_first_channel_missed_goes_to_the_second_as_a_digest_mark
     body = json.loads(desk.channel.bodies[-1])
     assert body["data"]["digest"]["count"] == 2
     assert "late" in body["data"]["subscription"]["name"]
+
+
+async def test_a_digest_that_the_first_channel_missed_goes_to_the_second_with_all_it_holds(
+    desk: Desk,
+) -> None:
+    desk.channel.failure = DeliveryError("answered 500", status=500)
+    subscription, due = await desk.subscribe(**SECOND), datetime.now(UTC)
+    await desk.has_failed_since("https://ok.example/", timedelta(minutes=15))
+    for tagged in (make_tagged(displacement=("fled",)) for _ in range(2)):
+        await store_reports(desk.bus, [tagged])
+        held = replace(owed_report(subscription.id, tagged.report.id, due), state="held", next_attempt_at=due)
+        await desk.log.owe([held])
+        names, first = desk.bus.names, digest_id(subscription.id, due)
+        await at_once(desk.bus.redis, *hold_for_digest(names, held.id, first, due, subscription.id))
+    assert await FanOut(desk.bus).queue_digests(due) == 1
+    missed = await desk.log.get(first)
+    assert missed
+    await desk.becomes(missed, "given_up")
+    assert await FanOut(desk.bus).queue_digests(datetime.now(UTC) + timedelta(minutes=15)) == 1
+    await until(lambda: "https://second.example/" in desk.channel.to)
+    assert json.loads(desk.channel.bodies[-1])["data"]["digest"]["count"] == 2
 
 
 async def test_a_dead_endpoint_is_left_in_peace_and_catches_up_when_it_is_back(desk: Desk) -> None:

@@ -48,10 +48,11 @@ class Replays:
         return len(failed) + await self._owe_missed(subscription, since, until)
 
     async def _owe_missed(self, subscription: Subscription, since: datetime, until: datetime | None) -> int:
-        now, owed = datetime.now(UTC), 0
-        missed: list[Delivery] = []
-        async for report in self._matching(subscription, since, until):
-            missed.append(owed_report(subscription.id, report, now))
+        owed, missed = 0, list[Delivery]()
+        async for place in self._matching(subscription, since, until):
+            # From when it should have been told: so it is marked as late.
+            moment = datetime.fromtimestamp(place.moment / 1_000_000, UTC)
+            missed.append(owed_report(subscription.id, place.report_id, moment))
             if len(missed) == CHUNK:
                 owed += await self._log.owe(missed)
                 missed = []
@@ -59,15 +60,15 @@ class Replays:
 
     async def _matching(
         self, subscription: Subscription, since: datetime, until: datetime | None
-    ) -> AsyncIterator[str]:
-        """The ids of the reports that were tagged in that time and match, the newest first."""
+    ) -> AsyncIterator[Place]:
+        """The places of the reports that were tagged in that time and match, the newest first."""
         search = Search.of(subscription.filter)
         after = _just_after(until) if until else None
         async for stored in self._reports.newest(search.topic, after, REPORTS_LOOKED_AT):
             if stored.place.moment < since.timestamp() * 1_000_000:
                 return
             if stored.tagged and find_hit(search, stored.tagged):
-                yield stored.tagged.report.id
+                yield stored.place
 
 
 def _just_after(moment: datetime) -> Place:
