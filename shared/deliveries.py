@@ -154,6 +154,11 @@ def hold(names: Names, endpoint: str, delivery_id: str, until: float) -> list[Co
     ]
 
 
+def rewritten(names: Names, delivery: Delivery) -> Command:
+    """Return what keeps a delivery that waits as it is now."""
+    return _write(names, delivery)
+
+
 def hold_for_digest(
     names: Names, delivery_id: str, digest: str, due: datetime, subscription_and_note: str
 ) -> list[Command]:

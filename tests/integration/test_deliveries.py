@@ -316,6 +316,22 @@ async def test_what_the_first_channel_missed_goes_to_the_second_as_a_digest_mark
     assert "late" in body["data"]["subscription"]["name"]
 
 
+async def test_the_second_channel_is_told_of_what_waits_for_an_endpoint_that_is_not_asked(desk: Desk) -> None:
+    desk.channel.failure = DeliveryError("no answer within 15 s", overloaded=True)
+    subscription = await desk.subscribe(**SECOND)
+    await desk.has_failed_since("https://ok.example/", timedelta(minutes=15))
+    owed = [await desk.owe(subscription) for _ in range(12)]
+
+    async def told() -> bool:
+        return all(each and each.note for each in await desk.log.many([one.id for one in owed]))
+
+    await until(told)
+    assert len(desk.channel.sent) < 12
+    assert await FanOut(desk.bus).queue_digests(datetime.now(UTC) + timedelta(minutes=15)) == 1
+    await until(lambda: "https://second.example/" in desk.channel.to)
+    assert json.loads(desk.channel.bodies[-1])["data"]["digest"]["count"] == 12
+
+
 async def test_a_digest_that_the_first_channel_missed_goes_to_the_second_with_all_it_holds(
     desk: Desk,
 ) -> None:

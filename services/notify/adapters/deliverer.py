@@ -24,7 +24,7 @@ from services.notify.core.case import Cancelled, Case, Wanting, addressed, is_ea
 from services.notify.core.channel import DeliveryError, Sent
 from services.notify.core.lanes import Held, Lane, Lanes
 from shared.consumer import Consumer, Finished
-from shared.deliveries import DeliveryLog, hold
+from shared.deliveries import DeliveryLog
 from shared.entries import Entry, Outcome, Rejected
 
 log = structlog.get_logger()
@@ -122,8 +122,9 @@ class Deliverer:
     def _hold(self, held: Held[Job]) -> None:
         until = time.time() + max(0.0, held.until - time.monotonic()) + LOOK_SECONDS
         for job in held.items:
-            commands = hold(self.ledger.bus.names, held.lane.name, job.case.delivery.id, until)
-            job.consumer.finish(job.entry, Outcome(commands))
+            job.consumer.finish(
+                job.entry, self.ledger.hold(held.lane, job.case, job.wanting.subscription, until)
+            )
 
     async def _perform(self, lane: Lane[Job], job: Job) -> Finished:
         started, case, wanting = time.monotonic(), job.case, job.wanting
