@@ -34,14 +34,21 @@ BatchHandler = Callable[["Consumer", list[Entry]], Awaitable[None]]
 """Takes all entries of a read, and hands each to `Consumer.handle` or `Consumer.finish` in its own time."""
 
 
+async def _never(entry: Entry) -> Outcome:
+    raise AssertionError(f"{entry.id} is for the batch handler")
+
+
 @dataclass(slots=True)
 class Consumer:
-    """One handler on one stream, in one group, in this process."""
+    """One handler on one stream, in one group, in this process; `concurrency` entries are handled side by side.
+
+    A `batch_handler` decides itself which entries it handles when.
+    """
 
     bus: "Bus"
     stream: str
     group: str
-    handler: Handler
+    handler: Handler = _never
     batch: int = 100
     concurrency: int = 1
     batch_handler: BatchHandler | None = None
@@ -66,6 +73,7 @@ class Consumer:
             batch=self.batch,
             handler=self._on_entries,
         )
+        self.bus.consumers.append(self)
 
     @property
     def running(self) -> bool:
@@ -179,8 +187,6 @@ class Consumer:
         self.in_hand.update(entry.id for entry in entries)
         if self.batch_handler:
             await self._hand_over(entries)
-        elif self.concurrency == 1:
-            await self._handle_together(entries)
         else:
             await self._handle_side_by_side(entries)
 
@@ -191,17 +197,6 @@ class Consumer:
         except Exception as e:
             log.warning("the entries stay pending", stream=self.stream, error=f"{type(e).__name__}: {e}")
             self.bus.counters.add("handler_errors", stream=self.stream, group=self.group)
-            self.in_hand.difference_update(entry.id for entry in entries)
-
-    async def _handle_together(self, entries: list[Entry]) -> None:
-        try:
-            outcomes = []
-            for entry in entries:
-                outcome = await self._outcome(entry)
-                if outcome is not None:
-                    outcomes.append((entry.id, outcome))
-            await self._settle(outcomes)
-        finally:
             self.in_hand.difference_update(entry.id for entry in entries)
 
     async def _handle_side_by_side(self, entries: list[Entry]) -> None:
@@ -243,13 +238,6 @@ class Consumer:
         ages = (now - int(entry_id.partition("-")[0]) / 1000 for entry_id, _ in outcomes)
         self.bus.counters.observe("stage_seconds", ages, stream=self.stream, group=self.group)
 
-    async def _outcome(self, entry: Entry) -> Outcome | None:
-        try:
-            return await self._traced(entry, self.handler(entry))
-        except Exception as e:
-            await self._after_error(entry, e)
-            return None
-
     async def _traced(self, entry: Entry, work: Awaitable[Outcome]) -> Outcome:
         parent = entry.fields.get(TRACEPARENT)
         if parent is None:
@@ -284,10 +272,6 @@ class Consumer:
             await self.bus.redis.xclaim(
                 self.stream, self.group, self.bus.consumer, min_idle_time=0, message_ids=ids, justid=True
             )
-
-
-async def never(entry: Entry) -> Outcome:
-    raise AssertionError(f"{entry.id} is for the batch handler")
 
 
 def _claimed(stream: str, row: Sequence[Any]) -> Entry:

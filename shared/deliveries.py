@@ -146,10 +146,15 @@ def put_off(names: Names, delivery: Delivery, until: datetime, now: datetime) ->
     return _wait(names, delivery.id, _moment(until, (until - now).total_seconds()))
 
 
-def hold(names: Names, endpoint: str, delivery_id: str, until: float) -> list[Command]:
-    """Return what makes a delivery wait for its endpoint, which is looked at again at `until` (s)."""
+def queue_again(names: Names, delivery_id: str) -> list[Command]:
+    """Return what queues a delivery for whatever endpoint it has by now."""
+    return [xadd(names.deliveries, {"id": delivery_id})]
+
+
+def hold(names: Names, endpoint: str, delivery_ids: Sequence[str], until: float) -> list[Command]:
+    """Return what makes deliveries wait for their endpoint, which is looked at again at `until` (s)."""
     return [
-        ("RPUSH", names.held(endpoint), delivery_id),
+        ("RPUSH", names.held(endpoint), *delivery_ids),
         ("ZADD", names.endpoints_held, until, endpoint),
     ]
 

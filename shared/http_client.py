@@ -17,8 +17,7 @@ import pycurl
 
 from shared.address_guard import AddressGuard
 from shared.curl_loop import Alarm, Sockets
-from shared.http_answer import Answer, HttpError
-from shared.http_handle import Handle
+from shared.http_handle import Answer, Handle, HttpError
 
 CONNECT_SECONDS = 10.0
 CONNECTIONS = 1000

@@ -71,11 +71,11 @@ class App:
 
     def consume(self, stream: str, handler: Handler, *, batch: int = 100, concurrency: int = 1) -> Consumer:
         """Register a handler; the consumer group is the service's name."""
-        return self.bus.subscribe(stream, self.name, handler, batch=batch, concurrency=concurrency)
+        return Consumer(self.bus, stream, self.name, handler, batch, concurrency)
 
     def consume_batches(self, stream: str, handler: BatchHandler, *, batch: int = 200) -> Consumer:
         """Register a handler of whole reads, which decides itself what it handles when."""
-        return self.bus.subscribe_batches(stream, self.name, handler, batch=batch)
+        return Consumer(self.bus, stream, self.name, batch_handler=handler, batch=batch)
 
     def trim(self, stream: str) -> None:
         """Drop old entries of a stream now and then; those of a consumer's stream are dropped anyway."""

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 import structlog
 from redis.exceptions import RedisError
 
-from services.ingest.adapters.articles import Articles
 from services.ingest.adapters.clock_jumps import ClockJumps
 from services.ingest.adapters.feed_list import FeedFileError, FeedLists, read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
@@ -58,7 +57,6 @@ def make_app(settings: IngestSettings) -> App:
         random=random.random,
         recent_days=settings.recent_days,
         probing=settings.probe_validators,
-        articles=Articles(fetcher, parser),
         hubs=Hubs(fetcher, app.bus, settings.public_url, clock) if settings.takes_pushes else None,
     )
 

@@ -93,6 +93,9 @@ def make_app(settings: NotifySettings) -> App:
     async def on_deliveries(consumer: Consumer, entries: list[Entry]) -> None:
         await deliverer.on_deliveries(consumer, entries)
 
+    async def hold_what_cannot_go() -> None:
+        await deliverer.hold_what_cannot_go()
+
     async def look_after_those_who_wait() -> None:
         await deliverer.look_after_those_who_wait()
 
@@ -151,6 +154,7 @@ def make_app(settings: NotifySettings) -> App:
     app.trim(names.subscription_changes)
     app.background(active.follow)
     app.background(queue_digests)
+    app.background(hold_what_cannot_go)
     app.background(look_after_those_who_wait)
     return app
 

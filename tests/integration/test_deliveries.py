@@ -126,9 +126,10 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
     channel, subscriptions = FakeChannel(), SubscriptionStore(bus)
     cases = Cases(bus)
     active = ActiveSubscriptions(bus, subscriptions, cases.changed)
-    following = asyncio.create_task(active.follow())
     deliverer = make_deliverer(bus, cases, channel, SCHEDULE)
-    consumer = bus.subscribe_batches(bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
+    background = [active.follow(), deliverer.hold_what_cannot_go()]
+    following = asyncio.gather(*background)
+    consumer = Consumer(bus, bus.names.deliveries, "notify", batch_handler=deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()
     yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer, active)
@@ -330,6 +331,11 @@ async def test_the_second_channel_is_told_of_what_waits_for_an_endpoint_that_is_
     assert await FanOut(desk.bus).queue_digests(datetime.now(UTC) + timedelta(minutes=15)) == 1
     await until(lambda: "https://second.example/" in desk.channel.to)
     assert json.loads(desk.channel.bodies[-1])["data"]["digest"]["count"] == 12
+    desk.channel.failure, desk.lanes()[0].open_from = None, 0
+    for each in owed:
+        await desk.becomes(each, "delivered")
+    caught_up = [json.loads(body)["data"] for body in desk.channel.bodies if b'"report.matched"' in body]
+    assert [data.get("late") for data in caught_up[-12:]] == [True] * 12
 
 
 async def test_a_digest_that_the_first_channel_missed_goes_to_the_second_with_all_it_holds(
@@ -384,6 +390,26 @@ async def test_none_is_sent_after_a_removal_but_those_under_way(desk: Desk) -> N
     for each in owed[begun:]:
         await desk.becomes(each, "cancelled")
     assert len(desk.channel.sent) == begun
+
+
+async def test_what_waited_for_an_endpoint_that_hangs_goes_to_the_one_that_replaced_it(desk: Desk) -> None:
+    desk.channel.hang = True
+    subscription = await desk.subscribe("slow", url="https://slow.example/")
+    owed = [await desk.owe(subscription)]
+    await until(lambda: bool(desk.channel.sent))
+    owed += [await desk.owe(subscription) for _ in range(10)]
+    [lane] = desk.lanes()
+    await until(lambda: len(lane.queue) == 10)
+    assert not any(job.ready for job in lane.queue), "looked up before its turn"
+    await until(lambda: len(desk.active.wanted) == 1)
+    moved = WebhookEndpoint(type="webhook", url="https://other.example/")
+    await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
+    cases = desk.consumer.batch_handler.__self__.cases  # type: ignore[union-attr]
+    await until(lambda: cases.last_known(subscription.id) is None)
+    desk.channel.go_on.set()
+    for each in owed:
+        await desk.becomes(each, "delivered")
+    assert desk.channel.to == ["https://slow.example/"] + ["https://other.example/"] * 10
 
 
 async def test_one_address_gets_no_more_than_its_share_of_an_hour(desk: Desk) -> None:

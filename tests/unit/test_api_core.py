@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services.api.core import checks, feed_health, life, signup, wording
-from services.api.core.change import Change
-from services.api.core.cursor import CursorError, read_cursor, write_cursor
+from services.api.adapters.limits import source_of
+from services.api.core import checks, feed_health, life, wording
 from services.api.core.form import change_fields, errors_by_field, form_of
+from services.api.core.life import Change
 from services.api.core.problem import Conflict, FieldError, Invalid, as_json, field_errors
 from services.api.core.report_view import TopicTitle, by_story, view_of, web_link
-from services.api.core.search import Search, find_hit
+from services.api.core.search import CursorError, Search, find_hit, read_cursor, write_cursor
 from shared.countries import country_names, find_country
 from shared.delivery import Attempt, owed_report
 from shared.endpoints import EmailEndpoint, WebhookEndpoint
@@ -29,7 +29,7 @@ TITLES = {"displacement": TopicTitle("Displacement", 0), "aid": TopicTitle("Aid"
 def make_subscription(state="active", channel=None, **more) -> Subscription:
     channel = channel or {"type": "email", "address": "duty@example.org"}
     wish = Wish.model_validate({"filter": {"topics": ["aid"]}, "channel": channel, **more})
-    made = signup.new_subscription(wish, signup.make_keys(bytes(range(68))), NOW)
+    made = life.new_subscription(wish, life.make_keys(bytes(range(68))), NOW)
     return made.model_copy(update={"state": state})
 
 
@@ -149,7 +149,7 @@ def test_a_header_with_a_line_break_is_refused():
 
 
 def test_keys_differ_in_every_part():
-    keys = signup.make_keys(bytes(range(68)))
+    keys = life.make_keys(bytes(range(68)))
     assert (keys.id[:4], keys.manage_token[:4]) == ("sub_", "tok_")
     assert keys.secret_bytes == bytes(range(36, 68))
 
@@ -218,7 +218,7 @@ def test_a_mail_address_is_normalised():
     ],
 )
 def test_a_source_of_requests_is_an_address_or_an_ipv6_network(host, source):
-    assert signup.source_of(host) == source
+    assert source_of(host) == source
 
 
 def test_a_disabled_subscription_is_resumed_by_a_test():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.topics_measure import measure, read_labelled
+from cli.topics import measure, read_labelled
 from services.classify.adapters.rulebook_files import load_rulebook
 from shared.catalogue import Quality
 

@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 from services.api.core.outgoing import changed_feeds
 from shared.address_guard import AddressGuard
 from shared.bus import Bus
-from shared.http_answer import HttpError
 from shared.http_client import HttpClient
+from shared.http_handle import HttpError
 
 log = structlog.get_logger()
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
-from services.api.adapters.feed_list import read_titles
+from services.api.adapters.feeds import read_titles
 from services.api.core.checks import (
     check_countries,
     check_headers,
     check_languages,
     check_query,
+    check_slips,
     check_topics,
     mail_address,
 )
@@ -68,7 +69,7 @@ class WishChecks:
         topics = list(followable(catalogue))
         errors = check_topics(wanted.topics, topics)
         errors += check_countries(wanted.countries) + check_query(wanted.query, topics)
-        errors += check_languages(wanted.languages)
+        errors += check_slips(wanted.query) + check_languages(wanted.languages)
         known = await read_titles(self._bus, wanted.sources)
         unknown = [source for source in wanted.sources if source not in known]
         return errors + [

@@ -8,6 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from services.api.core.problem import FieldError
 from services.api.core.wording import LANGUAGES, listed
 from shared.countries import country_names, find_country
+from shared.matching.slips import slips
 from shared.matching.tokens import tokens
 
 _MEANT = {"EL": "GR"}
@@ -62,6 +63,11 @@ def check_query(query: str | None, topics: Sequence[str]) -> list[FieldError]:
             where = f"at character {token.position + 1}"
             errors.append(f"unknown topic {token.phrase[:60]!r} {where}; known are {known}")
     return [FieldError("filter.query", error) for error in errors]
+
+
+def check_slips(query: str | None) -> list[FieldError]:
+    """Return an error for each word of a query that was meant as an operator, by its looks."""
+    return [FieldError("filter.query", str(slip)) for slip in slips(query or "")]
 
 
 def _is_country(code: str) -> bool:

@@ -112,7 +112,12 @@ def find_countries(
     `found` are the places of phrases, `meanings` what those phrases mean that are names.
     """
     mentions: dict[str, list[Mention]] = defaultdict(list)
-    for mention in _in_their_sense(_longest(_as_written(found, report, meanings)), report):
+    named = (
+        each
+        for each in _longest(_as_written(found, report, meanings))
+        if not _is_street_or_ship(each, report)
+    )
+    for mention in _in_their_sense(list(named), report):
         mentions[mention.code].append(mention)
     if not mentions:
         return ()
@@ -185,16 +190,54 @@ def _is_written(capitals: tuple[str, ...], starts: tuple[int, ...], end: int, wo
 
 
 def _longest(mentions: list[Mention]) -> list[Mention]:
-    """Of mentions that share words, the one of most words; of two countries, the one that was listed first."""
+    """Of mentions that share words, the one of most words; one phrase may stand for two countries: the Koreas."""
     kept: list[Mention] = []
     taken: dict[FieldName, set[int]] = {"title": set(), "text": set()}
     for mention in sorted(mentions, key=lambda each: -len(each.words)):
         words = taken[mention.field]
-        if words.isdisjoint(mention.words):
+        if words.isdisjoint(mention.words) or (kept and _stands_for_another(mention, kept[-1])):
             words.update(mention.words)
             if mention.code != NOTHING:
                 kept.append(mention)
     return kept
+
+
+def _stands_for_another(mention: Mention, before: Mention) -> bool:
+    return mention[:4] == before[:4] and mention.code != before.code
+
+
+_AFTER_STREET = frozenset(b"avenue street road boulevard lane".split())
+_BEFORE_STREET_OR_SHIP = frozenset(b"rue avenue boulevard calle avenida hms uss hmcs hmas usns mv".split())
+_OF = frozenset(b"de du d la l del".split())
+
+
+def _is_street_or_ship(name: Mention, report: Text) -> bool:
+    """Whether it is called after the place: Jamaica Avenue, rue de Londres, HMS Ireland."""
+    words = report.words(name.field)
+    before, after = words.before(name.start), words.after(name.end)
+    while before and _form(words, before) in _OF:
+        before = words.before(before[0])
+    if after and _form(words, after) in _AFTER_STREET:
+        return _is_part(words, after, name.start, after[1])
+    return bool(
+        before
+        and _form(words, before) in _BEFORE_STREET_OR_SHIP
+        and _is_part(words, before, before[0], name.end)
+    )
+
+
+def _form(words: Words, place: tuple[int, int]) -> bytes:
+    return words.line[place[0] + 1 : place[1]]
+
+
+def _is_part(words: Words, place: tuple[int, int], start: int, end: int) -> bool:
+    """Whether a word of a name is written with a capital where not all are, and right beside it."""
+    first, last = words.where(start, end)
+    return (
+        words.written(*place)[:1].isupper()
+        and not is_in_capitals(words)
+        and _PARTS.isdisjoint(words.original[first:last])
+    )
 
 
 def _in_their_sense(mentions: list[Mention], report: Text) -> list[Mention]:

@@ -10,7 +10,7 @@ import structlog
 
 from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.standing import Standing
-from services.notify.core.case import Case
+from services.notify.core.case import Case, Wanting
 from services.notify.core.channel import DeliveryError, Sent
 from services.notify.core.lanes import Lane
 from services.notify.core.outcome import (
@@ -22,7 +22,7 @@ from services.notify.core.outcome import (
     is_for_fallback,
 )
 from shared.bus import Bus
-from shared.deliveries import after_attempt, hold, hold_for_digest, put_off, rewritten
+from shared.deliveries import after_attempt, hold_for_digest, put_off, rewritten
 from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery
 from shared.endpoints import EmailEndpoint
 from shared.entries import Outcome
@@ -47,15 +47,14 @@ class Ledger:
         """It waits, and that was no attempt."""
         return Outcome(put_off(self.bus.names, delivery, until, _now()))
 
-    def hold(self, lane: Lane[Any], case: Case, subscription: Subscription, until: float) -> Outcome:
-        """It waits for its endpoint. One that has failed for long is not asked, and the second channel told all the same."""
-        delivery, now = case.delivery, _now()
-        commands = hold(self.bus.names, lane.name, delivery.id, until)
+    def told_while_waiting(self, lane: Lane[Any], case: Case, wanting: Wanting) -> list[Command]:
+        """Return what tells the second channel of what waits for an endpoint that is failing and not asked."""
+        delivery, subscription, now = case.delivery, wanting.subscription, _now()
         since = datetime.fromtimestamp(lane.failing_since or now.timestamp(), UTC)
-        if not delivery.to_fallback and is_for_fallback(delivery, subscription, since, now):
-            told, more = self._told_late(delivery, subscription, now)
-            commands += [rewritten(self.bus.names, told), *more]
-        return Outcome(commands)
+        if delivery.to_fallback or not is_for_fallback(delivery, subscription, since, now):
+            return []
+        told, commands = self._told_late(delivery, subscription, now)
+        return [rewritten(self.bus.names, told), *commands]
 
     def cancelled(self, delivery: Delivery, reason: str) -> Outcome:
         """Nobody wants it any more."""

@@ -8,8 +8,8 @@ from services.notify.core.channel import ChatMessage, DeliveryError, Sent
 from services.notify.core.chat import chat_request
 from shared.address_guard import AddressGuard, ForbiddenURL
 from shared.endpoints import ChatEndpoint
-from shared.http_answer import HttpError
 from shared.http_client import HttpClient, OpensHttp
+from shared.http_handle import HttpError
 
 CONNECTIONS = 50
 # No such hook, room or token: asking again changes nothing.

@@ -9,8 +9,8 @@ from services.notify.core.channel import DeliveryError, Sent, WebhookMessage
 from services.notify.core.signature import signed_lines
 from shared.address_guard import AddressGuard, ForbiddenURL
 from shared.endpoints import WebhookEndpoint
-from shared.http_answer import Answer, HttpError
 from shared.http_client import CONNECTIONS, HttpClient, OpensHttp, header_lines
+from shared.http_handle import Answer, HttpError
 
 DEADLINE_SECONDS = 15.0
 URLS_KEPT = 100_000

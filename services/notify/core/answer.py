@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.notify.core.channel import DeliveryError, one_line
 from services.notify.core.schedule import parse_retry_after
-from shared.http_answer import Answer, HttpError
+from shared.http_handle import Answer, HttpError
 
 ANSWER_LIMIT = 16_384
 """How many bytes are read of an answer."""
