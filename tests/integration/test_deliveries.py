@@ -338,6 +338,29 @@ async def test_the_second_channel_is_told_of_what_waits_for_an_endpoint_that_is_
     assert [data.get("late") for data in caught_up[-12:]] == [True] * 12
 
 
+@pytest.mark.parametrize(
+    ("minutes", "failure", "count"),
+    [
+        (15, DeliveryError("the mail server took longer than 20 s"), 1),
+        (14, DeliveryError("the mail server took longer than 20 s"), 0),
+        (0, DeliveryError("answered 550: no such user", permanent=True, status=550, only_this=True), 1),
+        (0, DeliveryError("answered 450: later", status=450, only_this=True), 1),
+    ],
+)
+async def test_the_second_channel_is_told_of_mails_that_the_relay_does_not_take(
+    desk: Desk, minutes: int, failure: DeliveryError, count: int
+) -> None:
+    desk.channel.failure = failure
+    subscription = await desk.subscribe(**SECOND)
+    mail = EmailEndpoint(type="email", address="duty@example.org")
+    await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": mail}))
+    desk.consumer.batch_handler.__self__.courier.mail_budget = MailBudget(desk.bus, 100)  # type: ignore[union-attr]
+    await desk.has_failed_since("mail", timedelta(minutes=minutes))
+    await desk.becomes(await desk.owe(subscription), "given_up")
+    assert await desk.bus.redis.zcard(desk.bus.names.digests_due) == count
+    assert (await desk.stored(subscription)).state == "active"
+
+
 async def test_a_digest_that_the_first_channel_missed_goes_to_the_second_with_all_it_holds(
     desk: Desk,
 ) -> None:

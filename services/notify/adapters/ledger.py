@@ -95,14 +95,24 @@ class Ledger:
             await self.standing.disable(subscription, f"the endpoint is gone: {error}")
         elif delivery.kind == "confirm":
             await self.standing.explain_pending(subscription.id, str(error))
-        elif not isinstance(subscription.channel, EmailEndpoint) and not delivery.to_fallback:
-            since = datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
-            if has_failed_long_enough(since, now, timedelta(days=self.disable_after_days)):
+        elif not delivery.to_fallback:
+            since = await self._failing_since(lane, failed, error, now)
+            # No address is switched off because the relay is down.
+            is_its_own = not isinstance(subscription.channel, EmailEndpoint)
+            if is_its_own and has_failed_long_enough(since, now, timedelta(days=self.disable_after_days)):
                 reason = f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
                 await self.standing.disable(subscription, reason)
             if is_for_fallback(failed, subscription, since, now):
                 failed, more = self._told_late(failed, subscription, now)
         return self._written(failed, subscription.channel.type, more)
+
+    async def _failing_since(
+        self, lane: Lane[Any], failed: Delivery, error: DeliveryError, now: datetime
+    ) -> datetime:
+        """Since when the endpoint fails; where only this was not taken, since when that is, or always if for good."""
+        if not error.only_this:
+            return datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
+        return failed.log[-1].at if failed.next_attempt_at else failed.created_at - timedelta(days=1)
 
     def _told_late(
         self, delivery: Delivery, subscription: Subscription, now: datetime
