@@ -130,6 +130,18 @@ def test_a_rotated_secret_is_of_the_same_kind_and_the_old_one_signs_for_a_day():
     assert private.secret not in str(public_view(turned))
 
 
+def test_who_rotates_twice_does_not_lose_the_secret_that_the_receiver_has():
+    first = make_subscription(channel=WEBHOOK)
+    second = life.rotated(first, b"2" * 32, NOW)
+    third = life.rotated(second, b"3" * 32, NOW + timedelta(minutes=1))
+    assert signing_secrets(third, NOW + timedelta(hours=1)) == (third.secret, second.secret, first.secret)
+    later = life.rotated(second, b"4" * 32, NOW + timedelta(hours=25))
+    assert signing_secrets(later, NOW + timedelta(hours=26)) == (later.secret, second.secret)
+    for number in range(30):
+        third = life.rotated(third, bytes([number]) * 32, NOW)
+    assert len(signing_secrets(third, NOW)) == 10
+
+
 def test_headers_of_an_endpoint_are_shown_to_nobody():
     hook = WebhookEndpoint(type="webhook", url="https://a.example/", headers={"Authorization": "Bearer t"})
     assert public_view(make_subscription(channel=hook))["channel"]["headers"] == {"Authorization": "…"}
