@@ -108,12 +108,13 @@ class Deliverer:
         """Return the lane of a report for an endpoint that is not known to be well, and has something to do.
 
         What waits there is looked up at its turn: of an endpoint that hangs or refuses, most will not come to that.
+        Where there is a second channel, that may have to be told of it.
         """
         if self.lanes.all_well:
             return None
         subscription = entry.fields.get(b"subscription")
         wanting = self.cases.last_known(subscription.decode(errors="replace")) if subscription else None
-        if wanting is None:
+        if wanting is None or wanting.subscription.fallback_confirmed:
             return None
         lane = self._lane_of(wanting)
         return None if lane.proven or lane.is_free(now) else lane
@@ -162,6 +163,8 @@ class Deliverer:
             ids = [_id_of(job.entry) for job in jobs]
             commands = hold(self.ledger.bus.names, held.lane.name, ids, until)
             for job in jobs:
+                if job.ready:
+                    commands += self.ledger.told_while_waiting(held.lane, *job.ready)
                 job.consumer.finish(job.entry, Outcome(commands))
                 commands = []
 
