@@ -17,6 +17,7 @@ class DeadLetter:
     id: str
     stream: str
     group: str
+    entry_id: str
     deliveries: int
     reason: str
     raw: dict[bytes, bytes]
@@ -63,6 +64,7 @@ def _letter(letter_id: str, fields: dict[bytes, bytes]) -> DeadLetter:
         id=letter_id,
         stream=fields[b"stream"].decode(),
         group=fields[b"group"].decode(),
+        entry_id=fields[b"id"].decode(),
         deliveries=int(fields[b"deliveries"]),
         reason=fields[b"reason"].decode(),
         raw={name.removeprefix(RAW): value for name, value in fields.items() if name.startswith(RAW)},

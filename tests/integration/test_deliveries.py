@@ -113,7 +113,7 @@ class Desk:
         return found
 
     def lanes(self) -> list[Lane[Any]]:
-        deliverer = self.consumer.batch_handler.__self__  # type: ignore[union-attr]
+        deliverer = self.consumer.handler.__self__  # type: ignore[attr-defined]
         return list(deliverer.endpoints._lanes._kept.values())
 
     async def outcomes(self, subscription: Subscription) -> list[str]:
@@ -129,7 +129,7 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
     deliverer = make_deliverer(bus, cases, channel, SCHEDULE)
     background = [active.follow(), deliverer.hold_what_cannot_go()]
     following = asyncio.gather(*background)
-    consumer = Consumer(bus, bus.names.deliveries, "notify", batch_handler=deliverer.on_deliveries, batch=10)
+    consumer = Consumer(bus, bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()
     yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer, active)
@@ -229,7 +229,7 @@ async def test_an_answer_from_an_endpoint_that_was_replaced_meanwhile_activates_
     await until(lambda: bool(desk.channel.sent))
     moved = WebhookEndpoint(type="webhook", url="https://other.example/")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
-    deliverer = desk.consumer.batch_handler.__self__  # type: ignore[union-attr]
+    deliverer = desk.consumer.handler.__self__  # type: ignore[attr-defined]
     await deliverer.ledger.standing.activate(subscription)
     found = await desk.store.get(subscription.id)
     assert found is not None
@@ -427,7 +427,7 @@ async def test_what_waited_for_an_endpoint_that_hangs_goes_to_the_one_that_repla
     await until(lambda: len(desk.active.wanted) == 1)
     moved = WebhookEndpoint(type="webhook", url="https://other.example/")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
-    cases = desk.consumer.batch_handler.__self__.cases  # type: ignore[union-attr]
+    cases = desk.consumer.handler.__self__.cases  # type: ignore[attr-defined]
     await until(lambda: cases.last_known(subscription.id) is None)
     desk.channel.go_on.set()
     for each in owed:

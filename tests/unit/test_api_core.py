@@ -371,28 +371,25 @@ def test_moments_are_told_from_now(seconds, words):
 FEED = {"id": "f1", "url": "https://news.example.org/feed", "title": None, "enabled": True}
 
 
-def test_a_failing_feed_says_why_and_when_it_is_tried_again():
-    state = {
-        "failures": "3",
-        "last_error": "this is a web page, not a feed",
-        "next_poll": (NOW + timedelta(hours=1)).isoformat(),
-    }
-    words = feed_health.in_words(feed_health.read_feed(FEED, state), NOW)
-    assert words == "failed 3 times in a row: this is a web page, not a feed; next try in 1 hour"
+FAILED = {
+    "failures": "3",
+    "last_error": "it is a web page",
+    "next_poll": (NOW + timedelta(hours=1)).isoformat(),
+}
 
 
-def test_a_feed_that_was_read_is_well():
-    feed = feed_health.read_feed(FEED, {"last_success": NOW.isoformat(), "title": "River News"})
-    assert (feed.condition, feed.title, feed_health.in_words(feed, NOW)) == (
-        "well",
-        "River News",
-        "read just now",
-    )
-
-
-def test_a_feed_that_is_switched_off_says_so():
-    feed = feed_health.read_feed({**FEED, "enabled": False}, {"last_error": "x"})
-    assert feed_health.in_words(feed, NOW) == "switched off in the feed list"
+@pytest.mark.parametrize(
+    ("listed", "state", "condition", "words"),
+    [
+        ({}, FAILED, "failing", "failed 3 times in a row: it is a web page; next try in 1 hour"),
+        ({}, {"last_success": NOW.isoformat()}, "well", "read just now"),
+        ({"enabled": False}, {"last_error": "x"}, "off", "switched off in the feed list"),
+    ],
+)
+def test_a_feed_says_how_it_is(listed, state, condition, words):
+    feed = feed_health.read_feed(FEED | listed, {**state, "title": "River News"})
+    assert (feed.title, feed.condition) == ("River News", condition)
+    assert feed_health.in_words(feed, NOW) == words
 
 
 def test_a_bad_value_in_a_feeds_state_is_as_none():

@@ -9,13 +9,13 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from cli.topics import write_quality
 from services.classify.adapters.rulebook_files import (
     SHIPPED,
     RulebookError,
     catalogue,
     check_versions,
     load_rulebook,
+    write_quality,
     write_versions,
 )
 from services.classify.adapters.topic_file import topic_schema
@@ -80,14 +80,16 @@ def test_the_catalogue_names_topics_and_rules(tmp_path: Path):
 
 def test_figures_are_shown_of_the_rules_that_were_measured_whatever_else_changes(tmp_path: Path):
     (tmp_path / "floods.yaml").write_text(RULE)
-    measured, figures = load_rulebook(tmp_path), tmp_path / "quality.json"
+    measured = load_rulebook(tmp_path)
     quality = Quality(precision=0.9, recall=0.8, reports=10, on_topic=5)
-    write_quality({"floods": quality}, measured, figures)
+    write_quality({"floods": quality}, measured, tmp_path)
     elsewhere = compile_rulebook(measured.topics)
     assert elsewhere.version != measured.version
-    assert [topic.quality for topic in catalogue(elsewhere, figures)] == [quality]
+    assert [topic.quality for topic in catalogue(elsewhere, tmp_path)] == [quality]
     (tmp_path / "floods.yaml").write_text(RULE.replace("inundation", "deluge"))
-    assert [topic.quality for topic in catalogue(load_rulebook(tmp_path), figures)] == [None]
+    assert [topic.quality for topic in catalogue(load_rulebook(tmp_path), tmp_path)] == [None]
+    (tmp_path / "quality.json").write_text('{"rulebook": "of another release"}')
+    assert [topic.quality for topic in catalogue(measured, tmp_path)] == [None]
 
 
 def test_the_version_changes_with_a_phrase_and_only_then(tmp_path: Path):

@@ -73,6 +73,8 @@ def main() -> None:
         for name, codes in names_of_both.items():
             for code in codes:
                 merged[code][language].append(name)
+    for code, towns in traps.pop("towns").items():
+        merged[code]["en"] += spelled_out(towns)
     traps["nothing"] = {language: spelled_out(listed) for language, listed in traps["nothing"].items()}
     content = {"sources": fingerprint(), "names": merged, **traps}
     TARGET.write_text(
