@@ -354,7 +354,8 @@ async def test_the_second_channel_is_told_of_mails_that_the_relay_does_not_take(
     subscription = await desk.subscribe(**SECOND)
     mail = EmailEndpoint(type="email", address="duty@example.org")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": mail}))
-    desk.consumer.batch_handler.__self__.courier.mail_budget = MailBudget(desk.bus, 100)  # type: ignore[union-attr]
+    deliverer = desk.consumer.handler.__self__  # type: ignore[attr-defined]
+    deliverer.courier.mail_budget = MailBudget(desk.bus, 100)
     await desk.has_failed_since("mail", timedelta(minutes=minutes))
     await desk.becomes(await desk.owe(subscription), "given_up")
     assert await desk.bus.redis.zcard(desk.bus.names.digests_due) == count
