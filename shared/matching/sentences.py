@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 
 # What stands between words in most texts, one character for another, so that offsets stay true.
-_PLAIN = tuple(zip("_ʼ’“”–—\xa0…۔؟\x1e\x7f", " ''\"\"-- !!? -", strict=True))
+_PLAIN = tuple(zip("_ʼ’‘“”–—\xa0…۔؟\x1e\x7f", " '''\"\"-- !!? -", strict=True))
 CUT = "\x1e"
 """Stands at each sentence's end, between words."""
 # After a stop, what it ends is marked already.

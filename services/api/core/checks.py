@@ -1,17 +1,18 @@
 """Whether what a wish names is there: topics, countries, languages, a mail address; and what is right if not."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from email_validator import EmailNotValidError, validate_email
 
 from services.api.core.problem import FieldError
-from services.api.core.wording import listed
+from services.api.core.wording import LANGUAGES, listed
 from shared.countries import country_names, find_country
+from shared.matching.slips import slips
 from shared.matching.tokens import tokens
 
 _MEANT = {"EL": "GR"}
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_LANGUAGE = re.compile(r"([A-Za-z]{2,3})(-[A-Za-z0-9]{2,8})*")
 
 
 def check_topics(wanted: Sequence[str], known: Sequence[str]) -> list[FieldError]:
@@ -24,17 +25,31 @@ def check_topics(wanted: Sequence[str], known: Sequence[str]) -> list[FieldError
 
 
 def check_languages(wanted: Sequence[str]) -> list[FieldError]:
-    """Return an error for each language that is no code: it would never match."""
+    """Return an error for each code of a language that reports are not read in: it would never match."""
     return [
-        FieldError("filter.languages", f"{code[:40]!r} is no language code; write e.g. en, uk or ar")
+        FieldError(
+            "filter.languages", f"{code[:40]!r} is no language here; the codes are {listed([*LANGUAGES])}"
+        )
         for code in wanted
-        if not _LANGUAGE.fullmatch(code)
+        if not (found := _LANGUAGE.fullmatch(code)) or found[1].lower() not in LANGUAGES
     ]
 
 
 def check_countries(wanted: Sequence[str]) -> list[FieldError]:
     """Return an error for each code that no country has."""
     return [FieldError("filter.countries", _no_country(code)) for code in wanted if not _is_country(code)]
+
+
+def check_headers(headers: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the values of headers, which go out to the letter: those that are not ASCII.
+
+    So is what the names are shown with, sent back as it was read.
+    """
+    return [
+        f"the header {name[:60]!r} holds a character that is no letter, digit or sign of ASCII"
+        for name, value in headers.items()
+        if not value.isascii()
+    ]
 
 
 def check_query(query: str | None, topics: Sequence[str]) -> list[FieldError]:
@@ -48,6 +63,11 @@ def check_query(query: str | None, topics: Sequence[str]) -> list[FieldError]:
             where = f"at character {token.position + 1}"
             errors.append(f"unknown topic {token.phrase[:60]!r} {where}; known are {known}")
     return [FieldError("filter.query", error) for error in errors]
+
+
+def check_slips(query: str | None) -> list[FieldError]:
+    """Return an error for each word of a query that was meant as an operator, by its looks."""
+    return [FieldError("filter.query", str(slip)) for slip in slips(query or "")]
 
 
 def _is_country(code: str) -> bool:

@@ -117,7 +117,10 @@ def find_countries(
     if _most(names, meanings, end_of_lead) < least:
         return ()
     mentions: dict[str, list[Mention]] = defaultdict(list)
-    for mention in _in_their_sense(_longest(_as_written(names, report, meanings)), report):
+    written = _longest(_as_written(names, report, meanings))
+    for mention in _in_their_sense(
+        [each for each in written if not _is_street_or_ship(each, report)], report
+    ):
         mentions[mention.code].append(mention)
     weights = {code: fsum([_weight(each, end_of_lead) for each in those]) for code, those in mentions.items()}
     least = max(least, SMALLEST_SHARE * max(weights.values(), default=0))
@@ -200,16 +203,58 @@ def _is_written(capitals: tuple[str, ...], starts: tuple[int, ...], end: int, wo
 
 
 def _longest(mentions: list[Mention]) -> list[Mention]:
-    """Of mentions that share words, the one of most words; of two countries, the one that was listed first."""
+    """Of mentions that share words, the one of most words; one phrase may stand for two countries: the Koreas."""
     kept: list[Mention] = []
     taken: dict[FieldName, set[int]] = {"title": set(), "text": set()}
     for mention in sorted(mentions, key=lambda each: -len(each.words)):
         words = taken[mention.field]
-        if words.isdisjoint(mention.words):
+        is_another = bool(kept) and mention[:4] == kept[-1][:4] and mention.code != kept[-1].code
+        if is_another or words.isdisjoint(mention.words):
             words.update(mention.words)
             if mention.code != NOTHING:
                 kept.append(mention)
     return kept
+
+
+_STREETS = (b"avenue ", b"street ", b"road ", b"boulevard ", b"lane ")
+_STREETS_AND_SHIPS = (
+    b" rue",
+    b" avenue",
+    b" boulevard",
+    b" calle",
+    b" avenida",
+    b" hms",
+    b" uss",
+    b" hmcs",
+    b" usns",
+    b" mv",
+)
+_OF = (b" de", b" du", b" d", b" la", b" l", b" del")
+
+
+def _is_street_or_ship(name: Mention, report: Text) -> bool:
+    """Whether it is called after the place: Jamaica Avenue, rue de Londres, HMS Ireland."""
+    words = report.words(name.field)
+    line, start = words.line, name.start
+    if line.startswith(_STREETS, name.end + 1):
+        end = words.end_of_word(name.end + 1)
+        return _is_part(words, (name.end, end), name.start, end)
+    while line.endswith(_OF, 0, start):
+        start = line.rindex(b" ", 0, start)
+    if not line.endswith(_STREETS_AND_SHIPS, 0, start):
+        return False
+    before = line.rindex(b" ", 0, start)
+    return _is_part(words, (before, start), before, name.end)
+
+
+def _is_part(words: Words, place: tuple[int, int], start: int, end: int) -> bool:
+    """Whether a word of a name is written with a capital where not all are, and right beside it."""
+    first, last = words.where(start, end)
+    return (
+        words.written(*place)[:1].isupper()
+        and not is_in_capitals(words)
+        and _PARTS.isdisjoint(words.original[first:last])
+    )
 
 
 def _in_their_sense(mentions: list[Mention], report: Text) -> list[Mention]:
