@@ -192,8 +192,9 @@ def show_difference(samples: Sequence[Sample], ours: Rulebook, theirs: Rulebook)
 def list_topics(folder: Folder = None) -> None:
     """Show the topics and their rules."""
     rulebook = load_rulebook(_folder(folder))
-    table = Table("topic", "rule", "version", "languages", "what it says")
+    table = Table("topic", "rule", "version", "status", "languages", "what it says")
     for topic in rulebook.topics:
         for rule in topic.rules:
-            table.add_row(topic.id, rule.id, str(rule.version), " ".join(topic.languages), rule.title)
+            about = topic.id, rule.id, str(rule.version), rule.status, " ".join(topic.languages), rule.title
+            table.add_row(*about)
     print_table(table)

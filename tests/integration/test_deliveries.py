@@ -11,7 +11,7 @@ import pytest
 
 from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.cases import Cases
-from services.notify.adapters.deliverer import Job
+from services.notify.adapters.deliverer import Deliverer, Job
 from services.notify.adapters.fan_out import FanOut
 from services.notify.adapters.mail_budget import MailBudget
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, WebhookMessage
@@ -67,6 +67,7 @@ class Desk:
     store: SubscriptionStore
     log: DeliveryLog
     consumer: Consumer
+    deliverer: Deliverer
     active: ActiveSubscriptions
 
     async def subscribe(
@@ -115,8 +116,7 @@ class Desk:
         return found
 
     def lanes(self) -> list[Lane[Any]]:
-        deliverer = self.consumer.handler.__self__  # type: ignore[attr-defined]
-        return list(deliverer.endpoints._lanes._kept.values())
+        return list(self.deliverer.endpoints._lanes._kept.values())
 
     async def outcomes(self, subscription: Subscription) -> list[str]:
         [delivery] = await self.log.newest(subscription.id)
@@ -134,7 +134,7 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
     consumer = Consumer(bus, bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()
-    yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer, active)
+    yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer, deliverer, active)
     following.cancel()
     await consumer.stop()
 
@@ -231,8 +231,7 @@ async def test_an_answer_from_an_endpoint_that_was_replaced_meanwhile_activates_
     await until(lambda: bool(desk.channel.sent))
     moved = WebhookEndpoint(type="webhook", url="https://other.example/")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
-    deliverer = desk.consumer.handler.__self__  # type: ignore[attr-defined]
-    await deliverer.ledger.standing.activate(subscription)
+    await desk.deliverer.ledger.standing.activate(subscription)
     found = await desk.store.get(subscription.id)
     assert found is not None
     assert found.state == "pending"
@@ -356,8 +355,7 @@ async def test_the_second_channel_is_told_of_mails_that_the_relay_does_not_take(
     subscription = await desk.subscribe(**SECOND)
     mail = EmailEndpoint(type="email", address="duty@example.org")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": mail}))
-    deliverer = desk.consumer.handler.__self__  # type: ignore[attr-defined]
-    deliverer.courier.mail_budget = MailBudget(desk.bus, 100)
+    desk.deliverer.courier.mail_budget = MailBudget(desk.bus, 100)
     await desk.has_failed_since("mail", timedelta(minutes=minutes))
     await desk.becomes(await desk.owe(subscription), "given_up")
     assert await desk.bus.redis.zcard(desk.bus.names.digests_due) == count
@@ -450,8 +448,7 @@ async def test_what_waited_for_an_endpoint_that_hangs_goes_to_the_one_that_repla
     await until(lambda: len(desk.active.wanted) == 1)
     moved = WebhookEndpoint(type="webhook", url="https://other.example/")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
-    cases = desk.consumer.handler.__self__.cases  # type: ignore[attr-defined]
-    await until(lambda: cases.last_known(subscription.id) is None)
+    await until(lambda: desk.deliverer.cases.last_known(subscription.id) is None)
     desk.channel.go_on.set()
     for each in owed:
         await desk.becomes(each, "delivered")

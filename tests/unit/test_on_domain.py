@@ -3,8 +3,7 @@
 `on_domain`, `widening` and `newsroom` may be read by whoever changes rules. `held_out` was written with `widening` and
 `newsroom_held` with `newsroom`, before the rules were widened, and parted from them by turns: they are only counted, so
 that they go on telling how rules do on what they have not seen. The `newsroom` reports are the harder ones: headlines
-of few words, sentences that never name their topic. `wire_held` (English) is plain agency news, written after the
-rules.
+of few words, sentences that never name their topic. `wire_held` (English) is plain agency news.
 """
 
 from functools import cache

@@ -180,6 +180,11 @@ def test_the_version_changes_with_a_phrase_and_only_then(tmp_path: Path):
             "floods.yaml:16: not YAML: found another document; one file is one",
         ),
         ("title: Floods", "title: ' '", "floods.yaml:2: 'title' is empty"),
+        (
+            "    version: 1",
+            "    version: 1\n    status: new",
+            "floods.yaml:7: 'status': input should be 'stable' or",
+        ),
         ("title: Floods", "title: !!python/name:os.system x", "floods.yaml:2: cannot read 'x'"),
         ("version: 1", "version: !!int ''", "floods.yaml:6: cannot read '' as int; put it in quotes"),
         ("version: 1", "version: !!bool maybe", "floods.yaml:6: cannot read 'maybe' as bool"),
@@ -265,6 +270,19 @@ def test_the_shipped_rules_are_those_that_were_locked():
 def test_the_schema_for_editors_is_current():
     committed = Path(__file__).parent.parent.parent / "docs/schemas/topic-rule.json"
     assert json.loads(committed.read_text()) == topic_schema()
+
+
+def test_what_a_rule_is_known_to_take_for_its_topic_is_told_and_is_no_change_of_it(tmp_path: Path):
+    (tmp_path / "floods.yaml").write_text(RULE)
+    write_versions(tmp_path)
+    known = "    status: experimental\n    false_positives: [a flood of letters]\n    groups:"
+    (tmp_path / "floods.yaml").write_text(RULE.replace("    groups:", known))
+    check_versions(tmp_path)
+    [topic] = catalogue(load_rulebook(tmp_path), tmp_path)
+    assert (topic.rules[0].status, topic.rules[0].false_positives) == (
+        "experimental",
+        ("a flood of letters",),
+    )
 
 
 def test_the_schema_for_editors_takes_what_ships():

@@ -143,7 +143,7 @@ def _summary(topic: Topic, measured: Measured | None) -> TopicSummary:
         title=topic.title,
         description=topic.description,
         languages=topic.languages,
-        rules=tuple(RuleSummary(id=rule.id, version=rule.version, title=rule.title) for rule in topic.rules),
+        rules=tuple(RuleSummary.model_validate(rule, from_attributes=True) for rule in topic.rules),
         subtopics=tuple(SubtopicSummary(id=topic.path(each), title=each.title) for each in topic.subtopics),
         quality=measured.quality if measured and is_current else None,
     )

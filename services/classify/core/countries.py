@@ -208,15 +208,12 @@ def _longest(mentions: list[Mention]) -> list[Mention]:
     taken: dict[FieldName, set[int]] = {"title": set(), "text": set()}
     for mention in sorted(mentions, key=lambda each: -len(each.words)):
         words = taken[mention.field]
-        if words.isdisjoint(mention.words) or (kept and _stands_for_another(mention, kept[-1])):
+        is_another = bool(kept) and mention[:4] == kept[-1][:4] and mention.code != kept[-1].code
+        if is_another or words.isdisjoint(mention.words):
             words.update(mention.words)
             if mention.code != NOTHING:
                 kept.append(mention)
     return kept
-
-
-def _stands_for_another(mention: Mention, before: Mention) -> bool:
-    return mention[:4] == before[:4] and mention.code != before.code
 
 
 _STREETS = (b"avenue ", b"street ", b"road ", b"boulevard ", b"lane ")
