@@ -11,17 +11,18 @@ import pytest
 
 from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.cases import Cases
-from services.notify.adapters.deliverer import Deliverer
+from services.notify.adapters.deliverer import Deliverer, Job
 from services.notify.adapters.fan_out import FanOut
 from services.notify.adapters.mail_budget import MailBudget
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, WebhookMessage
-from services.notify.core.lanes import CLOSED_AFTER, Lane
+from services.notify.core.lanes import CLOSED_AFTER, Held, Lane
 from shared.bus import Bus
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
 from shared.deliveries import DeliveryLog, endpoint_id, hold_for_digest, put_off
 from shared.delivery import Delivery, digest_id, owed_message, owed_report
 from shared.endpoints import EmailEndpoint, WebhookEndpoint
+from shared.entries import Entry
 from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Filter, State, Subscription
@@ -380,6 +381,26 @@ async def test_a_digest_that_the_first_channel_missed_goes_to_the_second_with_al
     assert await FanOut(desk.bus).queue_digests(datetime.now(UTC) + timedelta(minutes=15)) == 1
     await until(lambda: "https://second.example/" in desk.channel.to)
     assert json.loads(desk.channel.bodies[-1])["data"]["digest"]["count"] == 2
+
+
+async def test_what_is_held_together_is_held_though_another_process_has_settled_the_first(bus: Bus) -> None:
+    deliverer = make_deliverer(bus, Cases(bus), FakeChannel(), SCHEDULE)
+    consumer = Consumer(bus, bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
+    await consumer.ensure_group()
+    for number in range(3):
+        await bus.redis.xadd(bus.names.deliveries, {"id": f"dlv_{number}"})
+    [(_, rows)] = await bus.redis.xreadgroup("notify", "one", {bus.names.deliveries: ">"})
+    jobs = tuple(Job(Entry(bus.names.deliveries, raw.decode(), fields), consumer) for raw, fields in rows)
+    await bus.redis.xack(bus.names.deliveries, "notify", rows[0][0])
+    lane: Lane[Any] = deliverer.endpoints.lane(WebhookEndpoint(type="webhook", url="https://ok.example/"))
+    deliverer._hold(Held(lane, jobs, 0))
+
+    async def nothing_is_in_hand() -> bool:
+        return (await bus.redis.xpending(bus.names.deliveries, "notify"))["pending"] == 0
+
+    await until(nothing_is_in_hand)
+    assert await bus.redis.lrange(bus.names.held(lane.name), 0, -1) == [b"dlv_1", b"dlv_2"]
+    assert await bus.redis.zcard(bus.names.endpoints_held) == 1
 
 
 async def test_a_dead_endpoint_is_left_in_peace_and_catches_up_when_it_is_back(desk: Desk) -> None:

@@ -31,7 +31,6 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 0.25
 HOLD_SECONDS = 0.5
-HELD_TOGETHER = 200
 RELEASED_EACH = 50
 FAILING_AT_ONCE = 10
 
@@ -158,15 +157,12 @@ class Deliverer:
 
     def _hold(self, held: Held[Job]) -> None:
         until = time.time() + max(0.0, held.until - time.monotonic()) + LOOK_SECONDS
-        for first in range(0, len(held.items), HELD_TOGETHER):
-            jobs = held.items[first : first + HELD_TOGETHER]
-            ids = [_id_of(job.entry) for job in jobs]
-            commands = hold(self.ledger.bus.names, held.lane.name, ids, until)
-            for job in jobs:
-                if job.ready:
-                    commands += self.ledger.told_while_waiting(held.lane, *job.ready)
-                job.consumer.finish(job.entry, Outcome(commands))
-                commands = []
+        for job in held.items:
+            # Each with its own: what is written for an entry is left out if another process has settled that.
+            commands = hold(self.ledger.bus.names, held.lane.name, _id_of(job.entry), until)
+            if job.ready:
+                commands += self.ledger.told_while_waiting(held.lane, *job.ready)
+            job.consumer.finish(job.entry, Outcome(commands))
 
     async def _perform(self, lane: Lane[Job], job: Job) -> Finished:
         started = time.monotonic()
