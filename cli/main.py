@@ -3,6 +3,7 @@
 A service needs nothing of what makes a command line comfortable, and would carry it in memory for as long as it runs.
 """
 
+import errno
 import signal
 import sys
 from collections.abc import Callable
@@ -101,6 +102,11 @@ def main() -> None:
     except SettingsError as e:
         print(f"tocsin: {e}", file=sys.stderr)
         raise SystemExit(CANNOT_START) from None
+    except OSError as e:
+        if e.errno != errno.ENOSPC:
+            raise
+        print(f"tocsin: {e.strerror}", file=sys.stderr)
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         # Ctrl-C before anything runs that could end in order.
         raise SystemExit(128 + signal.SIGINT) from None

@@ -16,6 +16,10 @@ class RuleSummary(Frozen):
     id: str
     version: int
     title: str
+    status: str = "stable"
+    """Or "experimental": it is being tried."""
+    false_positives: tuple[str, ...] = ()
+    """What it is known to take for the topic."""
 
 
 class SubtopicSummary(Frozen):

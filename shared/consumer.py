@@ -34,37 +34,26 @@ BatchHandler = Callable[["Consumer", list[Entry]], Awaitable[None]]
 """Takes all entries of a read, and hands each to `Consumer.handle` or `Consumer.finish` in its own time."""
 
 
-async def _never(entry: Entry) -> Outcome:
-    raise AssertionError(f"{entry.id} is for the batch handler")
-
-
 @dataclass(slots=True)
 class Consumer:
-    """One handler on one stream, in one group, in this process; `concurrency` entries are handled side by side.
-
-    A `batch_handler` decides itself which entries it handles when.
-    """
+    """One handler on one stream, in one group, in this process; `side_by_side` makes it of one for single entries."""
 
     bus: "Bus"
     stream: str
     group: str
-    handler: Handler = _never
+    handler: BatchHandler
     batch: int = 100
-    concurrency: int = 1
-    batch_handler: BatchHandler | None = None
     in_hand: set[str] = field(default_factory=set)
     stopping: bool = False
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _finished: list[tuple[str, Finished]] = field(default_factory=list)
     _settler: asyncio.Task[None] | None = None
     _kept_at: float = 0
-    _slots: asyncio.Semaphore = field(init=False)
     _subscriber: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         from shared.stream_reader import read_stream
 
-        self._slots = asyncio.Semaphore(self.concurrency)
         self._subscriber = read_stream(
             self.bus.broker,
             self.stream,
@@ -185,33 +174,12 @@ class Consumer:
 
     async def _on_entries(self, entries: list[Entry]) -> None:
         self.in_hand.update(entry.id for entry in entries)
-        if self.batch_handler:
-            await self._hand_over(entries)
-        else:
-            await self._handle_side_by_side(entries)
-
-    async def _hand_over(self, entries: list[Entry]) -> None:
-        assert self.batch_handler
         try:
-            await self.batch_handler(self, entries)
+            await self.handler(self, entries)
         except Exception as e:
             log.warning("the entries stay pending", stream=self.stream, error=f"{type(e).__name__}: {e}")
             self.bus.counters.add("handler_errors", stream=self.stream, group=self.group)
             self.in_hand.difference_update(entry.id for entry in entries)
-
-    async def _handle_side_by_side(self, entries: list[Entry]) -> None:
-        for entry in entries:
-            await self._slots.acquire()
-            if self.stopping:
-                self._slots.release()
-                return
-            self.handle(entry, self._in_a_slot(entry))
-
-    async def _in_a_slot(self, entry: Entry) -> Outcome:
-        try:
-            return await self.handler(entry)
-        finally:
-            self._slots.release()
 
     async def _settle_finished(self) -> None:
         while self._finished:
@@ -272,6 +240,27 @@ class Consumer:
             await self.bus.redis.xclaim(
                 self.stream, self.group, self.bus.consumer, min_idle_time=0, message_ids=ids, justid=True
             )
+
+
+def side_by_side(handler: Handler, concurrency: int = 1) -> BatchHandler:
+    """Return a handler of whole reads that has so many of their entries handled at a time."""
+    slots = asyncio.Semaphore(concurrency)
+
+    async def in_a_slot(entry: Entry) -> Outcome:
+        try:
+            return await handler(entry)
+        finally:
+            slots.release()
+
+    async def handle(consumer: Consumer, entries: list[Entry]) -> None:
+        for entry in entries:
+            await slots.acquire()
+            if consumer.stopping:
+                slots.release()
+                return
+            consumer.handle(entry, in_a_slot(entry))
+
+    return handle
 
 
 def _claimed(stream: str, row: Sequence[Any]) -> Entry:

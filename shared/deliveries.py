@@ -151,12 +151,17 @@ def queue_again(names: Names, delivery_id: str) -> list[Command]:
     return [xadd(names.deliveries, {"id": delivery_id})]
 
 
-def hold(names: Names, endpoint: str, delivery_ids: Sequence[str], until: float) -> list[Command]:
-    """Return what makes deliveries wait for their endpoint, which is looked at again at `until` (s)."""
+def hold(names: Names, endpoint: str, delivery_id: str, until: float) -> list[Command]:
+    """Return what makes a delivery wait for its endpoint, which is looked at again at `until` (s)."""
     return [
-        ("RPUSH", names.held(endpoint), *delivery_ids),
+        ("RPUSH", names.held(endpoint), delivery_id),
         ("ZADD", names.endpoints_held, until, endpoint),
     ]
+
+
+def rewritten(names: Names, delivery: Delivery) -> Command:
+    """Return what keeps a delivery that waits as it is now."""
+    return _write(names, delivery)
 
 
 def hold_for_digest(

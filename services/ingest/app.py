@@ -26,6 +26,7 @@ from services.ingest.core.feed import Feed
 from services.ingest.core.pace import Limits
 from services.ingest.settings import IngestSettings
 from shared import tracing
+from shared.consumer import side_by_side
 from shared.entries import Entry, Outcome
 from shared.service import App
 
@@ -112,7 +113,7 @@ def make_app(settings: IngestSettings) -> App:
     app.background(follow_the_lists)
     app.trim(names.feed_health)  # Nobody of ours reads it, so nobody else does this.
     if settings.takes_pushes:
-        app.consume(names.pushed, on_pushed, batch=10, concurrency=4)
+        app.consume(names.pushed, side_by_side(on_pushed, 4), batch=10)
     return app
 
 

@@ -22,14 +22,19 @@ def _not_after(abbreviations: str) -> str:
     return "".join(rf"(?<!\b(?i:{'|'.join(words)})\.)" for words in by_length.values())
 
 
+# Of the first plane: what lies beyond it no news is written in.
 _SMALL = "".join(filter(str.islower, map(chr, range(0x10000))))
 # Stops are taken from the first of a row: a page of dots costs no more than its length.
 _AFTER_STOP = rf"[.!?]*[\"'»)\]]*(?:\[\d+\])*\s+[^\s{_SMALL}]"
 # Each begins with one plain character: the search then jumps from one to the next.
 _STOPS = {mark: re.compile(rf"\{mark}(?<![.!?{CUT}]\{mark})(?={_AFTER_STOP})") for mark in "!?"}
-# Most stand after a longer word that ends like no abbreviation: that is soon seen.
-_ENDINGS = "|".join(sorted({word[-4:] for word in _ABBREVIATIONS.split() if len(word) > 3}))
-_PLAINLY = rf"(?=[ \n]+[A-Z\"'])(?<=[a-z]{{4}}\.)(?<!(?:{_ENDINGS})\.)"
+# Most stand after a word that ends like no abbreviation: that is soon seen.
+_LIKE_NONE = "|".join(
+    rf"(?<=[a-z]{{{letters}}}\.)(?<!(?:{'|'.join(sorted(endings))})\.)"
+    for letters in (4, 3)
+    if (endings := {word[-letters:] for word in _ABBREVIATIONS.split() if len(word) >= letters})
+)
+_PLAINLY = rf"(?=[ \n]+[A-Z\"'])(?:{_LIKE_NONE})"
 _STOPS["."] = re.compile(
     rf"\.(?:{_PLAINLY}|(?=[\s.!?\"'»)\]\[])(?<![.!?{CUT}]\.)"
     rf"(?:(?=[.!?])|(?<!\b[^\W\d]\.){_not_after(_ABBREVIATIONS)})(?={_AFTER_STOP}))"

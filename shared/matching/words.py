@@ -49,6 +49,7 @@ _INNER_APOSTROPHE = re.compile(r"(?<=[\u0400-\u052f])['`](?=[\u0400-\u052f])")
 _LONE_S = re.compile("'[sS]'")
 _RARE = ("\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
 _SMALL_A = ord("a")
+_WORDLESS = re.compile(rb"\n \n")
 _RUNS = re.compile(rf"[\w{MARKS}{CUT}]+")
 
 
@@ -196,8 +197,9 @@ class Words:
 
     @cached_property
     def _cased(self) -> bytes:
+        """The line with its capitals."""
         assert self._spread is not None
-        return self._spread.translate(None, _GONE.encode())
+        return _closed(self._spread)
 
     @cached_property
     def _gone(self) -> list[int]:
@@ -217,14 +219,14 @@ def cut(original: str, *, one_sentence: bool = False) -> Words:
     spread = _spread(joined)
     if spread is None:
         return _words(original, text, _lines(joined) or list(map(_line_by_words, text.split(CUT))))
-    line = spread.translate(_LOWER, b"\x7f")
-    if b"\n \n" in (between := b"\n%b\n" % line):
+    cased = _closed(spread)
+    if _WORDLESS.search(between := b"\n%b\n" % cased):
         # A sentence without words is part of the one before.
         starts = ("" if sentence == b" " else CUT for sentence in between.split(b"\n")[1:-1])
         joined = "".join(map(str.__add__, starts, joined.split(CUT))).replace(CUT, "", 1)
-        spread = _spread(joined)
-        line = spread.translate(_LOWER, b"\x7f") if spread and between.strip() else b""
-    return Words(original, line, spread=spread)
+        spread = (_spread(joined) or b"") if between.strip() else b""
+        cased = _closed(spread)
+    return Words(original, cased.lower(), spread=spread)
 
 
 def _words(original: str, text: str, lines: list[str]) -> Words:
@@ -253,6 +255,11 @@ def _spread(joined: str) -> bytes | None:
         return None
     # Of a row of spaces the first stays.
     return spread.replace(b"  ", b" \x7f").replace(b"\x7f ", b"\x7f\x7f")
+
+
+def _closed(spread: bytes) -> bytes:
+    """The line with its capitals."""
+    return spread.replace(b"\x7f", b"")
 
 
 def _folded_run(error: UnicodeError) -> tuple[str, int]:
@@ -298,4 +305,3 @@ _BASE_LETTERS = bytes(
     ord(_MARK if letter == CUT else letter if letter == _GONE else form_of_letter(letter))
     for letter in map(chr, range(256))
 )
-_LOWER = bytes(range(128)).lower() + bytes(range(128, 256))

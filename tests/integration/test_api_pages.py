@@ -159,9 +159,13 @@ async def test_a_topic_page_says_its_parts_and_how_well_it_is_found(api):
     [topic] = make_topics("aid")
     quality = Quality(precision=0.91, recall=0.87, reports=200, on_topic=40)
     part = SubtopicSummary(id="aid/military", title="Military aid")
-    told = topic.model_copy(update={"quality": quality, "subtopics": (part,)})
+    tried = {"status": "experimental", "false_positives": ("gifts of the rich",)}
+    rules = (topic.rules[0].model_copy(update=tried),)
+    told = topic.model_copy(update={"quality": quality, "subtopics": (part,), "rules": rules})
     await write_catalogue(api.bus.redis, api.bus.names, (told,))
     page = await api.text("/topics/aid")
+    assert "being tried" in page
+    assert "Known to be taken for it: gifts of the rich." in page
     assert "What is told of aid." in page
     assert "Words of aid" in page
     assert "91 %" in page

@@ -625,3 +625,13 @@ async def test_what_was_missed_is_sent_again_once_under_its_own_id(api):
         assert answer == {"queued": queued}
     told = {each.id: each.state for each in await log.newest(made["id"]) if each.kind == "report"}
     assert told == {arrived.id: "delivered", failed.id: "pending", never.id: "pending"}
+
+
+async def test_what_was_missed_is_owed_from_when_it_came_so_that_it_is_marked_as_late(api):
+    path, made, owner = await activated(api)
+    came = datetime.now(UTC) - timedelta(hours=2)
+    await store_reports(api.bus, [make_tagged(fresh_report(title="Aid"), aid=("fled",))], moment=came)
+    wanted = {"what": "missed", "since": (came - timedelta(minutes=5)).isoformat()}
+    await api.json_of("POST", f"{path}/replay", 202, json=wanted, headers=owner)
+    [missed] = [each for each in await DeliveryLog(api.bus).newest(made["id"]) if each.kind == "report"]
+    assert abs((missed.created_at - came).total_seconds()) < 1

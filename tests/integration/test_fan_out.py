@@ -103,7 +103,7 @@ async def deliver(teller: Teller, channel: FakeChannel) -> None:
     """Do what notify does with what is queued."""
     bus, stream = teller.bus, teller.bus.names.deliveries
     deliverer = make_deliverer(bus, Cases(bus), channel, (1.0,))
-    consumer = Consumer(bus, stream, "notify", batch_handler=deliverer.on_deliveries, batch=10)
+    consumer = Consumer(bus, stream, "notify", deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()
 

@@ -50,6 +50,16 @@ async def test_a_changed_file_is_taken_over_and_told(bus: Bus, folder: Path, liv
     assert live.current.topics[0].title == "High water"
 
 
+async def test_a_file_that_is_put_in_its_place_with_the_same_size_and_date_is_seen(
+    bus: Bus, folder: Path, live: LiveRulebook
+):
+    about = (folder / "floods.yaml").stat()
+    (folder / "new").write_text(RULE.replace("title: Floods", "title: Deluge"))
+    os.utime(folder / "new", ns=(about.st_atime_ns, about.st_mtime_ns))
+    (folder / "new").replace(folder / "floods.yaml")
+    await until(lambda: _title_is(bus, "Deluge"))
+
+
 async def test_an_edit_says_which_stored_reports_it_gains_and_loses(
     bus: Bus, folder: Path, live: LiveRulebook
 ):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared import redis_server, service
+from shared.consumer import side_by_side
 from shared.entries import Entry, Outcome, xadd
 from shared.groups import read_groups
 from shared.layout import bring_up_to_date
@@ -37,7 +38,7 @@ class Runner:
         self.alive_file = folder / "alive"
         self.app = App("classify", settings)
         self.app.beat_seconds = 0.2
-        self.consumer = self.app.consume(NAMES.published, self.forward)
+        self.consumer = self.app.consume(NAMES.published, side_by_side(self.forward))
         self.task: asyncio.Task[None] | None = None
 
     async def forward(self, entry: Entry) -> Outcome:

@@ -66,6 +66,8 @@ def test_evidence_is_cut_out_of_the_original(rulebook: Rulebook):
         ("Niger and Nigeria reopen border", {"NE", "NG"}),
         ("Floods in Niger state, Nigerian rescuers say", {"NG"}),
         ("Two Koreas exchange fire", {"KP", "KR"}),
+        ("Storm hits Naples, Florida", {"US"}),
+        ("Train derails in East Palestine", {"US"}),
         ("Crash on Jamaica Avenue injures five people", set()),
         ("Un immeuble de la Rue de Londres s'effondre", set()),
         ("Dans une rue de Gaza, des tirs", {"PS"}),

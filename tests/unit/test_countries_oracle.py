@@ -242,6 +242,7 @@ def test_the_countries_of_a_report_are_those_found_slowly(title: str, text: str)
         ("They met Michael Jordan", []),
         ("In the Gulf of Guinea", []),
         ("Georgia and Atlanta", ["US"]),
+        ("Word. " * 160 + "Georgia and Atlanta", ["US"]),
         ("Georgia and Tbilisi, not Atlanta", ["GE", "US"]),
     ],
 )

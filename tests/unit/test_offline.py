@@ -1,6 +1,8 @@
 """`tocsin parse` and `tocsin tag`: what is printed, and where."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,26 @@ def test_tag_gives_ids_back_as_they_came_also_behind_a_byte_order_mark() -> None
     done = CliRunner().invoke(app, ["tag"], input=lines)
     assert done.exit_code == 0
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [7, "7"]
+
+
+def test_tag_names_each_line_that_it_cannot_read_and_does_the_rest() -> None:
+    lines = '{"id": 1}\n\n{bad\n{"title": "no id"}\n{"id": 2, "title": "Aid convoy reaches a camp"}\n'
+    done = CliRunner().invoke(app, ["tag"], input=lines)
+    assert done.exit_code == 1
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["id"] for answer in answers] == [1, 2]
+    assert "aid" in answers[1]["topics"]
+    said = [line.partition(": ")[2][:7] for line in done.stderr.splitlines()]
+    assert said == ["line 3:", "line 4:"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_said_in_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", "topics", "schema"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.returncode, done.stderr) == (1, "tocsin: No space left on device\n")

@@ -9,13 +9,13 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from cli.topics import write_quality
 from services.classify.adapters.rulebook_files import (
     SHIPPED,
     RulebookError,
     catalogue,
     check_versions,
     load_rulebook,
+    write_quality,
     write_versions,
 )
 from services.classify.adapters.topic_file import topic_schema
@@ -59,13 +59,10 @@ def test_a_folder_of_topic_files_is_a_rulebook(tmp_path: Path):
     assert [topic.id for topic in load_rulebook(tmp_path).topics] == ["floods"]
 
 
-def test_the_shipped_rulebook_loads_so_every_test_in_it_passes():
-    topics = [topic.id for topic in load_rulebook().topics]
-    assert topics == ["aid", "airspace_incursions", "displacement", "negotiations"]
-
-
-def test_every_shipped_rule_has_tests_both_ways_and_six_languages():
-    for topic in load_rulebook().topics:
+def test_the_shipped_rulebook_loads_and_every_rule_has_tests_both_ways_and_six_languages():
+    topics = load_rulebook().topics
+    assert [topic.id for topic in topics] == ["aid", "airspace_incursions", "displacement", "negotiations"]
+    for topic in topics:
         assert topic.languages == ("ar", "en", "es", "fr", "ru", "uk")
         for rule in topic.rules:
             assert {example.expected for example in rule.examples} == {True, False}
@@ -80,14 +77,16 @@ def test_the_catalogue_names_topics_and_rules(tmp_path: Path):
 
 def test_figures_are_shown_of_the_rules_that_were_measured_whatever_else_changes(tmp_path: Path):
     (tmp_path / "floods.yaml").write_text(RULE)
-    measured, figures = load_rulebook(tmp_path), tmp_path / "quality.json"
+    measured = load_rulebook(tmp_path)
     quality = Quality(precision=0.9, recall=0.8, reports=10, on_topic=5)
-    write_quality({"floods": quality}, measured, figures)
+    write_quality({"floods": quality}, measured, tmp_path)
     elsewhere = compile_rulebook(measured.topics)
     assert elsewhere.version != measured.version
-    assert [topic.quality for topic in catalogue(elsewhere, figures)] == [quality]
+    assert [topic.quality for topic in catalogue(elsewhere, tmp_path)] == [quality]
     (tmp_path / "floods.yaml").write_text(RULE.replace("inundation", "deluge"))
-    assert [topic.quality for topic in catalogue(load_rulebook(tmp_path), figures)] == [None]
+    assert [topic.quality for topic in catalogue(load_rulebook(tmp_path), tmp_path)] == [None]
+    (tmp_path / "quality.json").write_text('{"rulebook": "of another release"}')
+    assert [topic.quality for topic in catalogue(measured, tmp_path)] == [None]
 
 
 def test_the_version_changes_with_a_phrase_and_only_then(tmp_path: Path):
@@ -178,6 +177,11 @@ def test_the_version_changes_with_a_phrase_and_only_then(tmp_path: Path):
             "floods.yaml:16: not YAML: found another document; one file is one",
         ),
         ("title: Floods", "title: ' '", "floods.yaml:2: 'title' is empty"),
+        (
+            "    version: 1",
+            "    version: 1\n    status: new",
+            "floods.yaml:7: 'status': input should be 'stable' or",
+        ),
         ("title: Floods", "title: !!python/name:os.system x", "floods.yaml:2: cannot read 'x'"),
         ("version: 1", "version: !!int ''", "floods.yaml:6: cannot read '' as int; put it in quotes"),
         ("version: 1", "version: !!bool maybe", "floods.yaml:6: cannot read 'maybe' as bool"),
@@ -263,6 +267,19 @@ def test_the_shipped_rules_are_those_that_were_locked():
 def test_the_schema_for_editors_is_current():
     committed = Path(__file__).parent.parent.parent / "docs/schemas/topic-rule.json"
     assert json.loads(committed.read_text()) == topic_schema()
+
+
+def test_what_a_rule_is_known_to_take_for_its_topic_is_told_and_is_no_change_of_it(tmp_path: Path):
+    (tmp_path / "floods.yaml").write_text(RULE)
+    write_versions(tmp_path)
+    known = "    status: experimental\n    false_positives: [a flood of letters]\n    groups:"
+    (tmp_path / "floods.yaml").write_text(RULE.replace("    groups:", known))
+    check_versions(tmp_path)
+    [topic] = catalogue(load_rulebook(tmp_path), tmp_path)
+    assert (topic.rules[0].status, topic.rules[0].false_positives) == (
+        "experimental",
+        ("a flood of letters",),
+    )
 
 
 def test_the_schema_for_editors_takes_what_ships():

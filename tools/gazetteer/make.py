@@ -27,6 +27,8 @@ SOURCES = ("names.txt", "peoples.txt", "traps.yaml")
 LARGE = 1_000_000
 SHORTEST_CITY = 4
 SHORTEST_FORM = 4
+ARABIC_PEOPLE = ("ة", "ون", "ين", "ان", "ات", "تان", "تين")
+"""One person or thing (feminine), several, and two, after the adjective of a country."""
 NOT_COUNTRIES = {
     "EU",
     "EZ",
@@ -73,6 +75,8 @@ def main() -> None:
         for name, codes in names_of_both.items():
             for code in codes:
                 merged[code][language].append(name)
+    for code, towns in traps.pop("towns").items():
+        merged[code]["en"] += spelled_out(towns)
     traps["nothing"] = {language: spelled_out(listed) for language, listed in traps["nothing"].items()}
     content = {"sources": fingerprint(), "names": merged, **traps}
     TARGET.write_text(
@@ -158,6 +162,8 @@ def forms(listed: list[str], language: str, *, of_cities: bool) -> list[str]:
     for name in listed:
         if name.startswith("="):
             every.append(name[1:])
+        elif name.startswith("+"):
+            every += [name[1:] + end for end in ("", *ARABIC_PEOPLE)]
         elif language in ("ru", "uk"):
             every += [form for form in decline(name, language) if form == name or len(form) >= SHORTEST_FORM]
         elif language == "ar":
@@ -176,7 +182,7 @@ def arabic(name: str, *, has_people: bool) -> list[str]:
     if has_people and " " not in name and len(bare) >= 4 and not bare.endswith(("ي", "ية", "ون", "ين")):
         stem = bare[:-2] if bare.endswith("يا") else bare[:-1] if bare.endswith(("ا", "ة")) else bare
         if len(stem) >= 3:
-            found += [stem + end for end in ("ي", "ية", "يون", "يين")]
+            found += [stem + "ي" + end for end in ("", *ARABIC_PEOPLE)]
     return found
 
 

@@ -27,7 +27,7 @@ async def replay(
     """
     if subscription.state != "active":
         raise Conflict(f"the subscription is {subscription.state}: nothing is sent")
-    log, now = DeliveryLog(bus), datetime.now(UTC)
+    log = DeliveryLog(bus)
     failed = [
         each
         for each in await log.newest(subscription.id, -1)
@@ -39,23 +39,25 @@ async def replay(
     await log.retry_now(failed)
     if what == "failed":
         return len(failed)
+    # From when it should have been told: so it is marked as late.
     missed = [
-        owed_report(subscription.id, each, now) async for each in _matching(bus, subscription, since, until)
+        owed_report(subscription.id, place.report_id, datetime.fromtimestamp(place.moment / 1_000_000, UTC))
+        async for place in _matching(bus, subscription, since, until)
     ]
     return len(failed) + await log.owe(missed)
 
 
 async def _matching(
     bus: Bus, subscription: Subscription, since: datetime, until: datetime | None
-) -> AsyncIterator[str]:
-    """The ids of the reports that were tagged in that time and match, the newest first."""
+) -> AsyncIterator[Place]:
+    """The places of the reports that were tagged in that time and match, the newest first."""
     search, store = Search.of(subscription.filter), ReportStore(bus.redis, bus.names)
     after = _just_after(until) if until else None
     async for stored in store.newest(search.topic, after, REPORTS_LOOKED_AT):
         if stored.place.moment < since.timestamp() * 1_000_000:
             return
         if stored.tagged and find_hit(search, stored.tagged):
-            yield stored.tagged.report.id
+            yield stored.place
 
 
 def _just_after(moment: datetime) -> Place:

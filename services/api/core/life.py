@@ -12,7 +12,16 @@ from pydantic import Field, model_validator
 from services.api.core.problem import Conflict
 from shared.endpoints import EmailEndpoint, Endpoint, Strict, WebhookEndpoint
 from shared.schedule import Schedule
-from shared.subscriptions import NAME_LIMIT, Filter, Move, State, Subscription, Wish, hash_token
+from shared.subscriptions import (
+    NAME_LIMIT,
+    Filter,
+    Move,
+    State,
+    Subscription,
+    Wish,
+    hash_token,
+    signing_secrets,
+)
 from shared.webhook_keys import make_secret, public_key, scheme_of
 
 
@@ -96,6 +105,7 @@ def shown_key(secret: str | None) -> dict[str, str]:
 
 
 OVERLAP = timedelta(hours=24)
+SECRETS_KEPT = 9
 
 
 def moved(subscription: Subscription, state: State, now: datetime) -> Subscription:
@@ -194,12 +204,15 @@ def agreed_to_move(subscription: Subscription, now: datetime, *, side: Literal["
 
 
 def rotated(subscription: Subscription, thirty_two_bytes: bytes, now: datetime) -> Subscription:
-    """Return it with a new secret, beside which the old one signs for a day; raise Conflict if it has none."""
+    """Return it with a new secret, beside which the old one signs for a day, and those that still did.
+
+    Raise Conflict if it has none.
+    """
     if subscription.secret is None:
         raise Conflict("only a webhook has a secret")
     changes = {
         "secret": make_secret(thirty_two_bytes, scheme_of(subscription.secret)),
-        "former_secret": subscription.secret,
+        "former_secret": " ".join(signing_secrets(subscription, now)[:SECRETS_KEPT]),
         "former_secret_until": now + OVERLAP,
         "changed_at": now,
     }

@@ -60,7 +60,7 @@ class LiveRulebook:
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE_LOOK)
-        await write_catalogue(self._bus.redis, self._bus.names, catalogue(self.current))
+        await write_catalogue(self._bus.redis, self._bus.names, catalogue(self.current, self._folder))
         await write_problem(self._bus.redis, self._bus.names, None)
         topics = [topic.id for topic in self.current.topics]
         log.info("rulebook", version=self.current.version, topics=topics)
@@ -107,7 +107,7 @@ class LiveRulebook:
         )
         await write_edit(self._bus.redis, self._bus.names, edit)
 
-    def _files(self) -> dict[str, tuple[int, int]]:
+    def _files(self) -> dict[str, tuple[int, int, int]]:
         folder = self._folder or SHIPPED
         with suppress(OSError):
             return {path.name: _stamp(path) for path in topic_paths(folder)}
@@ -130,8 +130,8 @@ def _shown(found: Sequence[tuple[Readable, Tag]]) -> tuple[EditedReport, ...]:
     )
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, int, int]:
     with suppress(OSError):
         about = path.stat()
-        return about.st_mtime_ns, about.st_size
-    return 0, 0
+        return about.st_mtime_ns, about.st_size, about.st_ino
+    return 0, 0, 0

@@ -1,7 +1,7 @@
 """The rulebook from a folder of topic files. A rule loads only if its own tests pass."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -15,7 +15,7 @@ from shared.catalogue import Quality, RuleSummary, SubtopicSummary, TopicSummary
 from shared.settings import SettingsError
 
 SHIPPED = Path(__file__).parent.parent / "topics"
-QUALITY = SHIPPED / "quality.json"
+QUALITY = "quality.json"
 LOCK = "versions.lock"
 LARGEST = 1_000_000
 """Bytes of one topic file."""
@@ -93,9 +93,12 @@ def _compare(rule: Rule, content: str, locked: _Locked | None) -> str | None:
     return f"{rule.id} version {rule.version} is not what {LOCK} says; run `tocsin topics lock`"
 
 
-def catalogue(rulebook: Rulebook, quality: Path = QUALITY) -> tuple[TopicSummary, ...]:
-    """Each topic as subscribers see it, in the rulebook's order; its quality if just its rules were measured."""
-    measured = _measured(quality)
+def catalogue(rulebook: Rulebook, folder: Path | None = None) -> tuple[TopicSummary, ...]:
+    """Each topic as subscribers see it, in the rulebook's order; its quality if just its rules were measured.
+
+    The figures are those of its folder, and for a topic that has none there the shipped ones.
+    """
+    measured = _measured(SHIPPED) | (_measured(folder) if folder else {})
     return tuple(_summary(topic, measured.get(topic.id)) for topic in rulebook.topics)
 
 
@@ -114,11 +117,23 @@ def fingerprints(topic: Topic) -> list[str]:
     return [fingerprint(topic, rule) for rule in topic.rules]
 
 
-def _measured(path: Path) -> dict[str, Measured]:
+def _measured(folder: Path) -> dict[str, Measured]:
     try:
-        return MEASURED.validate_json(path.read_bytes())
-    except OSError:
+        return MEASURED.validate_json((folder / QUALITY).read_bytes())
+    except (OSError, ValidationError):
+        # Figures of another release, perhaps: none is better than no rulebook.
         return {}
+
+
+def write_quality(qualities: Mapping[str, Quality], rulebook: Rulebook, folder: Path | None = None) -> Path:
+    """Write the figures of each topic beside its rules, and which rules they are of; return the file's path."""
+    measured = {
+        topic.id: Measured(rules=fingerprints(topic), quality=qualities[topic.id])
+        for topic in rulebook.topics
+    }
+    path = (folder or SHIPPED) / QUALITY
+    path.write_bytes(MEASURED.dump_json(measured, indent=2) + b"\n")
+    return path
 
 
 def _summary(topic: Topic, measured: Measured | None) -> TopicSummary:
@@ -128,7 +143,7 @@ def _summary(topic: Topic, measured: Measured | None) -> TopicSummary:
         title=topic.title,
         description=topic.description,
         languages=topic.languages,
-        rules=tuple(RuleSummary(id=rule.id, version=rule.version, title=rule.title) for rule in topic.rules),
+        rules=tuple(RuleSummary.model_validate(rule, from_attributes=True) for rule in topic.rules),
         subtopics=tuple(SubtopicSummary(id=topic.path(each), title=each.title) for each in topic.subtopics),
         quality=measured.quality if measured and is_current else None,
     )

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSche
 from pydantic_core import ErrorDetails
 
 from services.classify.adapters.yaml_file import YamlFile
-from services.classify.core.rulebook import MASK, Condition, Example, Rule, Subtopic, Topic
+from services.classify.core.rulebook import MASK, Condition, Example, Rule, Status, Subtopic, Topic
 from shared.matching.phrases import PhraseError, parts_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -63,6 +63,10 @@ class RulePart(_Part):
     version: int = Field(ge=1)
     """Raised with every change; then `tocsin topics lock`."""
     title: Line
+    status: Status = "stable"
+    """An experimental rule tags like any other; the topic's page says that it is being tried."""
+    false_positives: list[Line] = []
+    """What it is known to take for the topic, in plain words: the topic's page says so."""
     threshold: float = Field(default=10, gt=0, le=1000)
     """What the scores of its sentences have to reach, in a report of up to 200 words."""
     title_factor: float = Field(default=2, ge=1, le=10)
@@ -191,6 +195,8 @@ def _rule(part: RulePart) -> Rule:
         groups={group: _phrases(phrases) for group, phrases in part.groups.items()},
         mask=_phrases(part.mask),
         conditions=tuple(map(_condition, part.conditions)),
+        status=part.status,
+        false_positives=tuple(part.false_positives),
         threshold=part.threshold,
         title_factor=part.title_factor,
         examples=_examples(part.tests),

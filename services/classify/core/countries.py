@@ -111,21 +111,34 @@ def find_countries(
 
     `found` are the places of phrases, `meanings` what those phrases mean that are names.
     """
-    mentions: dict[str, list[Mention]] = defaultdict(list)
-    named = (
-        each
-        for each in _longest(_as_written(found, report, meanings))
-        if not _is_street_or_ship(each, report)
-    )
-    for mention in _in_their_sense(list(named), report):
-        mentions[mention.code].append(mention)
-    if not mentions:
-        return ()
+    names = {field: [place for place in found[field] if place[0] in meanings] for field in found}
+    least = needed(len(report.title) + len(report.text))
     end_of_lead = max(report.text.breaks[:LEAD_SENTENCES], default=0)
+    if _most(names, meanings, end_of_lead) < least:
+        return ()
+    mentions: dict[str, list[Mention]] = defaultdict(list)
+    written = _longest(_as_written(names, report, meanings))
+    for mention in _in_their_sense(
+        [each for each in written if not _is_street_or_ship(each, report)], report
+    ):
+        mentions[mention.code].append(mention)
     weights = {code: fsum([_weight(each, end_of_lead) for each in those]) for code, those in mentions.items()}
-    least = max(needed(len(report.title) + len(report.text)), SMALLEST_SHARE * max(weights.values()))
+    least = max(least, SMALLEST_SHARE * max(weights.values(), default=0))
     kept = sorted((-weight, code) for code, weight in weights.items() if weight >= least)
     return tuple(Country(code=code, evidence=_evidence(mentions[code], quotes)) for _, code in kept)
+
+
+def _most(names: Places, meanings: Mapping[int, tuple[Meaning, ...]], end_of_lead: int) -> float:
+    """The most that a country can weigh, if every name counts as whatever it can mean."""
+    most: dict[str, float] = defaultdict(float)
+    for field_name, places in names.items():
+        for number, start, _ in places:
+            weight = _weight_of(field_name, start, end_of_lead)
+            for code, _, sense in meanings[number]:
+                most[code] += weight
+                most[sense.instead] += weight
+    most.pop(NOTHING, None)
+    return max(most.values(), default=0)
 
 
 def _evidence(mentions: Iterable[Mention], quotes: Quotes) -> tuple[Evidence, ...]:
@@ -153,10 +166,10 @@ def _plain_words(phrase: str) -> list[str]:
     ]
 
 
-def _as_written(found: Places, report: Text, meanings: Mapping[int, tuple[Meaning, ...]]) -> list[Mention]:
+def _as_written(names: Places, report: Text, meanings: Mapping[int, tuple[Meaning, ...]]) -> list[Mention]:
     mentions: list[Mention] = []
     for field_name, words in report.fields():
-        for number, start, end in [place for place in found[field_name] if place[0] in meanings]:
+        for number, start, end in names[field_name]:
             is_small = words.begins_small(start)
             for code, capitals, sense in meanings[number]:
                 if is_small and capitals[0]:
@@ -195,39 +208,43 @@ def _longest(mentions: list[Mention]) -> list[Mention]:
     taken: dict[FieldName, set[int]] = {"title": set(), "text": set()}
     for mention in sorted(mentions, key=lambda each: -len(each.words)):
         words = taken[mention.field]
-        if words.isdisjoint(mention.words) or (kept and _stands_for_another(mention, kept[-1])):
+        is_another = bool(kept) and mention[:4] == kept[-1][:4] and mention.code != kept[-1].code
+        if is_another or words.isdisjoint(mention.words):
             words.update(mention.words)
             if mention.code != NOTHING:
                 kept.append(mention)
     return kept
 
 
-def _stands_for_another(mention: Mention, before: Mention) -> bool:
-    return mention[:4] == before[:4] and mention.code != before.code
-
-
-_AFTER_STREET = frozenset(b"avenue street road boulevard lane".split())
-_BEFORE_STREET_OR_SHIP = frozenset(b"rue avenue boulevard calle avenida hms uss hmcs hmas usns mv".split())
-_OF = frozenset(b"de du d la l del".split())
+_STREETS = (b"avenue ", b"street ", b"road ", b"boulevard ", b"lane ")
+_STREETS_AND_SHIPS = (
+    b" rue",
+    b" avenue",
+    b" boulevard",
+    b" calle",
+    b" avenida",
+    b" hms",
+    b" uss",
+    b" hmcs",
+    b" usns",
+    b" mv",
+)
+_OF = (b" de", b" du", b" d", b" la", b" l", b" del")
 
 
 def _is_street_or_ship(name: Mention, report: Text) -> bool:
     """Whether it is called after the place: Jamaica Avenue, rue de Londres, HMS Ireland."""
     words = report.words(name.field)
-    before, after = words.before(name.start), words.after(name.end)
-    while before and _form(words, before) in _OF:
-        before = words.before(before[0])
-    if after and _form(words, after) in _AFTER_STREET:
-        return _is_part(words, after, name.start, after[1])
-    return bool(
-        before
-        and _form(words, before) in _BEFORE_STREET_OR_SHIP
-        and _is_part(words, before, before[0], name.end)
-    )
-
-
-def _form(words: Words, place: tuple[int, int]) -> bytes:
-    return words.line[place[0] + 1 : place[1]]
+    line, start = words.line, name.start
+    if line.startswith(_STREETS, name.end + 1):
+        end = words.end_of_word(name.end + 1)
+        return _is_part(words, (name.end, end), name.start, end)
+    while line.endswith(_OF, 0, start):
+        start = line.rindex(b" ", 0, start)
+    if not line.endswith(_STREETS_AND_SHIPS, 0, start):
+        return False
+    before = line.rindex(b" ", 0, start)
+    return _is_part(words, (before, start), before, name.end)
 
 
 def _is_part(words: Words, place: tuple[int, int], start: int, end: int) -> bool:
@@ -327,8 +344,12 @@ def is_in_capitals(words: Words) -> bool:
 
 
 def _weight(mention: Mention, end_of_lead: int) -> float:
-    here = TITLE_WEIGHT if mention.field == "title" else LEAD_WEIGHT if mention.start < end_of_lead else 1.0
+    here = _weight_of(mention.field, mention.start, end_of_lead)
     return here * VENUE_SHARE if mention.sense.is_venue else here
+
+
+def _weight_of(field_name: FieldName, start: int, end_of_lead: int) -> float:
+    return TITLE_WEIGHT if field_name == "title" else LEAD_WEIGHT if start < end_of_lead else 1.0
 
 
 def senses_of(

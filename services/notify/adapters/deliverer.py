@@ -31,7 +31,6 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 0.25
 HOLD_SECONDS = 0.5
-HELD_TOGETHER = 200
 RELEASED_EACH = 50
 FAILING_AT_ONCE = 10
 
@@ -108,12 +107,13 @@ class Deliverer:
         """Return the lane of a report for an endpoint that is not known to be well, and has something to do.
 
         What waits there is looked up at its turn: of an endpoint that hangs or refuses, most will not come to that.
+        Where there is a second channel, that may have to be told of it.
         """
         if self.lanes.all_well:
             return None
         subscription = entry.fields.get(b"subscription")
         wanting = self.cases.last_known(subscription.decode(errors="replace")) if subscription else None
-        if wanting is None:
+        if wanting is None or wanting.subscription.fallback_confirmed:
             return None
         lane = self._lane_of(wanting)
         return None if lane.proven or lane.is_free(now) else lane
@@ -157,13 +157,12 @@ class Deliverer:
 
     def _hold(self, held: Held[Job]) -> None:
         until = time.time() + max(0.0, held.until - time.monotonic()) + LOOK_SECONDS
-        for first in range(0, len(held.items), HELD_TOGETHER):
-            jobs = held.items[first : first + HELD_TOGETHER]
-            ids = [_id_of(job.entry) for job in jobs]
-            commands = hold(self.ledger.bus.names, held.lane.name, ids, until)
-            for job in jobs:
-                job.consumer.finish(job.entry, Outcome(commands))
-                commands = []
+        for job in held.items:
+            # Each with its own: what is written for an entry is left out if another process has settled that.
+            commands = hold(self.ledger.bus.names, held.lane.name, _id_of(job.entry), until)
+            if job.ready:
+                commands += self.ledger.told_while_waiting(held.lane, *job.ready)
+            job.consumer.finish(job.entry, Outcome(commands))
 
     async def _perform(self, lane: Lane[Job], job: Job) -> Finished:
         started = time.monotonic()
