@@ -1,9 +1,9 @@
 """Headlines, leads and longer reports of our own writing, in six languages, in other words than the rules' own tests.
 
-`on_domain`, `widening`, `newsroom` and `tongues` (all but English) may be read by whoever changes rules. `held_out` was
-written with `widening` and `newsroom_held` with `newsroom`, before the rules were widened, and parted from them by turns:
-they are only counted, so that they go on telling how rules do on what they have not seen. The
-`newsroom` reports are the harder ones: headlines of few words, sentences that never name their topic.
+`on_domain`, `widening`, `newsroom` and `tongues` (all but English) may be read by whoever changes rules. `held_out`
+was written with `widening` and `newsroom_held` with `newsroom`, before the rules were widened, and parted from them by
+turns: they are only counted, so that they go on telling how rules do on what they have not seen. The `newsroom` reports
+are the harder ones: headlines of few words, sentences that never name their topic.
 """
 
 from functools import cache
