@@ -54,7 +54,7 @@ check: $(VENV)/.development ## Lint, types, import rules, topic rules, schemas c
 format: $(VENV)/.development ## Put the code into its usual shape
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-LABELLED ?= tests/unit/labelled/held_out.jsonl tests/unit/labelled/newsroom_held.jsonl
+LABELLED ?= tests/unit/labelled/held_out.jsonl tests/unit/labelled/newsroom_held.jsonl tests/unit/labelled/wire_held.jsonl
 quality: $(VENV)/.runtime ## Measure the rulebook for its pages; or on your reports: make quality LABELLED="a.jsonl"
 	@$(BIN)/tocsin topics measure $(LABELLED)
 

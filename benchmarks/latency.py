@@ -15,7 +15,7 @@ from aiohttp import web
 from benchmarks.material import make_report, own_redis, until
 from benchmarks.webhook_rate import subscription_to
 from shared.bus import Bus
-from shared.events import published, published_fields
+from shared.events import fields_of, published
 from shared.names import Names
 from shared.redis_server import free_port
 from shared.subscription_store import SubscriptionStore
@@ -65,7 +65,7 @@ async def latencies(redis_url: str) -> list[float]:
     async def publish(number: int) -> None:
         report = make_report(number, datetime.now(UTC))
         sent[report.id] = time.time()
-        await bus.redis.xadd(bus.names.published, published_fields(published(report, datetime.now(UTC))))
+        await bus.redis.xadd(bus.names.published, fields_of(published(report, datetime.now(UTC))))
 
     async def warm() -> bool:
         await publish(-1 & 0xFFFF)

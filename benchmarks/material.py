@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from shared import redis_server
-from shared.events import Report, Source, published, published_fields
+from shared.events import Report, Source, fields_of, published
 from shared.redis_client import RedisClient
 from shared.redis_server import RedisServer, free_port
 
@@ -102,7 +102,7 @@ async def fill(redis: RedisClient, stream: str, reports: int) -> None:
     for start in range(0, reports, 500):
         pipe = redis.pipeline(transaction=False)
         for number in range(start, min(start + 500, reports)):
-            pipe.xadd(stream, published_fields(published(make_report(number, now), now)))
+            pipe.xadd(stream, fields_of(published(make_report(number, now), now)))
         await pipe.execute()
 
 

@@ -20,7 +20,7 @@ import psutil
 from benchmarks.material import make_report, own_redis, until
 from shared.bus import Bus
 from shared.entries import xadd
-from shared.events import Story, TaggedReport, tagged, tagged_fields
+from shared.events import Story, TaggedReport, fields_of, tagged
 from shared.names import Names
 from shared.redis_server import free_port
 
@@ -76,9 +76,7 @@ async def _publish(bus: Bus, reports: int) -> None:
         whole = TaggedReport(
             report=report, story=Story(id=report.id, position=1, sources=1), rulebook="bench"
         )
-        await bus.redis.execute_command(
-            *xadd(bus.names.tagged, tagged_fields(tagged(whole, datetime.now(UTC))))
-        )
+        await bus.redis.execute_command(*xadd(bus.names.tagged, fields_of(tagged(whole, datetime.now(UTC)))))
         await asyncio.sleep(max(0, started + (number + 1) / A_SECOND - time.monotonic()))
 
 

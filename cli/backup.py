@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.backup_file import About, check_backup, restore_backup, write_backup
@@ -12,10 +14,13 @@ from cli.session import fail, with_bus
 from shared.bus import Bus
 
 
-def make_backup(path: Path, force: bool) -> None:
-    """Write the installation to `path`; end the command with a message if it cannot be done."""
-    if path.exists() and not force:
-        fail(f"{path} is there already: name another file, or say --force")
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write, e.g. tocsin-2026-11-22.backup")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write all that the installation holds to one file, as of one moment. Services may keep running."""
+    if file.exists() and not force:
+        fail(f"{file} is there already: name another file, or say --force")
 
     async def work(bus: Bus) -> About:
         with _progress("writing {task.completed} lines") as shown:
@@ -23,7 +28,7 @@ def make_backup(path: Path, force: bool) -> None:
             return await write_backup(
                 bus.redis,
                 bus.names,
-                path,
+                file,
                 now=datetime.now(UTC),
                 tocsin=version("tocsin"),
                 progress=lambda lines: shown.update(task, completed=lines),
@@ -33,19 +38,24 @@ def make_backup(path: Path, force: bool) -> None:
         about = with_bus(work)
     except BackupError as e:
         fail(str(e))
-    print(f"{path}: {about.lines} lines, {path.stat().st_size / 1e6:.1f} MB, of {about.made_at}")
+    print(f"{file}: {about.lines} lines, {file.stat().st_size / 1e6:.1f} MB, of {about.made_at}")
     print("It holds addresses, secrets of webhooks and the key of the links: keep it as you keep the server.")
 
 
-def restore(path: Path, verify: bool) -> None:
-    """Put a backup into an empty installation, or only say whether it could be."""
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `tocsin backup` wrote.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only read the file to its end; write nothing.")
+    ] = False,
+) -> None:
+    """Put a backup into an empty Redis, of any version. Stop the services first."""
     try:
-        about = check_backup(path) if verify else with_bus(lambda bus: _restored(bus, path))
+        about = check_backup(file) if verify else with_bus(lambda bus: _restored(bus, file))
     except BackupError as e:
         fail(str(e))
     done = "sound" if verify else "restored; start the services"
     print(
-        f"{path}: {about.lines} lines of {about.made_at}, Tocsin {about.tocsin}, "
+        f"{file}: {about.lines} lines of {about.made_at}, Tocsin {about.tocsin}, "
         f"rulebook {about.rulebook or 'unknown'}: {done}"
     )
 

@@ -112,12 +112,12 @@ def _data_dir() -> Iterator[Finding]:
 
 
 def _feed_list() -> Iterator[Finding]:
-    from services.ingest.adapters.feed_list import FeedFileError, read_feed_list
+    from services.ingest.adapters.feed_list import read_feed_list
 
     settings = readable(IngestSettings)
     try:
         feeds = read_feed_list(settings.feeds_file)
-    except FeedFileError as e:
+    except SettingsError as e:
         yield from (Finding("TOCSIN_FEEDS_FILE", False, line) for line in str(e).splitlines())
         return
     enabled = sum(feed.enabled for feed in feeds)
@@ -125,12 +125,12 @@ def _feed_list() -> Iterator[Finding]:
 
 
 def _rulebook() -> Iterator[Finding]:
-    from services.classify.adapters.rulebook_files import RulebookError, load_rulebook
+    from services.classify.adapters.rulebook_files import load_rulebook
 
     settings = readable(ClassifySettings)
     try:
         rulebook = load_rulebook(settings.topics_dir)
-    except RulebookError as e:
+    except SettingsError as e:
         yield from (Finding("TOCSIN_TOPICS_DIR", False, line) for line in str(e).splitlines())
         return
     topics = ", ".join(topic.id for topic in rulebook.topics)

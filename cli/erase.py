@@ -1,6 +1,5 @@
 """Erase a person: everything that is held about a mail address or the URL of an endpoint."""
 
-import hashlib
 from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from shared.bus import Bus
 from shared.deliveries import endpoint_id
 from shared.endpoints import address_of
-from shared.holdings import Holdings
+from shared.holdings import erase_held
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Subscription
 
@@ -42,13 +41,12 @@ class Person:
         for subscription, theirs in await self.found():
             if theirs:
                 await self._store.remove(subscription.id)
-                await Holdings(self._bus).erase(subscription.id)
+                await erase_held(self._bus, subscription.id)
             else:
                 await self._store.update(subscription.id, self._without)
         names, redis = self._bus.names, self._bus.redis
-        who = hashlib.sha256(self._address.encode()).hexdigest()[:24]
         for key in (
-            *(names.limit(kind, who) for kind in _COUNTED),
+            *(names.limit(kind, self._address) for kind in _COUNTED),
             names.failing(endpoint_id(self._address)),
         ):
             await redis.delete(key)

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from redis.exceptions import RedisError
@@ -18,10 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from cli.offline import without_password
-from cli.session import ago, fail, redis_url, with_bus
+from cli.session import ago, fail, on_bus, print_table, redis_url, with_bus
 from services.ingest.adapters.discovery import Found, NoFeedFound, find_feed
-from services.ingest.adapters.feed_file import FeedFile
-from services.ingest.adapters.feed_list import FeedFileError, read_feed_list
+from services.ingest.adapters.feed_file import add_feeds, remove_feed
+from services.ingest.adapters.feed_list import read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.fetcher import Fetched
 from services.ingest.adapters.handover import hand_over
@@ -41,22 +41,18 @@ POLL_PATIENCE = 180.0
 
 
 @feeds.command("list")
-def list_feeds() -> None:
+@on_bus
+async def list_feeds(bus: Bus) -> None:
     """Show every feed: state, pace, last success, last new item, next poll; what is wrong and what to do."""
-
-    async def show(bus: Bus) -> None:
-        states = FeedStates(bus.redis, bus.names)
-        when = ("last success", "last new", "next poll")
-        table = Table("id", "feed", "state", "pace", *when, "what is wrong, what to do")
-        for feed in await states.known():
-            state = await states.load(feed.id)
-            times = [ago(state.last_success), ago(state.last_new), ago(state.next_poll)]
-            told = ". ".join(part for part in (state.wrong or state.last_error, state.advice) if part)
-            table.add_row(feed.id, feed.name, _condition(feed, state), _pace(state), *times, told)
-        # Into a file or a pipe it goes with room.
-        Console(width=None if sys.stdout.isatty() else 200).print(table)
-
-    with_bus(show)
+    states = FeedStates(bus.redis, bus.names)
+    when = ("last success", "last new", "next poll")
+    table = Table("id", "feed", "state", "pace", *when, "what is wrong, what to do")
+    for feed in await states.known():
+        state = await states.load(feed.id)
+        times = [ago(state.last_success), ago(state.last_new), ago(state.next_poll)]
+        told = ". ".join(part for part in (state.wrong or state.last_error, state.advice) if part)
+        table.add_row(feed.id, feed.name, _condition(feed, state), _pace(state), *times, told)
+    print_table(table)
 
 
 def _condition(feed: Feed, state: FeedState) -> str:
@@ -97,7 +93,7 @@ def add_feed(
         "interval": interval,
         "full_text": full_text,
     }
-    _change(settings, add=[keys])
+    add_feeds(settings.feeds_file, [keys])
     if found.fetched:
         _hand_over(settings, found.url, found.fetched)
     told = f": {found.title}, {found.reports} entries" if found.reports else ""
@@ -125,14 +121,14 @@ def _hand_over(settings: IngestSettings, url: str, fetched: Fetched) -> None:
 
 
 @feeds.command("remove")
-def remove_feed(wanted: Annotated[str, typer.Argument(help="Its id, title or address.")]) -> None:
+def remove(wanted: Annotated[str, typer.Argument(help="Its id, title or address.")]) -> None:
     """Take a feed out of feeds.toml, or out of those added through the api."""
     settings = load(IngestSettings)
     chosen = [feed for feed in _in_file(settings) if wanted in (feed.id, feed.name, feed.url)]
     if len(chosen) > 1:
         fail(f"{len(chosen)} feeds are called {wanted}; say which by its id or address")
     if chosen:
-        _change(settings, remove=[chosen[0].url])
+        remove_feed(settings.feeds_file, chosen[0].url)
         print(f"removed {chosen[0].name}")
         return
 
@@ -163,7 +159,8 @@ def import_feeds(
     known = {feed.url for feed in _in_file(settings)}
     fresh = [outline for outline in outlines if outline.url not in known]
     fit = [outline for outline in fresh if _is_fit(outline)]
-    _change(settings, add=[{"url": outline.url, "title": _one_line(outline.title)} for outline in fit])
+    tables = [{"url": outline.url, "title": _one_line(outline.title)} for outline in fit]
+    add_feeds(settings.feeds_file, tables)
     for outline in fresh:
         if outline not in fit:
             print(f"left out {outline.url[:200]!r}: no http or https address", file=sys.stderr)
@@ -189,30 +186,28 @@ def export_feeds(
 
 
 @feeds.command("poll")
-def poll_feeds(
+@on_bus
+async def poll_feeds(
+    bus: Bus,
     wanted: Wanted = None,
     wait: Annotated[bool, typer.Option(help="Wait until they have been polled.")] = True,
 ) -> None:
     """Ask ingest to poll feeds now, one after another at each host, and wait for what comes of it."""
-
-    async def ask(bus: Bus) -> None:
-        states = FeedStates(bus.redis, bus.names)
-        chosen = [
-            feed
-            for feed in await states.known()
-            if feed.enabled and (not wanted or {feed.id, feed.name, feed.url} & set(wanted))
-        ]
-        if not chosen:
-            fail("no such feed; `tocsin feeds list` shows them")
-        began = datetime.now(UTC)
-        for feed in chosen:
-            await states.poll_soon(feed.id, began)
-        if wait:
-            _tell(chosen, await _watch(states, chosen, began), began)
-        else:
-            print(f"{len(chosen)} feeds will be polled now")
-
-    with_bus(ask)
+    states = FeedStates(bus.redis, bus.names)
+    chosen = [
+        feed
+        for feed in await states.known()
+        if feed.enabled and (not wanted or {feed.id, feed.name, feed.url} & set(wanted))
+    ]
+    if not chosen:
+        fail("no such feed; `tocsin feeds list` shows them")
+    began = datetime.now(UTC)
+    for feed in chosen:
+        await states.poll_soon(feed.id, began)
+    if wait:
+        _tell(chosen, await _watch(states, chosen, began), began)
+    else:
+        print(f"{len(chosen)} feeds will be polled now")
 
 
 async def _watch(states: FeedStates, chosen: list[Feed], began: datetime) -> dict[str, FeedState]:
@@ -261,25 +256,7 @@ def _tell(chosen: list[Feed], done: dict[str, FeedState], began: datetime) -> No
 
 
 def _in_file(settings: IngestSettings) -> list[Feed]:
-    if not settings.feeds_file.exists():
-        return []
-    try:
-        return read_feed_list(settings.feeds_file)
-    except FeedFileError as e:
-        fail(str(e))
-
-
-def _change(
-    settings: IngestSettings, *, add: list[dict[str, Any]] | None = None, remove: list[str] | None = None
-) -> None:
-    file = FeedFile(settings.feeds_file)
-    try:
-        if add:
-            file.add({key: value for key, value in keys.items() if value} for keys in add)
-        if remove:
-            file.remove(remove)
-    except FeedFileError as e:
-        fail(str(e))
+    return read_feed_list(settings.feeds_file) if settings.feeds_file.exists() else []
 
 
 def _is_fit(outline: Outline) -> bool:

@@ -3,10 +3,12 @@
 A service needs nothing of what makes a command line comfortable, and would carry it in memory for as long as it runs.
 """
 
+import errno
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeVar
 
 from shared.settings import ServiceSettings, SettingsError, load
 
@@ -34,50 +36,33 @@ def run() -> None:
 
 def ingest() -> None:
     """Run ingest: feeds -> reports.published.v1."""
-    from services.ingest.settings import IngestSettings
-
-    settings = prepare("ingest", IngestSettings)
-    from services.ingest.adapters.feed_list import FeedFileError
-    from services.ingest.app import make_app
-
-    try:
-        _run(make_app(settings))
-    except FeedFileError as e:
-        _cannot_start(e)
+    _serve("ingest")
 
 
 def classify() -> None:
     """Run classify: reports.published.v1 -> reports.tagged.v1."""
-    from services.classify.settings import ClassifySettings
-
-    settings = prepare("classify", ClassifySettings)
-    from services.classify.adapters.rulebook_files import RulebookError
-    from services.classify.app import make_app
-
-    try:
-        _run(make_app(settings))
-    except RulebookError as e:
-        _cannot_start(e)
+    _serve("classify")
 
 
 def notify() -> None:
     """Run notify: reports.tagged.v1 -> webhooks and mails."""
-    from services.notify.settings import NotifySettings
-
-    settings = prepare("notify", NotifySettings)
-    from services.notify.app import make_app
-
-    _run(make_app(settings))
+    _serve("notify")
 
 
 def api() -> None:
     """Run the HTTP service: pages, subscriptions, reports."""
-    from services.api.settings import ApiSettings
+    _serve("api")
 
-    settings = prepare("api", ApiSettings)
-    from services.api.app import make_app
 
-    _run(make_app(settings))
+def _serve(name: str) -> None:
+    kind: type[ServiceSettings] = getattr(
+        import_module(f"services.{name}.settings"), f"{name.title()}Settings"
+    )
+    settings = prepare(name, kind)
+    make_app: Callable[[ServiceSettings], App] = import_module(f"services.{name}.app").make_app
+    from shared.service import run_app
+
+    run_app(make_app(settings))
 
 
 def prepare(service: str, kind: type[S]) -> S:
@@ -96,24 +81,8 @@ def _leave_out_metrics(settings: ServiceSettings) -> None:
         sys.modules["opentelemetry.sdk"] = None  # type: ignore[assignment]
 
 
-def _run(app: "App") -> None:
-    from shared.service import run_app
-
-    run_app(app)
-
-
-SERVICES: dict[str, Callable[[], None]] = {
-    "ingest": ingest,
-    "classify": classify,
-    "notify": notify,
-    "api": api,
-}
+SERVICES = {"ingest": ingest, "classify": classify, "notify": notify, "api": api}
 LONG_RUNNING = {"run": run, **SERVICES}
-
-
-def _cannot_start(error: Exception) -> NoReturn:
-    print(f"tocsin: {error}", file=sys.stderr)
-    raise SystemExit(CANNOT_START)
 
 
 def main() -> None:
@@ -131,7 +100,13 @@ def main() -> None:
 
             app()
     except SettingsError as e:
-        _cannot_start(e)
+        print(f"tocsin: {e}", file=sys.stderr)
+        raise SystemExit(CANNOT_START) from None
+    except OSError as e:
+        if e.errno != errno.ENOSPC:
+            raise
+        print(f"tocsin: {e.strerror}", file=sys.stderr)
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         # Ctrl-C before anything runs that could end in order.
         raise SystemExit(128 + signal.SIGINT) from None

@@ -1,11 +1,13 @@
 """What every subcommand that talks to a running installation needs: its Redis, and how to fail."""
 
 import asyncio
+import inspect
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import NoReturn, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import typer
 from redis.exceptions import RedisError
@@ -18,6 +20,20 @@ from shared.neighbours import consumer_name
 from shared.settings import ServiceSettings, load
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def on_bus(work: Callable[Concatenate[Bus, P], Awaitable[T]]) -> Callable[P, T]:
+    """Return a coroutine function as a command: on a connected bus, which is its first parameter and no option."""
+
+    @wraps(work)
+    def command(*args: P.args, **options: P.kwargs) -> T:
+        return with_bus(lambda bus: work(bus, *args, **options))
+
+    _, *parameters = inspect.signature(work).parameters.values()
+    made: Any = command
+    made.__signature__ = inspect.Signature(parameters)
+    return command
 
 
 def with_bus(work: Callable[[Bus], Awaitable[T]]) -> T:

@@ -13,10 +13,10 @@ import typer
 from rich.table import Column, Table
 
 from cli.lines import read_lines
-from cli.session import fail, print_table, with_bus
+from cli.session import fail, on_bus, print_table, with_bus
 from shared.bus import Bus
 from shared.endpoints import address_of
-from shared.holdings import Holdings
+from shared.holdings import erase_held, held_about
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Subscription, public_view
 
@@ -27,40 +27,35 @@ To = Annotated[str | None, typer.Option("--to", help="Only those that go to this
 
 
 @subscriptions.command("list")
-def list_subscriptions(to: To = None) -> None:
+@on_bus
+async def list_subscriptions(bus: Bus, to: To = None) -> None:
     """Show every subscription: id, state, channel, schedule, filter."""
-
-    async def show(bus: Bus) -> None:
-        table = Table(Column("id", no_wrap=True), "state", "channel", "sends", "name", "filter")
-        for each in sorted(await SubscriptionStore(bus).all(), key=lambda each: each.created_at):
-            if to and to.lower() != address_of(each.channel).lower():
-                continue
-            filter_ = json.dumps(
-                each.filter.model_dump(exclude_defaults=True, mode="json"), ensure_ascii=False
-            )
-            table.add_row(each.id, each.state, each.channel.type, each.schedule.mode, each.name, filter_)
-        print_table(table)
-
-    with_bus(show)
+    table = Table(Column("id", no_wrap=True), "state", "channel", "sends", "name", "filter")
+    for each in sorted(await SubscriptionStore(bus).all(), key=lambda each: each.created_at):
+        if to and to.lower() != address_of(each.channel).lower():
+            continue
+        wanted = each.filter.model_dump(exclude_defaults=True, mode="json")
+        told = json.dumps(wanted, ensure_ascii=False)
+        table.add_row(each.id, each.state, each.channel.type, each.schedule.mode, each.name, told)
+    print_table(table)
 
 
 @subscriptions.command("show")
-def show_subscription(
+@on_bus
+async def show_subscription(
+    bus: Bus,
     subscription_id: str,
     everything: Annotated[bool, typer.Option("--all", help="With all else that is held about it.")] = False,
 ) -> None:
     """Print a subscription as JSON, without its secrets."""
-
-    async def show(bus: Bus) -> None:
-        found = _found(await SubscriptionStore(bus).get(subscription_id), subscription_id)
-        held = await Holdings(bus).of(found) if everything else public_view(found)
-        print(json.dumps(held, indent=2, ensure_ascii=False))
-
-    with_bus(show)
+    found = _found(await SubscriptionStore(bus).get(subscription_id), subscription_id)
+    held = await held_about(bus, found) if everything else public_view(found)
+    print(json.dumps(held, indent=2, ensure_ascii=False))
 
 
 @subscriptions.command("pause")
-def pause_subscription(subscription_id: str) -> None:
+@on_bus
+async def pause_subscription(bus: Bus, subscription_id: str) -> None:
     """Pause a subscription until its owner resumes it."""
 
     def paused(subscription: Subscription) -> Subscription:
@@ -70,35 +65,26 @@ def pause_subscription(subscription_id: str) -> None:
         changes = {"state": "paused", "reason": "paused by the operator", "changed_at": datetime.now(UTC)}
         return subscription.model_copy(update=changes)
 
-    async def pause(bus: Bus) -> None:
-        _found(await SubscriptionStore(bus).update(subscription_id, paused), subscription_id)
-        print(f"{subscription_id} is paused")
-
-    with_bus(pause)
+    _found(await SubscriptionStore(bus).update(subscription_id, paused), subscription_id)
+    print(f"{subscription_id} is paused")
 
 
 @subscriptions.command("remove")
-def remove_subscription(subscription_id: str) -> None:
+@on_bus
+async def remove_subscription(bus: Bus, subscription_id: str) -> None:
     """Remove a subscription for good, and erase everything that is held about it."""
-
-    async def remove(bus: Bus) -> None:
-        if not await SubscriptionStore(bus).remove(subscription_id):
-            fail(f"there is no subscription {subscription_id}")
-        await Holdings(bus).erase(subscription_id)
-        print(f"{subscription_id} is removed")
-
-    with_bus(remove)
+    if not await SubscriptionStore(bus).remove(subscription_id):
+        fail(f"there is no subscription {subscription_id}")
+    await erase_held(bus, subscription_id)
+    print(f"{subscription_id} is removed")
 
 
 @subscriptions.command("export")
-def export_subscriptions() -> None:
+@on_bus
+async def export_subscriptions(bus: Bus) -> None:
     """Print every subscription as a JSON line, secrets and all, for `import`. Keep it as you keep passwords."""
-
-    async def export(bus: Bus) -> None:
-        async for each in SubscriptionStore(bus).each():
-            print(each.model_dump_json())
-
-    with_bus(export)
+    async for each in SubscriptionStore(bus).each():
+        print(each.model_dump_json())
 
 
 @subscriptions.command("import")

@@ -22,7 +22,6 @@ import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from shared.consumer import BatchHandler, Consumer, Handler, never
 from shared.counters import Counters
 from shared.entries import Entry, Guard, Marked, Outcome, xadd
 from shared.names import Names
@@ -31,6 +30,8 @@ from shared.redis_client import Argument, make_client, time_at
 if TYPE_CHECKING:
     from faststream.redis import RedisBroker
     from redis.commands.core import AsyncScript
+
+    from shared.consumer import Consumer
 
 log = structlog.get_logger()
 
@@ -146,22 +147,6 @@ class Bus:
         if "broker" in self.__dict__:
             await self.broker.stop()
         await self.redis.aclose()
-
-    def subscribe(
-        self, stream: str, group: str, handler: Handler, *, batch: int = 100, concurrency: int = 1
-    ) -> Consumer:
-        """Register a handler for a stream. With `concurrency` > 1 entries are handled side by side."""
-        consumer = Consumer(self, stream, group, handler, batch=batch, concurrency=concurrency)
-        self.consumers.append(consumer)
-        return consumer
-
-    def subscribe_batches(
-        self, stream: str, group: str, handler: BatchHandler, *, batch: int = 500
-    ) -> Consumer:
-        """Register a handler that decides itself which entries it handles when."""
-        consumer = Consumer(self, stream, group, never, batch=batch, batch_handler=handler)
-        self.consumers.append(consumer)
-        return consumer
 
     async def publish_once(self, items: Sequence[Marked]) -> list[bool]:
         """Set each mark and add its event if the mark is still as expected; return which were."""

@@ -1,37 +1,36 @@
 """The topics that the running rulebook knows: classify writes them, api checks and shows them."""
 
 from collections.abc import Iterable
+from datetime import date
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
-from shared.events import Moment
+from shared.events import Frozen, Moment
 from shared.names import Names
 from shared.redis_client import RedisClient
 
 
-class RuleSummary(BaseModel):
+class RuleSummary(Frozen):
     """A rule as subscribers see it."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     version: int
     title: str
+    status: str = "stable"
+    """Or "experimental": it is being tried."""
+    false_positives: tuple[str, ...] = ()
+    """What it is known to take for the topic."""
 
 
-class SubtopicSummary(BaseModel):
+class SubtopicSummary(Frozen):
     """A part of a topic; its id is "topic/subtopic"."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     title: str
 
 
-class Quality(BaseModel):
+class Quality(Frozen):
     """How a topic's rules did on reports that people had read and labelled."""
-
-    model_config = ConfigDict(frozen=True)
 
     precision: float
     """The share of tags that were right."""
@@ -39,12 +38,11 @@ class Quality(BaseModel):
     """The share of reports on the topic that were found."""
     reports: int
     on_topic: int
+    measured: date | None = None
 
 
-class TopicSummary(BaseModel):
+class TopicSummary(Frozen):
     """A topic as subscribers see it."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     title: str
@@ -55,20 +53,16 @@ class TopicSummary(BaseModel):
     quality: Quality | None = None
 
 
-class EditedReport(BaseModel):
+class EditedReport(Frozen):
     """A stored report that the edit tags, or does not tag any more; `words` are those that the tag is for."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     title: str
     words: str
 
 
-class TopicEdit(BaseModel):
+class TopicEdit(Frozen):
     """What an edit changed for a topic: how many reports in all, and the newest of them."""
-
-    model_config = ConfigDict(frozen=True)
 
     topic: str
     gained: int
@@ -77,10 +71,8 @@ class TopicEdit(BaseModel):
     newest_lost: tuple[EditedReport, ...] = ()
 
 
-class RulebookEdit(BaseModel):
+class RulebookEdit(Frozen):
     """What the last edit that was taken over changes on the newest reports, which keep the tags that they have."""
-
-    model_config = ConfigDict(frozen=True)
 
     before: str
     after: str

@@ -36,28 +36,24 @@ BatchHandler = Callable[["Consumer", list[Entry]], Awaitable[None]]
 
 @dataclass(slots=True)
 class Consumer:
-    """One handler on one stream, in one group, in this process."""
+    """One handler on one stream, in one group, in this process; `side_by_side` makes it of one for single entries."""
 
     bus: "Bus"
     stream: str
     group: str
-    handler: Handler
+    handler: BatchHandler
     batch: int = 100
-    concurrency: int = 1
-    batch_handler: BatchHandler | None = None
     in_hand: set[str] = field(default_factory=set)
     stopping: bool = False
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _finished: list[tuple[str, Finished]] = field(default_factory=list)
     _settler: asyncio.Task[None] | None = None
     _kept_at: float = 0
-    _slots: asyncio.Semaphore = field(init=False)
     _subscriber: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         from shared.stream_reader import read_stream
 
-        self._slots = asyncio.Semaphore(self.concurrency)
         self._subscriber = read_stream(
             self.bus.broker,
             self.stream,
@@ -66,6 +62,7 @@ class Consumer:
             batch=self.batch,
             handler=self._on_entries,
         )
+        self.bus.consumers.append(self)
 
     @property
     def running(self) -> bool:
@@ -177,46 +174,12 @@ class Consumer:
 
     async def _on_entries(self, entries: list[Entry]) -> None:
         self.in_hand.update(entry.id for entry in entries)
-        if self.batch_handler:
-            await self._hand_over(entries)
-        elif self.concurrency == 1:
-            await self._handle_together(entries)
-        else:
-            await self._handle_side_by_side(entries)
-
-    async def _hand_over(self, entries: list[Entry]) -> None:
-        assert self.batch_handler
         try:
-            await self.batch_handler(self, entries)
+            await self.handler(self, entries)
         except Exception as e:
             log.warning("the entries stay pending", stream=self.stream, error=f"{type(e).__name__}: {e}")
             self.bus.counters.add("handler_errors", stream=self.stream, group=self.group)
             self.in_hand.difference_update(entry.id for entry in entries)
-
-    async def _handle_together(self, entries: list[Entry]) -> None:
-        try:
-            outcomes = []
-            for entry in entries:
-                outcome = await self._outcome(entry)
-                if outcome is not None:
-                    outcomes.append((entry.id, outcome))
-            await self._settle(outcomes)
-        finally:
-            self.in_hand.difference_update(entry.id for entry in entries)
-
-    async def _handle_side_by_side(self, entries: list[Entry]) -> None:
-        for entry in entries:
-            await self._slots.acquire()
-            if self.stopping:
-                self._slots.release()
-                return
-            self.handle(entry, self._in_a_slot(entry))
-
-    async def _in_a_slot(self, entry: Entry) -> Outcome:
-        try:
-            return await self.handler(entry)
-        finally:
-            self._slots.release()
 
     async def _settle_finished(self) -> None:
         while self._finished:
@@ -242,13 +205,6 @@ class Consumer:
         now = time.time()
         ages = (now - int(entry_id.partition("-")[0]) / 1000 for entry_id, _ in outcomes)
         self.bus.counters.observe("stage_seconds", ages, stream=self.stream, group=self.group)
-
-    async def _outcome(self, entry: Entry) -> Outcome | None:
-        try:
-            return await self._traced(entry, self.handler(entry))
-        except Exception as e:
-            await self._after_error(entry, e)
-            return None
 
     async def _traced(self, entry: Entry, work: Awaitable[Outcome]) -> Outcome:
         parent = entry.fields.get(TRACEPARENT)
@@ -286,8 +242,25 @@ class Consumer:
             )
 
 
-async def never(entry: Entry) -> Outcome:
-    raise AssertionError(f"{entry.id} is for the batch handler")
+def side_by_side(handler: Handler, concurrency: int = 1) -> BatchHandler:
+    """Return a handler of whole reads that has so many of their entries handled at a time."""
+    slots = asyncio.Semaphore(concurrency)
+
+    async def in_a_slot(entry: Entry) -> Outcome:
+        try:
+            return await handler(entry)
+        finally:
+            slots.release()
+
+    async def handle(consumer: Consumer, entries: list[Entry]) -> None:
+        for entry in entries:
+            await slots.acquire()
+            if consumer.stopping:
+                slots.release()
+                return
+            consumer.handle(entry, in_a_slot(entry))
+
+    return handle
 
 
 def _claimed(stream: str, row: Sequence[Any]) -> Entry:

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.bus import Bus
-from shared.delivery import Delivery, read, written
+from shared.delivery import TO_FALLBACK, Delivery, owed_message, read, written
 from shared.entries import xadd
 from shared.names import Names
 from shared.redis_client import Argument, Command, at_once
+from shared.subscriptions import Subscription
 
 OWED_SECONDS = 30 * 86400
 """Longer than anything is tried or held back. What is settled is kept as long as reports are (`Bus.kept_seconds`)."""
@@ -106,6 +107,14 @@ class DeliveryLog:
         return int(await self._bus.script("count_waiting")(keys=keys))
 
 
+def owed_notice(subscription: Subscription) -> list[Delivery]:
+    """Return what tells the second channel, if it has answered, why the first was switched off; else nothing."""
+    if subscription.state != "disabled" or not subscription.fallback or not subscription.fallback_confirmed:
+        return []
+    unique, note = f"{subscription.changed_at:%Y-%m-%dT%H:%M}", f"{TO_FALLBACK}: {subscription.reason}"
+    return [owed_message("notice", subscription.id, unique, subscription.changed_at, note)]
+
+
 def endpoint_id(address: str) -> str:
     """sha256(address): names an endpoint in keys without telling its address."""
     return hashlib.sha256(address.encode()).hexdigest()[:16]
@@ -137,12 +146,22 @@ def put_off(names: Names, delivery: Delivery, until: datetime, now: datetime) ->
     return _wait(names, delivery.id, _moment(until, (until - now).total_seconds()))
 
 
+def queue_again(names: Names, delivery_id: str) -> list[Command]:
+    """Return what queues a delivery for whatever endpoint it has by now."""
+    return [xadd(names.deliveries, {"id": delivery_id})]
+
+
 def hold(names: Names, endpoint: str, delivery_id: str, until: float) -> list[Command]:
     """Return what makes a delivery wait for its endpoint, which is looked at again at `until` (s)."""
     return [
         ("RPUSH", names.held(endpoint), delivery_id),
         ("ZADD", names.endpoints_held, until, endpoint),
     ]
+
+
+def rewritten(names: Names, delivery: Delivery) -> Command:
+    """Return what keeps a delivery that waits as it is now."""
+    return _write(names, delivery)
 
 
 def hold_for_digest(

@@ -35,7 +35,11 @@ class Attempt:
 
 @dataclass(slots=True)
 class Delivery:
-    """One report, or one confirmation, test or notice, owed to one subscription; `log` has the newest attempt first."""
+    """One report, or one confirmation, test or notice, owed to one subscription.
+
+    `attempts` counts those since it was last queued, by a retry or a replay; `log` has the newest twenty of all, the
+    newest first.
+    """
 
     id: str
     kind: Kind

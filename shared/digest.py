@@ -1,15 +1,11 @@
 """A digest: what came for one subscription within a time, by topic and story. Built once, sent as it was built."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from shared.events import Moment
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
+from shared.events import Frozen, Moment
 
 
-class DigestReport(_Frozen):
+class DigestReport(Frozen):
     """A report in a digest, and why it is there."""
 
     id: str
@@ -26,7 +22,7 @@ class DigestReport(_Frozen):
     )
 
 
-class DigestStory(_Frozen):
+class DigestStory(Frozen):
     """Reports of the same happening, the newest first."""
 
     id: str
@@ -34,14 +30,14 @@ class DigestStory(_Frozen):
     reports: tuple[DigestReport, ...]
 
 
-class DigestTopic(_Frozen):
+class DigestTopic(Frozen):
     """Stories of one topic, the newest first; "" if they have none."""
 
     topic: str
     stories: tuple[DigestStory, ...]
 
 
-class Digest(_Frozen):
+class Digest(Frozen):
     """All that was held for a subscription until a moment."""
 
     id: str = Field(description="The webhook-id.")
@@ -51,23 +47,23 @@ class Digest(_Frozen):
     topics: tuple[DigestTopic, ...]
 
 
-class DigestSubscription(_Frozen):
+class DigestSubscription(Frozen):
     id: str
     name: str
 
 
-class DigestLinks(_Frozen):
+class DigestLinks(Frozen):
     reports: str = Field(description="Where reports are: put the id of one after it.")
     manage: str
 
 
-class DigestData(_Frozen):
+class DigestData(Frozen):
     subscription: DigestSubscription
     digest: Digest
     links: DigestLinks
 
 
-class DigestReady(_Frozen):
+class DigestReady(Frozen):
     """The body of a webhook that carries a digest; under 20 KB."""
 
     type: str = Field(default="digest.ready", pattern=r"^digest\.ready$")

@@ -5,31 +5,28 @@ few flat fields for cheap filtering. These models are the source of docs/schemas
 optional fields.
 """
 
-from datetime import UTC, datetime
-from typing import Annotated, Final, Literal, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from shared.feeds import PUBLISHED
+from shared.feeds import PUBLISHED, rfc3339
 
 TAGGED: Final = "report.tagged.v1"
 FEED_HEALTH: Final = "feed.health.v1"
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return a moment in UTC, to the second, with Z."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 Moment = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 """A moment in UTC, written as RFC 3339 with `Z`, to the second."""
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """A value that goes from one service to another; what a later release adds to it is passed over."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Source(_Frozen):
+class Source(Frozen):
     """Where a report comes from: the feed, as it names itself."""
 
     id: str = Field(description="Stable id of the feed.")
@@ -38,7 +35,7 @@ class Source(_Frozen):
     home_url: str | None = None
 
 
-class Report(_Frozen):
+class Report(Frozen):
     """An entry of a feed made ours: plain text, UTC times, http(s) links only."""
 
     id: str = Field(description="Hash of the feed's identity and the entry's identity.")
@@ -62,7 +59,7 @@ class Report(_Frozen):
     )
 
 
-class Evidence(_Frozen):
+class Evidence(Frozen):
     """The words that made something match. Offsets are Unicode code points in the original field."""
 
     field: Literal["title", "text"]
@@ -71,12 +68,12 @@ class Evidence(_Frozen):
     text: str
 
 
-class RuleReference(_Frozen):
+class RuleReference(Frozen):
     id: str
     version: int
 
 
-class Tag(_Frozen):
+class Tag(Frozen):
     """One topic of a report, with the rule and the words that say so."""
 
     topic: str
@@ -85,14 +82,14 @@ class Tag(_Frozen):
     evidence: tuple[Evidence, ...]
 
 
-class Country(_Frozen):
+class Country(Frozen):
     """A country that a report is about."""
 
     code: str = Field(description="ISO 3166-1 alpha-2.")
     evidence: tuple[Evidence, ...] = ()
 
 
-class Story(_Frozen):
+class Story(Frozen):
     """Reports of the same happening share its id."""
 
     id: str
@@ -100,11 +97,11 @@ class Story(_Frozen):
     sources: int = Field(ge=1, description="How many sources have reported it so far.")
 
 
-class PublishedData(_Frozen):
+class PublishedData(Frozen):
     report: Report
 
 
-class TaggedReport(_Frozen):
+class TaggedReport(Frozen):
     """A report with what classify says of it."""
 
     report: Report
@@ -123,7 +120,7 @@ FeedCondition = Literal["well", "bad", "silent"]
 """bad: it cannot be fetched or read; silent: it can, but its own rhythm has long called for something new."""
 
 
-class FeedHealthData(_Frozen):
+class FeedHealthData(Frozen):
     """How a feed is doing now, and what it was before."""
 
     feed: Source
@@ -137,7 +134,7 @@ class FeedHealthData(_Frozen):
     next_poll: Moment | None = None
 
 
-class _CloudEvent(_Frozen):
+class _CloudEvent(Frozen):
     specversion: Literal["1.0"] = "1.0"
     id: str = Field(description="Unique within source; the same event delivered twice has the same id.")
     source: str
@@ -170,30 +167,23 @@ class FeedHealthChanged(_CloudEvent):
     data: FeedHealthData
 
 
-Event = TypeVar("Event", ReportPublished, ReportTagged)
-
-
 def published(report: Report, now: datetime) -> ReportPublished:
     """The event that says this revision of a report exists."""
-    return ReportPublished(
-        id=f"{report.id}.{report.revision}",
-        source="/tocsin/ingest",
-        time=now,
-        subject=report.id,
-        data=PublishedData(report=report),
-    )
+    return ReportPublished(**_of(report, "ingest", now), data=PublishedData(report=report))
 
 
 def tagged(tagged_report: TaggedReport, now: datetime) -> ReportTagged:
     """The event that says what this revision of a report is about."""
-    report = tagged_report.report
-    return ReportTagged(
-        id=f"{report.id}.{report.revision}",
-        source="/tocsin/classify",
-        time=now,
-        subject=report.id,
-        data=tagged_report,
-    )
+    return ReportTagged(**_of(tagged_report.report, "classify", now), data=tagged_report)
+
+
+def _of(report: Report, service: str, now: datetime) -> dict[str, Any]:
+    return {
+        "id": f"{report.id}.{report.revision}",
+        "source": f"/tocsin/{service}",
+        "time": now,
+        "subject": report.id,
+    }
 
 
 def feed_health_changed(data: FeedHealthData, now: datetime) -> FeedHealthChanged:
@@ -207,29 +197,16 @@ def feed_health_changed(data: FeedHealthData, now: datetime) -> FeedHealthChange
     )
 
 
-def published_fields(event: ReportPublished) -> dict[str, str]:
-    """The fields of the stream entry."""
-    return {"type": event.type, "id": event.id, "event": event.model_dump_json()}
-
-
-def tagged_fields(event: ReportTagged) -> dict[str, str]:
-    """The fields of the stream entry; `topics` and `countries` are comma-joined."""
-    data = event.data
-    return {
-        "type": event.type,
-        "id": event.id,
-        "topics": ",".join(data.topics),
-        "countries": ",".join(country.code for country in data.countries),
-        "story": data.story.id,
-        "event": event.model_dump_json(),
-    }
-
-
-def feed_health_fields(event: FeedHealthChanged) -> dict[str, str]:
-    """The fields of the stream entry."""
-    return {
-        "type": event.type,
-        "id": event.id,
-        "condition": event.data.condition,
-        "event": event.model_dump_json(),
-    }
+def fields_of(event: ReportPublished | ReportTagged | FeedHealthChanged) -> dict[str, str]:
+    """The fields of the stream entry: what is cheap to filter by, with commas between several, and the event."""
+    flat: dict[str, str] = {}
+    if isinstance(event, ReportTagged):
+        codes = (country.code for country in event.data.countries)
+        flat = {
+            "topics": ",".join(event.data.topics),
+            "countries": ",".join(codes),
+            "story": event.data.story.id,
+        }
+    elif isinstance(event, FeedHealthChanged):
+        flat = {"condition": event.data.condition}
+    return {"type": event.type, "id": event.id, **flat, "event": event.model_dump_json()}

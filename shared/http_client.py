@@ -10,15 +10,13 @@ change its answer as it likes.
 import asyncio
 from collections.abc import Iterable, Mapping
 from functools import partial
-from types import TracebackType
 from typing import Any, Self
 
 import pycurl
 
 from shared.address_guard import AddressGuard
 from shared.curl_loop import Alarm, Sockets
-from shared.http_answer import Answer, HttpError
-from shared.http_handle import Handle
+from shared.http_handle import Answer, Handle, HttpError
 
 CONNECT_SECONDS = 10.0
 CONNECTIONS = 1000
@@ -99,9 +97,7 @@ class HttpClient:
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._alarm.set)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         for exchange in list(self._running.values()):
             exchange.cancel()
         self._alarm.stop()
@@ -175,10 +171,8 @@ class OpensHttp:
         await self._http.__aenter__()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
+    async def __aexit__(self, *error: object) -> None:
+        await self._http.__aexit__(*error)
 
 
 def header_lines(headers: Mapping[str, str]) -> list[bytes]:

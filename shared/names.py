@@ -4,50 +4,29 @@ With `TOCSIN_KEY_PREFIX={tocsin}:` all of them share one slot of a Redis Cluster
 what a replica takes over with is one history. Whoever changes what a key holds adds a step to `shared.layout`.
 """
 
-from dataclasses import dataclass
+import hashlib
 
 
-@dataclass(frozen=True, slots=True)
 class Names:
     """The names under one prefix. Two installations share a Redis by two prefixes."""
 
-    prefix: str = "tocsin:"
+    def __init__(self, prefix: str = "tocsin:") -> None:
+        self.prefix = prefix
 
-    # Streams -----------------------------------------------------------------------------------
-
-    @property
-    def published(self) -> str:
+        # Streams -----------------------------------------------------------------------------------
+        self.published = f"{prefix}reports.published.v1"
         """ingest -> classify: one entry for each revision of a report."""
-        return f"{self.prefix}reports.published.v1"
-
-    @property
-    def tagged(self) -> str:
+        self.tagged = f"{prefix}reports.tagged.v1"
         """classify -> notify, api and other systems."""
-        return f"{self.prefix}reports.tagged.v1"
-
-    @property
-    def subscription_changes(self) -> str:
+        self.subscription_changes = f"{prefix}subscriptions.v1"
         """api -> notify: which subscription changed."""
-        return f"{self.prefix}subscriptions.v1"
-
-    @property
-    def deliveries(self) -> str:
+        self.deliveries = f"{prefix}deliveries.v1"
         """Deliveries due now; only ids."""
-        return f"{self.prefix}deliveries.v1"
-
-    @property
-    def feed_health(self) -> str:
+        self.feed_health = f"{prefix}feed-health.v1"
         """ingest -> anyone: a feed went bad, silent, or well again."""
-        return f"{self.prefix}feed-health.v1"
-
-    @property
-    def pushed(self) -> str:
+        self.pushed = f"{prefix}pushed.v1"
         """api -> ingest: documents that WebSub hubs have sent; each is removed when it was read."""
-        return f"{self.prefix}pushed.v1"
-
-    @property
-    def streams(self) -> tuple[str, ...]:
-        return (
+        self.streams = (
             self.published,
             self.tagged,
             self.subscription_changes,
@@ -56,11 +35,55 @@ class Names:
             self.pushed,
         )
 
+        # Reports -----------------------------------------------------------------------------------
+        self.reports = f"{prefix}reports"
+        """Sorted set of report ids by the moment they were tagged, in microseconds."""
+        self.catalogue = f"{prefix}topics"
+        """JSON: the topics that the running rulebook knows."""
+        self.rulebook_edit = f"{prefix}rulebook-edit"
+        """What the last edit of the rulebook gained and lost, as JSON."""
+        self.rulebook_problem = f"{prefix}rulebook-problem"
+        """String: why the rulebook as it is on the disk was not taken over; absent while it is the one in use."""
+
+        # Feeds -------------------------------------------------------------------------------------
+        self.feeds = f"{prefix}feeds"
+        """Hash feed id -> JSON of the feed as configured, so that api and cli can list it."""
+        self.feeds_due = f"{prefix}feeds:due"
+        """Sorted set of feed ids by the next poll, in seconds."""
+        self.feeds_added = f"{prefix}feeds:added"
+        """Hash feed id -> JSON: the feeds added through api, beside those of feeds.toml."""
+
+        # Subscriptions and deliveries --------------------------------------------------------------
+        self.subscriptions = f"{prefix}subscriptions"
+        """Hash subscription id -> JSON."""
+        self.deliveries_later = f"{prefix}deliveries:later"
+        """Sorted set of the moments (seconds) for which deliveries wait."""
+        self.endpoints_held = f"{prefix}endpoints:held"
+        """Sorted set of endpoints for which deliveries are held, by when to let some go, in seconds."""
+        self.digests_due = f"{prefix}digests:due"
+        """Sorted set "digest's delivery id, subscription id[, note]", with spaces, by when it is due, in seconds."""
+
+        # The installation itself -------------------------------------------------------------------
+        self.layout = f"{prefix}layout"
+        """String: the version of all that is said here, and of what the keys hold."""
+        self.layout_lock = f"{prefix}layout:lock"
+        """String with a short life: somebody is bringing the keys up to date."""
+        self.counters = f"{prefix}counters"
+        """Hash "name{labels}" -> total since the installation began."""
+        self.instances = f"{prefix}instances"
+        """Sorted set of "service consumer" by the last sign of life, in seconds."""
+        self.paused = f"{prefix}paused"
+        """Hash service -> since when an operator has paused it."""
+        self.server_key = f"{prefix}server-key"
+        """32 random bytes made once: signs the links in mails."""
+
+    # Streams ---------------------------------------------------------------------------------------
+
     def dead(self, stream: str) -> str:
         """Dead letters of a stream."""
         return f"{stream}.dead"
 
-    # Reports -----------------------------------------------------------------------------------
+    # Reports ---------------------------------------------------------------------------------------
 
     def report(self, report_id: str) -> str:
         """Hash {revision, event, story, position, sketch, traits, source, tagged.N}: the newest revision.
@@ -69,13 +92,8 @@ class Names:
         """
         return f"{self.prefix}report:{report_id}"
 
-    @property
-    def reports(self) -> str:
-        """Sorted set of report ids by the moment they were tagged, in microseconds."""
-        return f"{self.prefix}reports"
-
     def reports_of(self, topic: str) -> str:
-        """The same for one topic."""
+        """Sorted set of the reports of one topic, by the same moments."""
         return f"{self.prefix}reports:{topic}"
 
     def story(self, story_id: str) -> str:
@@ -90,22 +108,7 @@ class Names:
         """Hash with a short life, by language: the newest report with these figures, its topics and countries."""
         return f"{self.prefix}story-figures:{figures}"
 
-    @property
-    def catalogue(self) -> str:
-        """JSON: the topics that the running rulebook knows."""
-        return f"{self.prefix}topics"
-
-    @property
-    def rulebook_edit(self) -> str:
-        """What the last edit of the rulebook gained and lost, as JSON."""
-        return f"{self.prefix}rulebook-edit"
-
-    @property
-    def rulebook_problem(self) -> str:
-        """String: why the rulebook as it is on the disk was not taken over; absent while it is the one in use."""
-        return f"{self.prefix}rulebook-problem"
-
-    # Feeds -------------------------------------------------------------------------------------
+    # Feeds -----------------------------------------------------------------------------------------
 
     def feed(self, feed_id: str) -> str:
         """Hash: validators, pace and health of one feed."""
@@ -127,27 +130,7 @@ class Names:
         """Hash: when a host of feeds may be asked again; forgotten soon after."""
         return f"{self.prefix}host:{host}"
 
-    @property
-    def feeds(self) -> str:
-        """Hash feed id -> JSON of the feed as configured, so that api and cli can list it."""
-        return f"{self.prefix}feeds"
-
-    @property
-    def feeds_due(self) -> str:
-        """Sorted set of feed ids by the next poll, in seconds."""
-        return f"{self.prefix}feeds:due"
-
-    @property
-    def feeds_added(self) -> str:
-        """Hash feed id -> JSON: the feeds added through api, beside those of feeds.toml."""
-        return f"{self.prefix}feeds:added"
-
-    # Subscriptions and deliveries --------------------------------------------------------------
-
-    @property
-    def subscriptions(self) -> str:
-        """Hash subscription id -> JSON."""
-        return f"{self.prefix}subscriptions"
+    # Subscriptions and deliveries ------------------------------------------------------------------
 
     def delivery(self, delivery_id: str) -> str:
         """String: one delivery with its log, as `shared.delivery` writes it."""
@@ -157,19 +140,9 @@ class Names:
         """List of a subscription's delivery ids, the newest first."""
         return f"{self.prefix}deliveries:{subscription_id}"
 
-    @property
-    def deliveries_later(self) -> str:
-        """Sorted set of the moments (seconds) for which deliveries wait."""
-        return f"{self.prefix}deliveries:later"
-
     def later_at(self, moment: str) -> str:
         """List of the ids of deliveries that wait for one moment."""
         return f"{self.prefix}deliveries:later:{moment}"
-
-    @property
-    def endpoints_held(self) -> str:
-        """Sorted set of endpoints for which deliveries are held, by when to let some go, in seconds."""
-        return f"{self.prefix}endpoints:held"
 
     def held(self, endpoint: str) -> str:
         """List of the ids of deliveries that an endpoint cannot take now."""
@@ -200,22 +173,7 @@ class Names:
         """By a digest's delivery id: the hash that names its content, until it is delivered; by that hash: the JSON."""
         return f"{self.prefix}digest-content:{name}"
 
-    @property
-    def digests_due(self) -> str:
-        """Sorted set "digest's delivery id, subscription id[, note]", with spaces, by when it is due, in seconds."""
-        return f"{self.prefix}digests:due"
-
-    # The installation itself -------------------------------------------------------------------
-
-    @property
-    def layout(self) -> str:
-        """String: the version of all that is said here, and of what the keys hold."""
-        return f"{self.prefix}layout"
-
-    @property
-    def layout_lock(self) -> str:
-        """String with a short life: somebody is bringing the keys up to date."""
-        return f"{self.prefix}layout:lock"
+    # The installation itself -----------------------------------------------------------------------
 
     def delivery_of_layout_1(self, delivery_id: str) -> str:
         """Hash: what a delivery was before layout 2."""
@@ -229,30 +187,10 @@ class Names:
         """Return what SCAN finds every key by, or those that begin so after the prefix."""
         return "".join(f"[{each}]" if each in "*?[" else each for each in self.prefix + beginning) + "*"
 
-    @property
-    def counters(self) -> str:
-        """Hash "name{labels}" -> total since the installation began."""
-        return f"{self.prefix}counters"
-
-    @property
-    def instances(self) -> str:
-        """Sorted set of "service consumer" by the last sign of life, in seconds."""
-        return f"{self.prefix}instances"
-
     def alive(self, consumer: str) -> str:
         """String with a life of a few seconds, renewed for as long as the process lives."""
         return f"{self.prefix}alive:{consumer}"
 
-    @property
-    def paused(self) -> str:
-        """Hash service -> since when an operator has paused it."""
-        return f"{self.prefix}paused"
-
     def limit(self, kind: str, who: str) -> str:
-        """String with a life: how often something was asked for within a window; `who` is a hash."""
-        return f"{self.prefix}limit:{kind}:{who}"
-
-    @property
-    def server_key(self) -> str:
-        """32 random bytes made once: signs the links in mails."""
-        return f"{self.prefix}server-key"
+        """String with a life: how often somebody asked for something within a window; who it is stays a hash."""
+        return f"{self.prefix}limit:{kind}:{hashlib.sha256(who.encode()).hexdigest()[:24]}"

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -71,16 +71,14 @@ def _inspect(path: str, name: str) -> Binary | None:
     return Binary(path, name, tuple(map(int, version[1].split(".")))) if version else None
 
 
+@dataclass(frozen=True, slots=True)
 class RedisServer:
     """A running server. `description` is the line to show; `durable` is False for the in-memory one."""
 
-    def __init__(
-        self, process: "subprocess.Popen[bytes]", port: int, description: str, durable: bool
-    ) -> None:
-        self.process = process
-        self.port = port
-        self.description = description
-        self.durable = durable
+    process: "subprocess.Popen[bytes]"
+    port: int
+    description: str
+    durable: bool
 
     @property
     def url(self) -> str:
@@ -103,42 +101,29 @@ def start(
 
     `options` are more of the server's own: "--cluster-enabled", "yes".
     """
-    binary = binary or find_binary()
-    port = port or free_port()
+    binary, port = binary or find_binary(), port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    if binary is None:
-        return _start_in_memory(folder, port)
-    arguments = [
-        *(binary.path, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder.absolute())),
-        *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
-        *("--maxmemory-policy", "noeviction", "--daemonize", "no", "--logfile", "redis.log", *options),
-    ]
-    # A session of its own: Ctrl-C must end the services first, and Redis after them.
-    process = subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, preexec_fn=end_with_parent, start_new_session=True
-    )
-    description = (
-        f"Redis: {binary} on 127.0.0.1:{port}, kept in {folder} (append-only file, fsync every second)"
-    )
-    return _await_ready(RedisServer(process, port, description, durable=True), folder / "redis.log")
-
-
-def _start_in_memory(folder: Path, port: int) -> RedisServer:
-    code = f"from fakeredis import TcpFakeServer; TcpFakeServer(('127.0.0.1', {port})).serve_forever()"
-    log_file = folder / "redis.log"
-    with log_file.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdout=out,
-            stderr=out,
-            preexec_fn=end_with_parent,
-            start_new_session=True,
+    if binary:
+        arguments = [
+            *(binary.path, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder.absolute())),
+            *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+            *("--maxmemory-policy", "noeviction", "--daemonize", "no", *options),
+        ]
+        about = f"{binary} on 127.0.0.1:{port}, kept in {folder} (append-only file, fsync every second)"
+    else:
+        code = f"from fakeredis import TcpFakeServer; TcpFakeServer(('127.0.0.1', {port})).serve_forever()"
+        arguments = [sys.executable, "-c", code]
+        about = (
+            f"in memory only, on 127.0.0.1:{port}. NOTHING IS KEPT: when this ends, reports, subscriptions and\n"
+            "       deliveries are gone. Install redis-server 7 or newer, or set TOCSIN_REDIS_URL, to keep them."
         )
-    description = (
-        f"Redis: in memory only, on 127.0.0.1:{port}. NOTHING IS KEPT: when this ends, reports, subscriptions and\n"
-        "       deliveries are gone. Install redis-server 7 or newer, or set TOCSIN_REDIS_URL, to keep them."
-    )
-    return _await_ready(RedisServer(process, port, description, durable=False), log_file)
+    log_file = folder / "redis.log"
+    with log_file.open("ab") as out:
+        # A session of its own: Ctrl-C must end the services first, and Redis after them.
+        process = subprocess.Popen(
+            arguments, stdout=out, stderr=out, preexec_fn=end_with_parent, start_new_session=True
+        )
+    return _await_ready(RedisServer(process, port, f"Redis: {about}", durable=binary is not None), log_file)
 
 
 def _await_ready(server: RedisServer, log_file: Path) -> RedisServer:
@@ -169,18 +154,14 @@ def exclusive(folder: Path) -> Iterator[None]:
     """Hold the data folder for this process; raise RedisServerError if another one has it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
-        _lock(lock, folder)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            raise RedisServerError(
+                f"another `tocsin run` is using {folder.absolute()}. Stop it, or give this one a folder of its own: "
+                "TOCSIN_DATA_DIR=/some/where tocsin run"
+            ) from e
         yield
-
-
-def _lock(lock: IO[str], folder: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as e:
-        raise RedisServerError(
-            f"another `tocsin run` is using {folder.absolute()}. Stop it, or give this one a folder of its own: "
-            "TOCSIN_DATA_DIR=/some/where tocsin run"
-        ) from e
 
 
 def free_port() -> int:

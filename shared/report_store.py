@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from shared import tracing
 from shared.entries import Guard, Outcome, xadd
-from shared.events import ReportTagged, TaggedReport, tagged_fields
+from shared.events import ReportTagged, TaggedReport, fields_of
 from shared.names import Names
 from shared.redis_client import Command, RedisClient, time_at
 
@@ -31,7 +31,7 @@ def forwarded(names: Names, event: ReportTagged, kept_seconds: int) -> Outcome:
     key = names.report(report.id)
     moment = int(event.time.timestamp() * 1_000_000)
     trace = tracing.carried()
-    fields = {**tagged_fields(event), **trace}
+    fields = {**fields_of(event), **trace}
     commands: list[Command] = [
         xadd(names.tagged, fields),
         (

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from shared import tracing
 from shared.bus import Bus
-from shared.consumer import BatchHandler, Consumer, Handler
+from shared.consumer import BatchHandler, Consumer
 from shared.layout import LAYOUT, bring_up_to_date, refuse_newer
 from shared.maintenance import PAUSED, is_paused
 from shared.neighbours import Neighbours, consumer_name
@@ -69,13 +69,9 @@ class App:
         self._resources: list[Callable[[], AbstractAsyncContextManager[object]]] = []
         self._stop = asyncio.Event()
 
-    def consume(self, stream: str, handler: Handler, *, batch: int = 100, concurrency: int = 1) -> Consumer:
-        """Register a handler; the consumer group is the service's name."""
-        return self.bus.subscribe(stream, self.name, handler, batch=batch, concurrency=concurrency)
-
-    def consume_batches(self, stream: str, handler: BatchHandler, *, batch: int = 200) -> Consumer:
-        """Register a handler of whole reads, which decides itself what it handles when."""
-        return self.bus.subscribe_batches(stream, self.name, handler, batch=batch)
+    def consume(self, stream: str, handler: BatchHandler, *, batch: int = 100) -> Consumer:
+        """Register a handler of whole reads (`side_by_side`); the consumer group is the service's name."""
+        return Consumer(self.bus, stream, self.name, handler, batch)
 
     def trim(self, stream: str) -> None:
         """Drop old entries of a stream now and then; those of a consumer's stream are dropped anyway."""

@@ -28,7 +28,7 @@ DOTENV = Path(".env")
 
 
 class SettingsError(Exception):
-    """One or more settings are wrong. The message names each in a line, and what would be right."""
+    """Settings, or files that they name, are wrong. The message names each in a line, and what would be right."""
 
 
 class _NamedFiles(PydanticBaseSettingsSource):

@@ -119,7 +119,10 @@ class Subscription(Wish):
     reason: str = Field(default="", description="Why it is paused or disabled, or why it is still pending.")
     token_hash: str = Field(description="sha256 of the manage token; the token itself is not kept.")
     secret: str | None = Field(default=None, description="whsec_… or whsk_…: signs the webhooks.")
-    former_secret: str | None = Field(default=None, description="Signs as well, for a day after a rotation.")
+    former_secret: str | None = Field(
+        default=None,
+        description="Signs as well for a day after a rotation; several are parted by spaces, the newest first.",
+    )
     former_secret_until: Moment | None = None
     fallback_confirmed: bool = False
     created_at: Moment
@@ -269,4 +272,4 @@ def signing_secrets(subscription: Subscription, now: datetime) -> tuple[str, ...
     )
     if secret is None:
         return ()
-    return (secret, former) if former and until and now < until else (secret,)
+    return (secret, *former.split()) if former and until and now < until else (secret,)

@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import NoScriptError
 
-from shared.redis_client import RedisClient
-
-Argument = str | bytes | int | float
+from shared.redis_client import Argument, RedisClient
 
 
 class Script(NamedTuple):

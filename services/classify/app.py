@@ -20,6 +20,7 @@ from services.classify.core.tag import tag_report
 from services.classify.settings import ClassifySettings
 from shared import tracing
 from shared.catalogue import followable
+from shared.consumer import side_by_side
 from shared.entries import Entry, Outcome
 from shared.events import ReportPublished, tagged
 from shared.matching.text import Text
@@ -63,7 +64,7 @@ def make_app(settings: ClassifySettings) -> App:
             await asyncio.sleep(min(FORGET_SECONDS, settings.retention_seconds / 10))
 
     # Side by side, so that the stories of many are asked for in one round trip.
-    app.consume(settings.names.published, on_report, concurrency=SIDE_BY_SIDE)
+    app.consume(settings.names.published, side_by_side(on_report, SIDE_BY_SIDE))
     app.background(forget_old_reports)
     app.resource(announced)
     app.background(rulebook.watch)

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 import structlog
 from redis.exceptions import RedisError
 
-from services.ingest.adapters.articles import Articles
 from services.ingest.adapters.clock_jumps import ClockJumps
 from services.ingest.adapters.feed_list import FeedFileError, FeedLists, read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
@@ -27,6 +26,7 @@ from services.ingest.core.feed import Feed
 from services.ingest.core.pace import Limits
 from services.ingest.settings import IngestSettings
 from shared import tracing
+from shared.consumer import side_by_side
 from shared.entries import Entry, Outcome
 from shared.service import App
 
@@ -58,7 +58,6 @@ def make_app(settings: IngestSettings) -> App:
         random=random.random,
         recent_days=settings.recent_days,
         probing=settings.probe_validators,
-        articles=Articles(fetcher, parser),
         hubs=Hubs(fetcher, app.bus, settings.public_url, clock) if settings.takes_pushes else None,
     )
 
@@ -114,7 +113,7 @@ def make_app(settings: IngestSettings) -> App:
     app.background(follow_the_lists)
     app.trim(names.feed_health)  # Nobody of ours reads it, so nobody else does this.
     if settings.takes_pushes:
-        app.consume(names.pushed, on_pushed, batch=10, concurrency=4)
+        app.consume(names.pushed, side_by_side(on_pushed, 4), batch=10)
     return app
 
 

@@ -35,7 +35,7 @@ from services.notify.core.lanes import Lanes
 from services.notify.settings import NotifySettings
 from shared import tracing
 from shared.address_guard import AddressGuard
-from shared.consumer import Consumer
+from shared.consumer import Consumer, side_by_side
 from shared.decision import news_of
 from shared.deliveries import DeliveryLog
 from shared.entries import Entry, Outcome
@@ -93,6 +93,9 @@ def make_app(settings: NotifySettings) -> App:
     async def on_deliveries(consumer: Consumer, entries: list[Entry]) -> None:
         await deliverer.on_deliveries(consumer, entries)
 
+    async def hold_what_cannot_go() -> None:
+        await deliverer.hold_what_cannot_go()
+
     async def look_after_those_who_wait() -> None:
         await deliverer.look_after_those_who_wait()
 
@@ -145,12 +148,13 @@ def make_app(settings: NotifySettings) -> App:
             await asyncio.sleep(0 if moved else DIGEST_LOOK_SECONDS)
 
     # Side by side, so that a burst does not wait for one round trip after the other.
-    app.consume(names.tagged, on_tagged_report, concurrency=SIDE_BY_SIDE)
-    app.consume_batches(names.deliveries, on_deliveries)
+    app.consume(names.tagged, side_by_side(on_tagged_report, SIDE_BY_SIDE))
+    app.consume(names.deliveries, on_deliveries, batch=200)
     app.resource(ready)
     app.trim(names.subscription_changes)
     app.background(active.follow)
     app.background(queue_digests)
+    app.background(hold_what_cannot_go)
     app.background(look_after_those_who_wait)
     return app
 

@@ -30,7 +30,7 @@ from shared.matching.expression import (
     parts_of,
     phrases_of,
 )
-from shared.matching.phrases import Automaton
+from shared.matching.phrases import SHORTEST_PREFIX, Automaton
 from shared.matching.text import Span
 
 _LOOKED_AT = 300
@@ -55,9 +55,15 @@ def explain(expression: Expression, document: Document) -> Explanation:
 
 
 def _looked_up(expression: Expression) -> dict[str, None]:
-    """The phrases, and the single words of each: how many of them are there is how near it came."""
+    """The phrases, the single words of each, and what begins as these do: which are there is how near it came."""
     phrases = dict.fromkeys(phrase.words for phrase in phrases_of(expression))
-    return phrases | dict.fromkeys(word for words in phrases for word in words.split())
+    words = dict.fromkeys(word for words in phrases for word in words.split())
+    return phrases | words | dict.fromkeys(_longer(word) for word in words)
+
+
+def _longer(word: str) -> str:
+    """The prefix that finds the word with any ending; the word itself if it is one, or too short to be one."""
+    return word if word.endswith("*") or len(word) < SHORTEST_PREFIX else f"{word}*"
 
 
 def _explained(expression: Expression, found: Found) -> Explanation:
@@ -103,9 +109,16 @@ def _phrase_note(phrase: Phrase, found: Found) -> str:
     words = tuple(dict.fromkeys(phrase.words.split()))
     missing = [word for word in words if not found.spans(Phrase(word, phrase.field))]
     if len(missing) == len(words):
-        return "not found"
+        return f"not found{_longer_note(phrase, found)}" if len(words) == 1 else "not found"
     there = f"{len(words) - len(missing)} of {len(words)} words are there"
     return f"{there}, not {', '.join(missing)}" if missing else f"{there}, but not one after another"
+
+
+def _longer_note(word: Phrase, found: Found) -> str:
+    longer = found.spans(Phrase(_longer(word.words), word.field))
+    return (
+        f"; {_longer(word.words)} would find {found.document.text.evidence(longer[0]).text}" if longer else ""
+    )
 
 
 def _fact_note(fact: Fact, found: Found) -> str:

@@ -82,7 +82,6 @@ class Automaton:
         self.forms = (*plain, *heads, *chunked)
         """The phrases by their numbers, and the beginnings by which those with a prefix inside are found."""
         self._plain = len(plain)
-        self._only_heads = frozenset(range(len(plain), len(plain) + len(heads)))
         self._others = {
             form: number for number, form in enumerate(self.forms[len(plain) :], start=len(plain))
         }
@@ -90,7 +89,6 @@ class Automaton:
         for form in chunked:
             rest = [chunk.encode() for chunk in _chunks(form)[1:]]
             self._chunked.setdefault(self.number_of(_head(form)), []).append((self._others[form], rest))
-        self._heads = frozenset(self._chunked)
         # Bytes: with strings, the engine would count code points along every line.
         self._find = BytesAhoCorasick(
             (_atom(form).encode() for form in (*plain, *heads)), implementation=Implementation.ContiguousNFA
@@ -104,19 +102,18 @@ class Automaton:
         return bisect_left(self.forms, form, hi=self._plain) if number is None else number
 
     def find(self, words: Words) -> list[Place]:
-        """Every place of every phrase in the line of a field, sentence by sentence."""
+        """Every place of every phrase in the line of a field, sentence by sentence; and of beginnings of some."""
         places = self._find(words.line, overlapping=True) if words.line else []
-        if self._heads.isdisjoint(map(NUMBER, places)):
+        heads = self._chunked
+        if not heads or heads.keys().isdisjoint(map(NUMBER, places)):
             return places
         more = [
             (number, start, last)
-            for atom, start, end in places
-            if atom in self._heads
-            for number, chunks in self._chunked[atom]
+            for atom, start, end in [place for place in places if place[0] in heads]
+            for number, chunks in heads[atom]
             if (last := _end(words.line, end, chunks))
         ]
-        found = [place for place in places if place[0] not in self._only_heads]
-        return sorted(found + more, key=_START) if more else found
+        return sorted(places + more, key=_START) if more else places
 
 
 NUMBER, _START = itemgetter(0), itemgetter(1)

@@ -11,6 +11,7 @@ sentence. They join words, phrases, and words joined by OR in parentheses. `2 OF
 Operators are upper-case only, so that `and` is a word.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -23,6 +24,7 @@ from shared.matching.expression import (
     Expression,
     ExpressionError,
     Fact,
+    Group,
     Near,
     Not,
     Phrase,
@@ -260,11 +262,27 @@ class _Parser:
 
 
 def _placed(operator: Token, parts: list[Expression], position: int) -> Expression:
-    groups = [part for part in parts if isinstance(part, Phrase | AnyOf)]
-    phrases = [each for group in groups for each in (group.parts if isinstance(group, AnyOf) else (group,))]
-    if len(groups) < len(parts) or not all(isinstance(phrase, Phrase) for phrase in phrases):
+    groups = [group for part in parts if (group := _group(part))]
+    if len(groups) < len(parts):
         remedy = 'put a word, a "phrase", or (words joined by OR) on each side of it'
         raise QueryError(f"{operator.kind} between what has no place in the text", position, remedy)
     if operator.kind == "SAME":
         return Together(tuple(groups))
     return Near(groups[0], groups[1], operator.number, operator.kind == "ONEAR")
+
+
+def _group(part: Expression) -> Group | None:
+    """A word, a phrase, or such joined by OR in any brackets; None for anything else."""
+    alternatives = list(_alternatives(part))
+    phrases = tuple(each for each in alternatives if isinstance(each, Phrase))
+    if len(phrases) < len(alternatives):
+        return None
+    return AnyOf(phrases) if isinstance(part, AnyOf) else phrases[0]
+
+
+def _alternatives(part: Expression) -> Iterator[Expression]:
+    if isinstance(part, AnyOf):
+        for each in part.parts:
+            yield from _alternatives(each)
+    else:
+        yield part

@@ -10,8 +10,9 @@ a small segment of its own, what is gone is remembered as gone. `compacted` make
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -59,6 +60,10 @@ class Match(NamedTuple):
     def clauses(self) -> tuple[Clause, ...]:
         """What held, as it was typed, with the words that were found; worked out each time it is asked for."""
         return clauses(self.expression, self.found)
+
+
+# As the class itself makes one, but without a call in Python: a thousand conditions may hold for a document.
+_match: Callable[[tuple[str, Mapping[str, Expression], Found]], Match] = partial(tuple.__new__, Match)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,7 @@ class _Segment:
                     entry.rest is None or holds(entry.rest, found)
                 ):
                     for name in entry.names:
-                        yield name, Match(name, expressions, found)
+                        yield name, _match((name, expressions, found))
 
     def _entry(self, expression: Expression, filed_under: Keys, cost: Cost, names: list[str]) -> _Entry:
         must, never, rest = _as_sets(expression, cost)

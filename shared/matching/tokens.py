@@ -15,9 +15,12 @@ FIELDS: dict[str, FieldName] = {"title": "title", "text": "text"}
 FACTS = {"topic": topic_key, "country": country_key}
 _OPERATOR = re.compile(r"AND|OR|NOT|SAME|O?NEAR(?:/(?P<distance>.*))?")
 # What a mail program or a phone makes of a straight quote.
-_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
+_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»＂″", '"'))
+# Operators elsewhere, and no words.
+_MEANT = {"-": "put the - right before a word"}
+_MEANT |= dict.fromkeys(("|", "||"), "write OR") | dict.fromkeys(("&", "&&", "+"), "write AND")
 _TOKEN = re.compile(
-    r"""\s*(?: (?P<count>\d+)\s+OF\s*(?=\()
+    r"""\s*(?: (?P<count>\d+)\s*OF\s*(?=\()
           | (?P<scope>[^\W\d_]+):(?=\()
           | (?P<sign>[(),])
           | (?P<minus>-)(?=[^\s),])
@@ -94,7 +97,7 @@ def _term_token(match: re.Match[str], position: int, text: str) -> Token:
     try:
         parts_of(phrase)
     except PhraseError as e:
-        raise QueryError(e.problem, position, e.remedy) from e
+        raise QueryError(e.problem, position, _MEANT.get(word, e.remedy)) from e
     if name in FACTS and "*" in phrase:
         raise QueryError(f"a * in {name}:", position, f"write the whole name of the {name}")
     return Token("term", position, text[position : match.end()], phrase, name)

@@ -18,12 +18,12 @@ import codecs
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 from shared.matching.forms import HIDDEN, LONGEST_REMEMBERED, MARKS, MOST_REMEMBERED, form_of, form_of_letter
-from shared.matching.sentences import breaks, plain
+from shared.matching.sentences import CUT, marked, plain
 
 _RUN = rf"\w[\w{MARKS}]*"
 _APOSTROPHE = r"(?<=[\u0400-\u052f])['’`](?=[\u0400-\u052f])"
@@ -37,8 +37,6 @@ _SHORT = 8_000
 """Bytes of a line in which counting spaces is quicker than to remember where words begin."""
 
 _MARK = "\n"
-# Stands for a sentence's end while a line is made.
-_CUT = "\x1e"
 # Stands for what falls out of the line.
 _GONE = "\x7f"
 _INITIAL = re.compile(
@@ -49,15 +47,18 @@ _POSSESSIVE = re.compile(rf"'(?<=[\w{MARKS}]')[sS](?![\w{MARKS}])")
 _INNER_APOSTROPHE = re.compile(r"(?<=[\u0400-\u052f])['`](?=[\u0400-\u052f])")
 # A word of one letter that looks like what a possessive has.
 _LONE_S = re.compile("'[sS]'")
-_RARE = (_CUT, _GONE, "\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
+_RARE = ("\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
 _SMALL_A = ord("a")
-_RUNS = re.compile(rf"[\w{MARKS}{_CUT}]+")
+_WORDLESS = re.compile(rb"\n \n")
+_RUNS = re.compile(rf"[\w{MARKS}{CUT}]+")
 
 
 class Words:
     """The words of one field. What costs time is worked out when it is asked for."""
 
-    def __init__(self, original: str, line: bytes, bounds: list[int], spread: bytes | None = None) -> None:
+    def __init__(
+        self, original: str, line: bytes, bounds: Sequence[int] = (), spread: bytes | None = None
+    ) -> None:
         self.original = original
         self.line = line
         """" form form \\n form ": what is searched. Empty if there is no word."""
@@ -147,12 +148,12 @@ class Words:
         """Where a run of words of the line, from the space before it to its end, stands in the original."""
         if self._spread is None:
             return self._word_at(start)[0], self._word_at(self.line.rindex(b" ", 0, end))[1]
-        # The line has one character more at its beginning, and two more at each sentence's end.
+        # The line has one character more at its beginning, and one more at each sentence's end.
         first, last, gone, breaks = start + 1, end - 1, self._gone, self.breaks
         before, sentence = bisect_right(gone, first), bisect_right(breaks, first)
         return (
-            first + before - 2 * sentence - 1,
-            last + bisect_right(gone, last, before) - 2 * bisect_right(breaks, last, sentence),
+            first + before - sentence - 1,
+            last + bisect_right(gone, last, before) - bisect_right(breaks, last, sentence),
         )
 
     def _word_at(self, start: int) -> tuple[int, int]:
@@ -196,8 +197,9 @@ class Words:
 
     @cached_property
     def _cased(self) -> bytes:
+        """The line with its capitals."""
         assert self._spread is not None
-        return self._spread.translate(None, _GONE.encode())
+        return _closed(self._spread)
 
     @cached_property
     def _gone(self) -> list[int]:
@@ -209,41 +211,38 @@ class Words:
 def cut(original: str, *, one_sentence: bool = False) -> Words:
     """The words of one string."""
     text = plain(original)
-    bounds = [0] if one_sentence else [0, *breaks(text)]
+    if not one_sentence:
+        text = marked(text)
     if any(map(text.__contains__, _RARE)) or ("'" in text and _LONE_S.search(text)):
-        return _words(original, bounds, list(map(_line_by_words, _pieces(text, bounds))))
-    joined = _joined(text, bounds)
+        return _words(original, text, list(map(_line_by_words, text.split(CUT))))
+    joined = _joined(text)
     spread = _spread(joined)
     if spread is None:
-        lines = _lines(joined) or list(map(_line_by_words, _pieces(text, bounds)))
-        return _words(original, bounds, lines)
-    line = spread.translate(_LOWER, b"\x7f")
-    if b"\n \n" in (marked := b"\n%b\n" % line):
+        return _words(original, text, _lines(joined) or list(map(_line_by_words, text.split(CUT))))
+    cased = _closed(spread)
+    if _WORDLESS.search(between := b"\n%b\n" % cased):
         # A sentence without words is part of the one before.
-        sentences = marked.split(b"\n")[1:-1]
-        bounds = [bound for bound, each in zip(bounds, sentences, strict=True) if each != b" "]
-        spread = _spread(_joined(text, [0, *bounds[1:]]))
-        line = spread.translate(_LOWER, b"\x7f") if spread and bounds else b""
-    return Words(original, line, bounds, spread)
+        starts = ("" if sentence == b" " else CUT for sentence in between.split(b"\n")[1:-1])
+        joined = "".join(map(str.__add__, starts, joined.split(CUT))).replace(CUT, "", 1)
+        spread = (_spread(joined) or b"") if between.strip() else b""
+        cased = _closed(spread)
+    return Words(original, cased.lower(), spread=spread)
 
 
-def _words(original: str, bounds: list[int], lines: list[str]) -> Words:
+def _words(original: str, text: str, lines: list[str]) -> Words:
+    """Those of a text whose sentences are marked, from the line of each."""
+    bounds = list(accumulate(map(len, text.split(CUT)), initial=0))
     kept = [number for number, line in enumerate(lines) if line]
     if len(kept) < len(lines):
         bounds, lines = [bounds[number] for number in kept], [lines[number] for number in kept]
     return Words(original, f" {f' {_MARK} '.join(lines)} ".encode() if lines else b"", bounds)
 
 
-def _pieces(text: str, bounds: list[int]) -> list[str]:
-    return [text[start:end] for start, end in pairwise([*bounds, len(text)])]
-
-
-def _joined(text: str, bounds: list[int]) -> str:
-    """All sentences, a mark between them, and without what may stand inside a word."""
-    joined = f"{_CUT} ".join(_pieces(text, bounds))
-    if "." in joined:
-        joined = _INITIAL.sub(_GONE, joined)
-    return _POSSESSIVE.sub("  ", joined) if "'" in joined else joined
+def _joined(text: str) -> str:
+    """The text without what may stand inside a word."""
+    if "." in text:
+        text = _INITIAL.sub(_GONE, text)
+    return _POSSESSIVE.sub("  ", text) if "'" in text else text
 
 
 def _spread(joined: str) -> bytes | None:
@@ -256,6 +255,11 @@ def _spread(joined: str) -> bytes | None:
         return None
     # Of a row of spaces the first stays.
     return spread.replace(b"  ", b" \x7f").replace(b"\x7f ", b"\x7f\x7f")
+
+
+def _closed(spread: bytes) -> bytes:
+    """The line with its capitals."""
+    return spread.replace(b"\x7f", b"")
 
 
 def _folded_run(error: UnicodeError) -> tuple[str, int]:
@@ -286,7 +290,7 @@ class _Forms(dict[str, str]):
     """The forms of words seen before."""
 
     def __missing__(self, word: str) -> str:
-        form = "" if unicodedata.combining(word[0]) else _MARK if word == _CUT else form_of(word)
+        form = "" if unicodedata.combining(word[0]) else _MARK if word == CUT else form_of(word)
         if len(word) <= LONGEST_REMEMBERED:
             if len(self) >= MOST_REMEMBERED:
                 self.clear()
@@ -298,7 +302,6 @@ _FORMS = _Forms()
 
 
 _BASE_LETTERS = bytes(
-    ord(_MARK if letter == _CUT else letter if letter == _GONE else form_of_letter(letter))
+    ord(_MARK if letter == CUT else letter if letter == _GONE else form_of_letter(letter))
     for letter in map(chr, range(256))
 )
-_LOWER = bytes(range(128)).lower() + bytes(range(128, 256))

@@ -10,7 +10,12 @@ for i = 3, #KEYS do
       redis.call('EXPIRE', KEYS[2] .. redis.call('RPOP', log), ARGV[3])
     end
     redis.call('EXPIRE', log, ARGV[1])
-    redis.call('XADD', KEYS[1], '*', 'id', id)
+    local kind, subscription = string.match(delivery, '^%["(%a)","([^"]*)"')
+    if kind == 'r' then
+      redis.call('XADD', KEYS[1], '*', 'id', id, 'subscription', subscription)
+    else
+      redis.call('XADD', KEYS[1], '*', 'id', id)
+    end
     new = new + 1
   end
 end

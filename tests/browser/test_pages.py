@@ -14,6 +14,7 @@ PATHS = (
     "/",
     "/?topic=aid",
     "/?q=nothing+at+all",
+    "/topics",
     "/topics/displacement",
     "/subscribe",
     "/status",
@@ -79,6 +80,16 @@ async def test_no_page_is_wider_than_the_screen(browser: Browser, tocsin: str, w
         wide = await page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, path
     await context.close()
+
+
+async def test_quoted_words_of_scripts_that_run_the_other_way_stay_in_their_quotation_marks(
+    browser: Browser, tocsin: str
+) -> None:
+    page = await browser.new_page()
+    await page.goto(tocsin)
+    quoted = "document.body.appendChild(document.createElement('q'))"
+    assert await page.evaluate(f"getComputedStyle({quoted}).unicodeBidi") == "isolate"
+    await page.close()
 
 
 async def test_a_first_visit_is_light(browser: Browser, tocsin: str) -> None:

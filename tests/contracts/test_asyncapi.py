@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from shared.contract import asyncapi_document, public_streams
-from shared.events import tagged, tagged_fields
+from shared.events import fields_of, tagged
 from shared.names import Names
 from tests.builders import NOW, make_tagged
 
@@ -57,7 +57,7 @@ def test_a_channel_names_its_stream_and_fields(stream):
 
 
 def test_the_fields_are_those_of_an_entry():
-    fields = tagged_fields(tagged(make_tagged(), NOW))
+    fields = fields_of(tagged(make_tagged(), NOW))
     assert tuple(fields) == public_streams(Names())[0].fields
 
 

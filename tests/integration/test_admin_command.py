@@ -78,6 +78,21 @@ async def test_status_shows_groups_and_says_what_is_missing(bus: Bus, run: Run) 
     assert "no classify is running" in shown
 
 
+async def test_status_counts_no_process_that_has_died(bus: Bus, run: Run) -> None:
+    for group, consumers in (("notify", ("dead", "alive")), ("theirs", ("one", "two", "three"))):
+        await bus.redis.xgroup_create(bus.names.tagged, group, id="0", mkstream=True)
+        for consumer in consumers:
+            await bus.redis.xgroup_createconsumer(bus.names.tagged, group, consumer)
+    await bus.redis.zadd(bus.names.instances, {"notify alive": time.time() + 60, "notify dead": 0})
+    shown = (await in_thread(run, "status", status=1)).splitlines()
+    counted = {
+        group: line.split() for group in ("notify", "theirs") for line in shown[:-1] if group in line.split()
+    }
+    assert "1" in counted["notify"]
+    assert "2" not in counted["notify"]
+    assert "3" in counted["theirs"]
+
+
 async def test_pausing_waits_until_nobody_works(bus: Bus, run: Run) -> None:
     names, now = bus.names, time.time()
     await bus.redis.zadd(names.instances, {"notify one": now + 60, "ingest two": now + 60})

@@ -1,11 +1,10 @@
 """Bounces by HTTP, on a real Redis: the subscriptions of an address are stopped or paused."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 
-from tests.unit.test_sns import PLACE, certificate, signed
+from shared.deliveries import DeliveryLog
 
 pytest_plugins = ("tests.api_fixtures",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -56,6 +55,29 @@ async def test_a_second_address_that_bounces_is_taken_off_and_the_alert_goes_on(
     assert (found.state, found.fallback) == ("active", None)
 
 
+async def test_one_that_is_not_confirmed_is_not_paused_as_that_could_be_resumed(open_api):
+    wish = {"filter": {"topics": ["aid"]}, "channel": {"type": "email", "address": "new@example.org"}}
+    made = await open_api.json_of("POST", "/v1/subscriptions", 201, json=wish)
+    for _ in range(3):
+        await bounced(open_api, "soft", "new@example.org")
+    owner = {"Authorization": f"Bearer {made['manage_token']}"}
+    await open_api.json_of("POST", f"/v1/subscriptions/{made['id']}/resume", 409, headers=owner)
+    assert (await open_api.stored(made["id"])).state == "pending"
+
+
+async def test_a_second_channel_is_told_that_the_first_was_stopped(open_api):
+    hook = {"type": "webhook", "url": "https://hook.example.org/"}
+    answered, silent = [await mail_alert(open_api, fallback=hook) for _ in range(2)]
+    await open_api.stored_with(answered, state="active", fallback_confirmed=True)
+    for _ in range(2):
+        await bounced(open_api, "hard")
+    log = DeliveryLog(open_api.bus)
+    told = [[each for each in await log.newest(one) if each.kind == "notice"] for one in (answered, silent)]
+    assert [len(each) for each in told] == [1, 0]
+    assert told[0][0].to_fallback
+    assert "does not arrive: no such user" in told[0][0].note
+
+
 async def test_an_address_that_nobody_has_changes_nothing(open_api):
     made = await mail_alert(open_api)
     assert await bounced(open_api, "hard", "other@example.org") == 0
@@ -76,19 +98,12 @@ async def test_what_is_no_bounce_is_answered_in_words(open_api):
     await open_api.json_of("POST", "/v1/bounces/ses", 422, json={"Message": "x"}, headers=TOKEN)
 
 
-async def test_what_ses_says_by_sns_is_believed_if_amazon_signed_it(open_api):
+async def test_what_ses_tells_comes_by_sns(open_api):
     made = await mail_alert(open_api)
-    open_api.parts.sns.known[PLACE] = certificate(datetime.now(UTC))
-    told = {
-        "notificationType": "Bounce",
-        "bounce": {
-            "bounceType": "Permanent",
-            "bouncedRecipients": [{"emailAddress": "duty@example.org"}],
-        },
-    }
-    message = signed(Message=json.dumps(told))
-    forged = message | {"Message": message["Message"].replace("duty", "other")}
-    await open_api.json_of("POST", "/v1/bounces/ses", 403, json=forged, headers=TOKEN)
-    assert (await open_api.stored(made)).state == "active"
+    recipients = [{"emailAddress": "duty@example.org"}]
+    bounce = {"bounceType": "Permanent", "bouncedRecipients": recipients}
+    told = json.dumps({"notificationType": "Bounce", "bounce": bounce})
+    message = {"Type": "Notification", "Message": told}
+    await open_api.json_of("POST", "/v1/bounces/ses", 403, json=message)
     assert await open_api.json_of("POST", "/v1/bounces/ses", json=message, headers=TOKEN) == {"stopped": 1}
     assert (await open_api.stored(made)).state == "disabled"

@@ -39,10 +39,11 @@ async def sign_up(api, **changes):
     return f"/v1/subscriptions/{made['id']}", made, {"Authorization": f"Bearer {made['manage_token']}"}
 
 
-async def set_state(api, subscription_id, state):
-    await SubscriptionStore(api.bus).update(
-        subscription_id, lambda current: current.model_copy(update={"state": state})
-    )
+async def activated(api, **changes):
+    """The same of one that is active already."""
+    path, made, owner = await sign_up(api, **changes)
+    await api.stored_with(made["id"], state="active")
+    return path, made, owner
 
 
 async def kinds_owed(api, subscription_id):
@@ -64,11 +65,6 @@ async def test_a_sign_up_is_pending_and_owes_a_confirmation(api):
     assert await kinds_owed(api, made["id"]) == ["confirm"]
 
 
-async def test_a_mail_subscription_has_no_secret(api):
-    _, made, _ = await sign_up(api, channel=MAIL)
-    assert "secret" not in made
-
-
 async def test_neither_token_nor_secret_is_read_back(api):
     path, made, owner = await sign_up(api)
     view = await api.json_of("GET", path, headers=owner)
@@ -78,28 +74,27 @@ async def test_neither_token_nor_secret_is_read_back(api):
     assert made["manage_token"] not in (await api.stored(made["id"])).model_dump_json()
 
 
-async def test_an_unknown_topic_is_answered_with_the_known_ones(api):
-    problem = await problem_of(api, WISH | {"filter": {"topics": ["floods"]}})
-    assert problem["errors"] == [
-        {"field": "filter.topics", "detail": "unknown topic 'floods'; known are aid and displacement"}
-    ]
-
-
-async def test_an_empty_filter_is_refused(api):
-    problem = await problem_of(api, WISH | {"filter": {}})
-    assert problem["errors"][0]["field"] == "filter"
-    assert "matches everything" in problem["errors"][0]["detail"]
-
-
-async def test_a_query_that_cannot_be_read_says_where(api):
-    problem = await problem_of(api, WISH | {"filter": {"query": 'aid "convoy'}})
-    assert problem["errors"][0]["field"] == "filter.query"
-    assert "at character 5" in problem["errors"][0]["detail"]
-
-
-async def test_an_unknown_source_is_refused(api):
-    problem = await problem_of(api, WISH | {"filter": {"sources": ["nowhere"]}})
-    assert problem["errors"][0]["field"] == "filter.sources"
+@pytest.mark.parametrize(
+    ("wrong", "field", "words"),
+    [
+        (
+            {"filter": {"topics": ["floods"]}},
+            "filter.topics",
+            "unknown topic 'floods'; known are aid and displacement",
+        ),
+        ({"filter": {}}, "filter", "matches everything"),
+        ({"filter": {"query": 'aid "convoy'}}, "filter.query", "at character 5"),
+        ({"filter": {"query": "aid or convoy"}}, "filter.query", "at character 5"),
+        ({"filter": {"sources": ["nowhere"]}}, "filter.sources", "no feed has the id 'nowhere'"),
+        ({"channel": {"type": "email"}}, "channel.address", "required"),
+        ({"fallback": {"type": "chat", "service": "telegram", "token": ["t"]}}, "fallback.token", "string"),
+        ({"chanel": HOOK}, "chanel", "not permitted"),
+    ],
+)
+async def test_what_is_wrong_is_named_as_in_the_body_with_what_is_right(api, wrong, field, words):
+    [error] = (await problem_of(api, WISH | wrong))["errors"]
+    assert error["field"] == field
+    assert words in error["detail"]
 
 
 async def test_everything_that_is_wrong_is_said_at_once(api):
@@ -180,20 +175,6 @@ async def test_a_body_over_the_limit_is_a_413(api, announced):
         assert (await response.json(content_type=None))["title"] == "Content too large"
 
 
-async def test_what_is_wrong_in_an_endpoint_is_named_as_in_the_body(api):
-    chat = {"type": "chat", "service": "telegram"}
-    body = WISH | {"channel": {"type": "email"}, "fallback": chat | {"token": ["t"]}}
-    assert {error["field"] for error in (await problem_of(api, body))["errors"]} == {
-        "channel.address",
-        "fallback.token",
-    }
-
-
-async def test_a_field_that_nobody_knows_is_named(api):
-    problem = await problem_of(api, WISH | {"chanel": HOOK})
-    assert problem["errors"][0]["field"] == "chanel"
-
-
 async def test_one_address_signs_up_so_often_and_no_more(api, tmp_path):
     api.configure(api.bus, tmp_path, signups_per_hour=8)
     for _ in range(8):
@@ -231,8 +212,7 @@ async def test_a_token_opens_its_own_subscription_only(api):
 
 
 async def test_name_and_filter_change_and_the_state_stays(api):
-    path, made, owner = await sign_up(api)
-    await set_state(api, made["id"], "active")
+    path, _, owner = await activated(api)
     change = {"name": "Desk", "filter": {"query": "evacuat*"}}
     view = await api.json_of("PATCH", path, headers=owner, json=change)
     assert (view["name"], view["filter"]["query"], view["state"]) == ("Desk", "evacuat*", "active")
@@ -240,11 +220,8 @@ async def test_name_and_filter_change_and_the_state_stays(api):
 
 async def test_a_change_is_checked_as_a_sign_up_is(api):
     path, _, owner = await sign_up(api)
-    await api.json_of("PATCH", path, 422, headers=owner, json={"filter": {"topics": ["floods"]}})
-    await api.json_of(
-        "PATCH", path, 422, headers=owner, json={"channel": {"type": "webhook", "url": "http://10.0.0.1"}}
-    )
-    await api.json_of("PATCH", path, 422, headers=owner, json={})
+    for change in ({"filter": {"topics": ["floods"]}}, {"channel": HOOK | {"url": "http://10.0.0.1"}}, {}):
+        await api.json_of("PATCH", path, 422, headers=owner, json=change)
 
 
 async def test_a_name_changes_also_when_a_topic_has_gone_from_the_rulebook(api):
@@ -255,8 +232,7 @@ async def test_a_name_changes_also_when_a_topic_has_gone_from_the_rulebook(api):
 
 
 async def test_a_new_webhook_must_answer_before_it_gets_anything(api):
-    path, made, owner = await sign_up(api)
-    await set_state(api, made["id"], "active")
+    path, made, owner = await activated(api)
     other = {"type": "webhook", "url": "https://other.example.org/"}
     view = await api.json_of("PATCH", path, headers=owner, json={"channel": other})
     assert (view["state"], "secret" in view) == ("pending", False)
@@ -278,8 +254,7 @@ async def test_a_subscription_is_not_moved_to_somebody_elses_mailbox(api):
 
 
 async def test_a_change_of_address_is_asked_of_both_and_done_when_both_agree(api):
-    path, made, owner = await sign_up(api, channel=MAIL)
-    await set_state(api, made["id"], "active")
+    path, made, owner = await activated(api, channel=MAIL)
     other = {"type": "email", "address": "other@example.org"}
     view = await api.json_of("PATCH", path, headers=owner, json={"channel": other, "name": "Duty"})
     assert (view["channel"], view["move"]["channel"], view["name"]) == (MAIL, other, "Duty")
@@ -298,16 +273,11 @@ async def test_a_change_of_address_is_asked_of_both_and_done_when_both_agree(api
 
 
 async def test_a_key_for_one_change_of_address_is_no_good_for_another(api):
-    path, made, owner = await sign_up(api, channel=MAIL)
-    await set_state(api, made["id"], "active")
+    path, made, owner = await activated(api, channel=MAIL)
     links = Links("", await server_key(api.bus.redis, api.bus.names))
-    await api.json_of(
-        "PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "a@example.org"}}
-    )
+    await api.json_of("PATCH", path, headers=owner, json={"channel": MAIL | {"address": "a@example.org"}})
     earlier = links.move(await api.stored(made["id"]), "to")
-    await api.json_of(
-        "PATCH", path, headers=owner, json={"channel": {"type": "email", "address": "b@example.org"}}
-    )
+    await api.json_of("PATCH", path, headers=owner, json={"channel": MAIL | {"address": "b@example.org"}})
     await api.text(earlier, 403)
 
 
@@ -328,8 +298,7 @@ async def test_closed_sign_up_without_a_token_is_no_setting():
 
 
 async def test_everything_that_is_held_is_exported_and_erased(api):
-    path, made, owner = await sign_up(api, schedule={"mode": "daily", "timezone": "Europe/Kyiv"})
-    await set_state(api, made["id"], "active")
+    path, made, owner = await activated(api, schedule={"mode": "daily", "timezone": "Europe/Kyiv"})
     await told(api, made["id"], make_tagged(fresh_report(), aid=("fled",)))
     held = await api.json_of("GET", f"{path}/export", headers=owner)
     assert held["subscription"]["channel"]["url"] == HOOK["url"]
@@ -357,8 +326,7 @@ async def test_new_webhooks_of_one_host_are_not_tried_without_end(api, tmp_path)
 
 
 async def test_what_waits_for_its_digest_is_not_sent_before(api):
-    path, made, owner = await sign_up(api, schedule={"mode": "daily"})
-    await set_state(api, made["id"], "active")
+    path, made, owner = await activated(api, schedule={"mode": "daily"})
     await told(api, made["id"], make_tagged(fresh_report(), aid=("fled",)))
     [delivery] = [each for each in await DeliveryLog(api.bus).newest(made["id"]) if each.kind == "report"]
     problem = await api.json_of("POST", f"{path}/deliveries/{delivery.id}/retry", 409, headers=owner)
@@ -390,8 +358,7 @@ async def explained(api, made, report):
 
 async def test_what_is_written_down_is_what_is_explained(api):
     schedule = {"quiet_hours": {"from": "00:00", "to": "23:59"}, "timezone": "Asia/Kathmandu"}
-    _, made, _ = await sign_up(api, schedule=schedule)
-    await set_state(api, made["id"], "active")
+    _, made, _ = await activated(api, schedule=schedule)
     first, second = fresh_report(), fresh_report()
     await told(api, made["id"], make_tagged(first, aid=("fled",)))
     story = Story(id=first.id, position=2, sources=2)
@@ -408,7 +375,7 @@ async def test_of_a_report_that_nothing_is_written_of_it_says_what_is_in_the_way
     old, other = make_report(), fresh_report()
     await store_reports(api.bus, [make_tagged(old, aid=("fled",)), make_tagged(other)])
     assert (await explained(api, made, other))["outcome"] == "pending"
-    await set_state(api, made["id"], "active")
+    await api.stored_with(made["id"], state="active")
     assert (await explained(api, made, old))["outcome"] == "older_than_subscription"
     answer = await explained(api, made, other)
     assert answer["outcome"] == "not_matched"
@@ -528,25 +495,20 @@ async def test_a_pending_subscription_cannot_be_activated_by_its_token(api, acti
 
 
 async def test_pause_and_resume(api):
-    path, made, owner = await sign_up(api)
-    await set_state(api, made["id"], "active")
+    path, _, owner = await activated(api)
     assert (await api.json_of("POST", f"{path}/pause", headers=owner))["state"] == "paused"
     assert (await api.json_of("POST", f"{path}/resume", headers=owner))["state"] == "active"
 
 
-async def test_a_test_of_an_active_subscription_is_a_test(api):
+@pytest.mark.parametrize(
+    ("before", "kind", "after"), [("active", "test", "active"), ("disabled", "confirm", "pending")]
+)
+async def test_a_test_of_what_is_switched_off_asks_its_endpoint_again(api, before, kind, after):
     path, made, owner = await sign_up(api)
-    await set_state(api, made["id"], "active")
+    await api.stored_with(made["id"], state=before)
     delivery = await api.json_of("POST", f"{path}/test", 202, headers=owner)
-    assert (delivery["kind"], delivery["state"]) == ("test", "pending")
-
-
-async def test_a_test_of_a_disabled_subscription_asks_its_endpoint_again(api):
-    path, made, owner = await sign_up(api)
-    await set_state(api, made["id"], "disabled")
-    delivery = await api.json_of("POST", f"{path}/test", 202, headers=owner)
-    assert delivery["kind"] == "confirm"
-    assert (await api.stored(made["id"])).state == "pending"
+    assert (delivery["kind"], delivery["state"]) == (kind, "pending")
+    assert (await api.stored(made["id"])).state == after
 
 
 async def test_tests_are_limited(api):
@@ -564,7 +526,8 @@ async def test_a_secret_is_rotated(api):
 
 
 async def test_a_mail_subscription_has_no_secret_to_rotate(api):
-    path, _, owner = await sign_up(api, channel=MAIL)
+    path, made, owner = await sign_up(api, channel=MAIL)
+    assert "secret" not in made
     await api.json_of("POST", f"{path}/rotate-secret", 409, headers=owner)
 
 
@@ -575,8 +538,7 @@ async def test_deliveries_are_listed_with_their_attempts(api):
 
 
 async def test_a_delivery_that_was_given_up_is_sent_again(api):
-    path, made, owner = await sign_up(api)
-    await set_state(api, made["id"], "active")
+    path, made, owner = await activated(api)
     delivery = replace(owed_report(made["id"], "r1", datetime.now(UTC)), state="given_up", attempts=9)
     await DeliveryLog(api.bus).owe([delivery])
     await api.json_of("POST", f"{path}/deliveries/{delivery.id}/retry", 202, headers=owner)
@@ -606,6 +568,7 @@ async def test_a_removed_subscription_is_gone(api):
     path, made, owner = await sign_up(api)
     async with api.delete(path, headers=owner) as response:
         assert (response.status, await response.read()) == (204, b"")
+        assert "Content-Type" not in response.headers
     assert await api.stored(made["id"]) is None
     await api.json_of("GET", path, 401, headers=owner)
 
@@ -632,6 +595,9 @@ async def test_an_unknown_route_and_a_wrong_method_are_problems(api):
     async with api.put("/v1/subscriptions") as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")
         assert (await response.json(content_type=None))["status"] == 405
+    for path, allowed in (("/v1/topics", "GET, HEAD"), ("/v1/subscriptions/a", "GET, HEAD, PATCH, DELETE")):
+        async with api.put(path) as response:
+            assert (response.status, response.headers["Allow"]) == (405, allowed)
 
 
 async def test_a_bug_or_a_broken_record_is_an_answer_and_closed_to_others(api):
@@ -645,8 +611,7 @@ async def test_a_bug_or_a_broken_record_is_an_answer_and_closed_to_others(api):
 
 
 async def test_what_was_missed_is_sent_again_once_under_its_own_id(api):
-    path, made, owner = await sign_up(api)
-    await set_state(api, made["id"], "active")
+    path, made, owner = await activated(api)
     now, log = datetime.now(UTC), DeliveryLog(api.bus)
     reports = [make_tagged(fresh_report(title=f"Aid {number}"), aid=("fled",)) for number in range(3)]
     other = make_tagged(fresh_report(title="Elsewhere"), displacement=("fled",))
@@ -660,3 +625,13 @@ async def test_what_was_missed_is_sent_again_once_under_its_own_id(api):
         assert answer == {"queued": queued}
     told = {each.id: each.state for each in await log.newest(made["id"]) if each.kind == "report"}
     assert told == {arrived.id: "delivered", failed.id: "pending", never.id: "pending"}
+
+
+async def test_what_was_missed_is_owed_from_when_it_came_so_that_it_is_marked_as_late(api):
+    path, made, owner = await activated(api)
+    came = datetime.now(UTC) - timedelta(hours=2)
+    await store_reports(api.bus, [make_tagged(fresh_report(title="Aid"), aid=("fled",))], moment=came)
+    wanted = {"what": "missed", "since": (came - timedelta(minutes=5)).isoformat()}
+    await api.json_of("POST", f"{path}/replay", 202, json=wanted, headers=owner)
+    [missed] = [each for each in await DeliveryLog(api.bus).newest(made["id"]) if each.kind == "report"]
+    assert abs((missed.created_at - came).total_seconds()) < 1

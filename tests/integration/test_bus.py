@@ -8,7 +8,7 @@ import pytest
 
 from shared import redis_server
 from shared.bus import Bus
-from shared.consumer import Consumer
+from shared.consumer import BatchHandler, Consumer, side_by_side
 from shared.entries import Entry, Guard, Marked, Outcome, Rejected, xadd
 from shared.groups import stream_groups
 from shared.names import Names
@@ -50,6 +50,10 @@ async def another_bus(url: str, names: Names) -> Bus:
     return bus
 
 
+def forwarding(names: Names) -> BatchHandler:
+    return side_by_side(lambda entry: forward(names, entry))
+
+
 async def start(consumer: Consumer) -> None:
     await consumer.ensure_group()
     await consumer.bus.broker.start()
@@ -73,7 +77,7 @@ async def values(bus: Bus, stream: str) -> list[str]:
 
 async def test_entries_from_before_the_first_consumer_are_read(bus: Bus, names: Names) -> None:
     await add(bus, names.published, "1", "2")
-    consumer = bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
+    consumer = Consumer(bus, names.published, GROUP, forwarding(names))
     await start(consumer)
     await until(lambda: _equals(values(bus, names.tagged), ["1", "2"]))
     assert await pending(bus, names.published) == 0
@@ -86,7 +90,7 @@ async def _equals(found: Awaitable[object], expected: object) -> bool:
 
 async def test_what_follows_an_entry_is_written_once_though_two_settle_it(bus: Bus, names: Names) -> None:
     await add(bus, names.published, "1")
-    consumer = bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
+    consumer = Consumer(bus, names.published, GROUP, forwarding(names))
     await consumer.ensure_group()
     [[_, [(entry_id, _)]]] = await bus.redis.xreadgroup(GROUP, "a", {names.published: ">"})
     outcome = Outcome([xadd(names.tagged, {"n": "1"})])
@@ -104,7 +108,7 @@ async def test_a_guard_keeps_work_from_being_done_again_after_a_lost_group(bus: 
         return Outcome(commands, Guard(key, "revision", 1))
 
     await add(bus, names.published, "1")
-    consumer = bus.subscribe(names.published, GROUP, guarded)
+    consumer = Consumer(bus, names.published, GROUP, side_by_side(guarded))
     await start(consumer)
     await until(lambda: _equals(values(bus, names.tagged), ["1"]))
     await bus.redis.xgroup_destroy(names.published, GROUP)
@@ -124,7 +128,7 @@ async def test_a_guard_keeps_work_from_being_done_again_after_a_lost_group(bus: 
 
 async def test_what_a_dead_consumer_held_is_taken_over(bus: Bus, names: Names) -> None:
     await add(bus, names.published, "1", "2")
-    consumer = bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
+    consumer = Consumer(bus, names.published, GROUP, forwarding(names))
     await consumer.ensure_group()
     await bus.redis.xreadgroup(GROUP, "died", {names.published: ">"})
     await until(lambda: _reclaimed(consumer))
@@ -134,7 +138,7 @@ async def test_what_a_dead_consumer_held_is_taken_over(bus: Bus, names: Names) -
 
 async def test_how_far_a_group_is_comes_right_after_a_restart_of_redis(bus: Bus, names: Names) -> None:
     ids = await add(bus, names.published, *"123")
-    consumer = bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
+    consumer = Consumer(bus, names.published, GROUP, forwarding(names))
     await consumer.ensure_group()
     if "lag" not in (await bus.redis.xinfo_groups(names.published))[0]:
         await bus.redis.xgroup_setid(names.published, GROUP, ids[-1])
@@ -153,7 +157,7 @@ async def test_the_dead_are_not_waited_for_and_the_living_keep_what_they_hold(
 ) -> None:
     await add(bus, names.published, "1", "2")
     bus.reclaim_after, bus.alive_seconds = 3000, 0.2
-    consumer = bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
+    consumer = Consumer(bus, names.published, GROUP, forwarding(names))
     await consumer.ensure_group()
     other_bus = await another_bus(redis_url, names)
     await other_bus.show_life()
@@ -164,7 +168,7 @@ async def test_the_dead_are_not_waited_for_and_the_living_keep_what_they_hold(
 
     async def reclaimed() -> bool:
         await bus.show_life()
-        return await consumer.reclaim() > 0
+        return await _reclaimed(consumer)
 
     await until(reclaimed)
     assert await values(bus, names.tagged) == ["1"]
@@ -178,12 +182,14 @@ async def test_the_dead_are_not_waited_for_and_the_living_keep_what_they_hold(
 
 
 async def _reclaimed(consumer: Consumer) -> bool:
-    return await consumer.reclaim() > 0
+    found = await consumer.reclaim() > 0
+    await until(lambda: not consumer.in_hand)
+    return found
 
 
 async def test_an_entry_that_is_not_ours_is_a_dead_letter_at_once(bus: Bus, names: Names) -> None:
     await bus.redis.xadd(names.published, {"colour": b"\xff\x00blue"})
-    consumer = bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
+    consumer = Consumer(bus, names.published, GROUP, forwarding(names))
     await start(consumer)
     dead = names.dead(names.published)
     await until(lambda: _equals(bus.redis.xlen(dead), 1))
@@ -204,7 +210,7 @@ async def test_a_failing_handler_is_tried_again_and_then_a_dead_letter_with_the_
         raise ZeroDivisionError("by nothing")
 
     await add(bus, names.published, "1")
-    consumer = bus.subscribe(names.published, GROUP, fail)
+    consumer = Consumer(bus, names.published, GROUP, side_by_side(fail))
     await start(consumer)
     dead = names.dead(names.published)
 
@@ -229,7 +235,7 @@ async def test_an_entry_that_kills_every_consumer_is_a_dead_letter_before_it_is_
         seen.append(entry.id)
         return Outcome()
 
-    consumer = bus.subscribe(names.published, GROUP, note)
+    consumer = Consumer(bus, names.published, GROUP, side_by_side(note))
     await consumer.ensure_group()
     [[_, [(entry_id, _)]]] = await bus.redis.xreadgroup(GROUP, "died", {names.published: ">"})
     await bus.redis.xclaim(names.published, GROUP, "died", 0, [entry_id], retrycount=3)
@@ -245,10 +251,10 @@ async def test_one_bad_entry_does_not_hold_back_its_batch(bus: Bus, names: Names
         return await forward(names, entry)
 
     await add(bus, names.published, *"123456")
-    consumer = bus.subscribe(names.published, GROUP, odd_ones_only)
+    consumer = Consumer(bus, names.published, GROUP, side_by_side(odd_ones_only))
     await start(consumer)
     await until(lambda: _equals(values(bus, names.tagged), ["1", "3", "5"]))
-    assert await bus.redis.xlen(names.dead(names.published)) == 3
+    await until(lambda: _equals(bus.redis.xlen(names.dead(names.published)), 3))
     await consumer.stop()
 
 
@@ -264,15 +270,16 @@ async def test_a_stopping_consumer_hands_back_what_it_has_not_finished(
 
     await add(bus, names.published, *"12345")
     slow_bus = await another_bus(redis_url, names)
-    slow = slow_bus.subscribe(names.published, GROUP, hang, concurrency=2)
+    slow = Consumer(slow_bus, names.published, GROUP, side_by_side(hang, 2))
     await start(slow)
     await started.wait()
     await slow.stop()
     await slow.hand_back()
     other_bus = await another_bus(redis_url, names)
     other_bus.reclaim_after = 3000
-    other = other_bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
+    other = Consumer(other_bus, names.published, GROUP, forwarding(names))
     assert await other.reclaim() == 5
+    await until(lambda: not other.in_hand)
     assert await values(bus, names.tagged) == ["1", "2", "3", "4", "5"]
     assert slow_bus.consumer.encode() not in {
         row["name"] for row in await bus.redis.xinfo_consumers(names.published, GROUP)
@@ -283,7 +290,7 @@ async def test_a_stopping_consumer_hands_back_what_it_has_not_finished(
 
 async def test_a_deleted_entry_does_not_stay_pending_for_ever(bus: Bus, names: Names) -> None:
     [entry_id] = await add(bus, names.published, "1")
-    consumer = bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
+    consumer = Consumer(bus, names.published, GROUP, forwarding(names))
     await consumer.ensure_group()
     await bus.redis.xreadgroup(GROUP, "died", {names.published: ">"})
     await bus.redis.xdel(names.published, entry_id)
@@ -303,11 +310,11 @@ async def test_a_long_handler_keeps_its_entry(bus: Bus, names: Names, redis_url:
         return await forward(names, entry)
 
     await add(bus, names.published, "1")
-    mine = bus.subscribe(names.published, GROUP, slow, concurrency=2)
+    mine = Consumer(bus, names.published, GROUP, side_by_side(slow, 2))
     await start(mine)
     await until(lambda: bool(mine.in_hand))
     other_bus = await another_bus(redis_url, names)
-    other = other_bus.subscribe(names.published, GROUP, lambda entry: forward(names, entry))
+    other = Consumer(other_bus, names.published, GROUP, forwarding(names))
     deadline = asyncio.get_running_loop().time() + 1
     while asyncio.get_running_loop().time() < deadline:
         await mine.reclaim()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from typer.testing import CliRunner
 
-from cli.operator import dead_letters
+from cli.dead_letters import dead_letters
 from shared.bus import Bus
 from shared.names import Names
 

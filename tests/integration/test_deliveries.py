@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,16 +11,19 @@ import pytest
 
 from services.notify.adapters.active import ActiveSubscriptions
 from services.notify.adapters.cases import Cases
+from services.notify.adapters.deliverer import Deliverer, Job
 from services.notify.adapters.fan_out import FanOut
 from services.notify.adapters.mail_budget import MailBudget
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, WebhookMessage
-from services.notify.core.lanes import CLOSED_AFTER, Lane
+from services.notify.core.lanes import CLOSED_AFTER, Held, Lane
 from shared.bus import Bus
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
-from shared.deliveries import DeliveryLog, endpoint_id, put_off
-from shared.delivery import Delivery, owed_message, owed_report
+from shared.deliveries import DeliveryLog, endpoint_id, hold_for_digest, put_off
+from shared.delivery import Delivery, digest_id, owed_message, owed_report
 from shared.endpoints import EmailEndpoint, WebhookEndpoint
+from shared.entries import Entry
+from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Filter, State, Subscription
 from tests.builders import make_tagged, store_reports
@@ -64,6 +67,7 @@ class Desk:
     store: SubscriptionStore
     log: DeliveryLog
     consumer: Consumer
+    deliverer: Deliverer
     active: ActiveSubscriptions
 
     async def subscribe(
@@ -112,8 +116,7 @@ class Desk:
         return found
 
     def lanes(self) -> list[Lane[Any]]:
-        deliverer = self.consumer.batch_handler.__self__  # type: ignore[union-attr]
-        return list(deliverer.endpoints._lanes._kept.values())
+        return list(self.deliverer.endpoints._lanes._kept.values())
 
     async def outcomes(self, subscription: Subscription) -> list[str]:
         [delivery] = await self.log.newest(subscription.id)
@@ -125,12 +128,13 @@ async def desk(bus: Bus) -> AsyncIterator[Desk]:
     channel, subscriptions = FakeChannel(), SubscriptionStore(bus)
     cases = Cases(bus)
     active = ActiveSubscriptions(bus, subscriptions, cases.changed)
-    following = asyncio.create_task(active.follow())
     deliverer = make_deliverer(bus, cases, channel, SCHEDULE)
-    consumer = bus.subscribe_batches(bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
+    background = [active.follow(), deliverer.hold_what_cannot_go()]
+    following = asyncio.gather(*background)
+    consumer = Consumer(bus, bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()
-    yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer, active)
+    yield Desk(bus, channel, subscriptions, DeliveryLog(bus), consumer, deliverer, active)
     following.cancel()
     await consumer.stop()
 
@@ -227,8 +231,7 @@ async def test_an_answer_from_an_endpoint_that_was_replaced_meanwhile_activates_
     await until(lambda: bool(desk.channel.sent))
     moved = WebhookEndpoint(type="webhook", url="https://other.example/")
     await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
-    deliverer = desk.consumer.batch_handler.__self__  # type: ignore[union-attr]
-    await deliverer.ledger.standing.activate(subscription)
+    await desk.deliverer.ledger.standing.activate(subscription)
     found = await desk.store.get(subscription.id)
     assert found is not None
     assert found.state == "pending"
@@ -315,6 +318,91 @@ async def test_what_the_first_channel_missed_goes_to_the_second_as_a_digest_mark
     assert "late" in body["data"]["subscription"]["name"]
 
 
+async def test_the_second_channel_is_told_of_what_waits_for_an_endpoint_that_is_not_asked(desk: Desk) -> None:
+    desk.channel.failure = DeliveryError("no answer within 15 s", overloaded=True)
+    subscription = await desk.subscribe(**SECOND)
+    await desk.has_failed_since("https://ok.example/", timedelta(minutes=15))
+    owed = [await desk.owe(subscription) for _ in range(12)]
+
+    async def told() -> bool:
+        return all(each and each.note for each in await desk.log.many([one.id for one in owed]))
+
+    await until(told)
+    assert len(desk.channel.sent) < 12
+    assert await FanOut(desk.bus).queue_digests(datetime.now(UTC) + timedelta(minutes=15)) == 1
+    await until(lambda: "https://second.example/" in desk.channel.to)
+    assert json.loads(desk.channel.bodies[-1])["data"]["digest"]["count"] == 12
+    desk.channel.failure, desk.lanes()[0].open_from = None, 0
+    for each in owed:
+        await desk.becomes(each, "delivered")
+    caught_up = [json.loads(body)["data"] for body in desk.channel.bodies if b'"report.matched"' in body]
+    assert [data.get("late") for data in caught_up[-12:]] == [True] * 12
+
+
+@pytest.mark.parametrize(
+    ("minutes", "failure", "count"),
+    [
+        (15, DeliveryError("the mail server took longer than 20 s"), 1),
+        (14, DeliveryError("the mail server took longer than 20 s"), 0),
+        (0, DeliveryError("answered 550: no such user", permanent=True, status=550, only_this=True), 1),
+        (0, DeliveryError("answered 450: later", status=450, only_this=True), 1),
+    ],
+)
+async def test_the_second_channel_is_told_of_mails_that_the_relay_does_not_take(
+    desk: Desk, minutes: int, failure: DeliveryError, count: int
+) -> None:
+    desk.channel.failure = failure
+    subscription = await desk.subscribe(**SECOND)
+    mail = EmailEndpoint(type="email", address="duty@example.org")
+    await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": mail}))
+    desk.deliverer.courier.mail_budget = MailBudget(desk.bus, 100)
+    await desk.has_failed_since("mail", timedelta(minutes=minutes))
+    await desk.becomes(await desk.owe(subscription), "given_up")
+    assert await desk.bus.redis.zcard(desk.bus.names.digests_due) == count
+    assert (await desk.stored(subscription)).state == "active"
+
+
+async def test_a_digest_that_the_first_channel_missed_goes_to_the_second_with_all_it_holds(
+    desk: Desk,
+) -> None:
+    desk.channel.failure = DeliveryError("answered 500", status=500)
+    subscription, due = await desk.subscribe(**SECOND), datetime.now(UTC)
+    await desk.has_failed_since("https://ok.example/", timedelta(minutes=15))
+    for tagged in (make_tagged(displacement=("fled",)) for _ in range(2)):
+        await store_reports(desk.bus, [tagged])
+        held = replace(owed_report(subscription.id, tagged.report.id, due), state="held", next_attempt_at=due)
+        await desk.log.owe([held])
+        names, first = desk.bus.names, digest_id(subscription.id, due)
+        await at_once(desk.bus.redis, *hold_for_digest(names, held.id, first, due, subscription.id))
+    assert await FanOut(desk.bus).queue_digests(due) == 1
+    missed = await desk.log.get(first)
+    assert missed
+    await desk.becomes(missed, "given_up")
+    assert await FanOut(desk.bus).queue_digests(datetime.now(UTC) + timedelta(minutes=15)) == 1
+    await until(lambda: "https://second.example/" in desk.channel.to)
+    assert json.loads(desk.channel.bodies[-1])["data"]["digest"]["count"] == 2
+
+
+async def test_what_is_held_together_is_held_though_another_process_has_settled_the_first(bus: Bus) -> None:
+    deliverer = make_deliverer(bus, Cases(bus), FakeChannel(), SCHEDULE)
+    consumer = Consumer(bus, bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
+    await consumer.ensure_group()
+    for number in range(3):
+        await bus.redis.xadd(bus.names.deliveries, {"id": f"dlv_{number}"})
+    [(_, rows)] = await bus.redis.xreadgroup("notify", "one", {bus.names.deliveries: ">"})
+    jobs = tuple(Job(Entry(bus.names.deliveries, raw.decode(), fields), consumer) for raw, fields in rows)
+    await bus.redis.xack(bus.names.deliveries, "notify", rows[0][0])
+    lane: Lane[Any] = deliverer.endpoints.lane(WebhookEndpoint(type="webhook", url="https://ok.example/"))
+    deliverer._hold(Held(lane, jobs, 0))
+
+    async def nothing_is_in_hand() -> bool:
+        return (await bus.redis.xpending(bus.names.deliveries, "notify"))["pending"] == 0
+
+    await until(nothing_is_in_hand)
+    assert await bus.redis.lrange(bus.names.held(lane.name), 0, -1) == [b"dlv_1", b"dlv_2"]
+    assert await bus.redis.zcard(bus.names.endpoints_held) == 1
+
+
 async def test_a_dead_endpoint_is_left_in_peace_and_catches_up_when_it_is_back(desk: Desk) -> None:
     desk.channel.failure = DeliveryError("no answer within 15 s", overloaded=True)
     subscription = await desk.subscribe()
@@ -346,6 +434,25 @@ async def test_none_is_sent_after_a_removal_but_those_under_way(desk: Desk) -> N
     for each in owed[begun:]:
         await desk.becomes(each, "cancelled")
     assert len(desk.channel.sent) == begun
+
+
+async def test_what_waited_for_an_endpoint_that_hangs_goes_to_the_one_that_replaced_it(desk: Desk) -> None:
+    desk.channel.hang = True
+    subscription = await desk.subscribe("slow", url="https://slow.example/")
+    owed = [await desk.owe(subscription)]
+    await until(lambda: bool(desk.channel.sent))
+    owed += [await desk.owe(subscription) for _ in range(10)]
+    [lane] = desk.lanes()
+    await until(lambda: len(lane.queue) == 10)
+    assert not any(job.ready for job in lane.queue), "looked up before its turn"
+    await until(lambda: len(desk.active.wanted) == 1)
+    moved = WebhookEndpoint(type="webhook", url="https://other.example/")
+    await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
+    await until(lambda: desk.deliverer.cases.last_known(subscription.id) is None)
+    desk.channel.go_on.set()
+    for each in owed:
+        await desk.becomes(each, "delivered")
+    assert desk.channel.to == ["https://slow.example/"] + ["https://other.example/"] * 10
 
 
 async def test_one_address_gets_no_more_than_its_share_of_an_hour(desk: Desk) -> None:

@@ -11,8 +11,7 @@ import pytest
 
 from services.api.adapters.broadcast import Broadcast
 from services.api.adapters.listener import MOST_WAITING, Listener
-from services.api.core.sse import StreamedEvent, sse_events
-from services.api.core.stream_place import BEGINNING, StreamPlace, read_place
+from services.api.core.stream_place import BEGINNING, StreamedEvent, StreamPlace, read_place, sse_events
 from shared.events import Country
 from tests.builders import make_report, make_tagged, store_reports
 from tests.processes import until

@@ -13,13 +13,14 @@ from services.notify.adapters.fan_out import FanOut
 from services.notify.core.case import Wanting
 from services.notify.core.channel import Sent, WebhookMessage
 from shared.bus import Bus
+from shared.consumer import Consumer
 from shared.decision import news_of, terms_of
 from shared.deliveries import DeliveryLog
 from shared.delivery import Delivery
 from shared.digest import Digest, DigestReady
 from shared.endpoints import WebhookEndpoint
 from shared.events import Story, TaggedReport
-from shared.holdings import Holdings
+from shared.holdings import erase_held
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import CompiledFilter, Filter, Subscription, document_of
 from tests.builders import make_report, make_tagged, store_reports
@@ -102,7 +103,7 @@ async def deliver(teller: Teller, channel: FakeChannel) -> None:
     """Do what notify does with what is queued."""
     bus, stream = teller.bus, teller.bus.names.deliveries
     deliverer = make_deliverer(bus, Cases(bus), channel, (1.0,))
-    consumer = bus.subscribe_batches(stream, "notify", deliverer.on_deliveries, batch=10)
+    consumer = Consumer(bus, stream, "notify", deliverer.on_deliveries, batch=10)
     await consumer.ensure_group()
     await bus.broker.start()
 
@@ -270,7 +271,7 @@ async def test_nothing_of_a_digest_is_left_when_its_subscription_is_removed(tell
     await store.add(subscription)
     await teller.tell(seen_now(), subscription)
     await store.remove(subscription.id)
-    await Holdings(teller.bus).erase(subscription.id)
+    await erase_held(teller.bus, subscription.id)
     assert await teller.fan_out.queue_digests(NOW + timedelta(days=2)) == 0
     left = [key async for key in teller.bus.redis.scan_iter(f"{teller.bus.names.prefix}*")]
     assert not [key for key in left if b"digest" in key or b"deliver" in key]

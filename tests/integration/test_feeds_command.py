@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from typer.testing import CliRunner
 
 from cli.feeds import feeds
-from services.ingest.adapters.feed_file import FeedFile
+from services.ingest.adapters.feed_file import add_feeds
 from services.ingest.adapters.feed_list import FeedFileError, read_feed_list
 from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.adapters.one_feed import fetching
@@ -217,7 +217,7 @@ def test_a_bad_address_in_opml_is_left_out_and_said(feeds_file: Path, tmp_path: 
 
 def test_a_file_that_could_not_be_read_again_is_not_written(feeds_file: Path) -> None:
     with pytest.raises(FeedFileError, match="2 times"):
-        FeedFile(feeds_file).add([{"url": "https://a.example/rss"}])
+        add_feeds(feeds_file, [{"url": "https://a.example/rss"}])
     assert feeds_file.read_text() == LIST
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from shared.address_guard import AddressGuard
-from shared.http_answer import Answer, Headers, HttpError
 from shared.http_client import HttpClient
+from shared.http_handle import Answer, Headers, HttpError
 from tests.raw_server import raw_server
 
 LIMIT = 100_000
@@ -75,7 +75,12 @@ async def get(answer: bytes, timeout: float = 5, **options: Any) -> Answer:
 
 
 async def failure(answer: bytes, timeout: float = 5, **options: Any) -> HttpError:
-    async with serving(Site(answer)) as url, client(**options) as http:
+    async with serving(Site(answer)) as url:
+        return await failure_at(url, timeout, **options)
+
+
+async def failure_at(url: str, timeout: float = 5, **options: Any) -> HttpError:
+    async with client(**options) as http:
         with pytest.raises(HttpError) as caught:
             await http.send(url, timeout=timeout)
     return caught.value
@@ -194,9 +199,8 @@ async def test_the_deadline_is_for_the_last_byte() -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    async with raw_server(drip) as port, client() as http:
-        with pytest.raises(HttpError, match="in time"):
-            await http.send(f"http://127.0.0.1:{port}/", timeout=0.3)
+    async with raw_server(drip) as port:
+        assert (await failure_at(f"http://127.0.0.1:{port}/", 0.3)).kind == "timeout"
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"])
@@ -206,37 +210,29 @@ async def test_a_connection_that_is_reset_is_named(said: bytes) -> None:
         writer.write(said)
         await writer.drain()
 
-    async with raw_server(reset) as port, client() as http:
-        with pytest.raises(HttpError) as caught:
-            await http.send(f"http://127.0.0.1:{port}/", timeout=5)
-    assert caught.value.kind == "closed"
+    async with raw_server(reset) as port:
+        assert (await failure_at(f"http://127.0.0.1:{port}/")).kind == "closed"
 
 
 async def test_nobody_at_the_port_is_named() -> None:
     async with raw_server(Site().connected) as port:
         pass
-    async with client() as http:
-        with pytest.raises(HttpError) as caught:
-            await http.send(f"http://127.0.0.1:{port}/", timeout=5)
-    assert (caught.value.kind, str(caught.value)) == ("connect", "no connection: connection refused")
+    error = await failure_at(f"http://127.0.0.1:{port}/")
+    assert (error.kind, str(error)) == ("connect", "no connection: connection refused")
 
 
 async def test_a_name_that_nobody_knows_is_named() -> None:
-    async with client(connect_timeout=0.5) as http:
-        with pytest.raises(HttpError) as caught:
-            await http.send("http://nobody.invalid/", timeout=1)
-    assert caught.value.kind in ("dns", "timeout")
+    error = await failure_at("http://nobody.invalid/", 1, connect_timeout=0.5)
+    assert error.kind in ("dns", "timeout")
 
 
 async def test_a_name_that_leads_to_an_inner_address_is_refused_before_anything_is_sent() -> None:
     site = Site()
     async with raw_server(site.connected) as port:
         names = [f"feeds.example:{port}:127.0.0.1,::1,::ffff:127.0.0.1"]
-        async with client(allow="", addresses=names) as http:
-            with pytest.raises(HttpError) as caught:
-                await http.send(f"http://feeds.example:{port}/", timeout=5)
-    assert (caught.value.kind, site.connections) == ("refused", 0)
-    assert "not a public address" in str(caught.value)
+        error = await failure_at(f"http://feeds.example:{port}/", allow="", addresses=names)
+    assert (error.kind, site.connections) == ("refused", 0)
+    assert "not a public address" in str(error)
 
 
 async def test_a_name_with_one_good_address_is_reached_there() -> None:
@@ -249,10 +245,7 @@ async def test_a_name_with_one_good_address_is_reached_there() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "file:///etc/passwd"])
 async def test_nothing_but_http_is_spoken(url: str) -> None:
-    async with client() as http:
-        with pytest.raises(HttpError) as caught:
-            await http.send(url, timeout=5)
-    assert caught.value.kind == "protocol"
+    assert (await failure_at(url)).kind == "protocol"
 
 
 async def test_a_certificate_is_verified_unless_a_request_says_otherwise() -> None:
@@ -268,10 +261,9 @@ async def test_a_certificate_is_verified_unless_a_request_says_otherwise() -> No
 
 
 async def test_no_tls_at_the_other_end_is_named() -> None:
-    async with serving(Site(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as url, client() as http:
-        with pytest.raises(HttpError) as caught:
-            await http.send(url.replace("http:", "https:"), timeout=0.5)
-    assert caught.value.kind in ("tls", "timeout")
+    async with serving(Site(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as url:
+        error = await failure_at(url.replace("http:", "https:"), 0.5)
+    assert error.kind in ("tls", "timeout")
 
 
 async def test_a_connection_is_kept_for_the_next_request() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
-from cli.offline import parse_feed
+from cli.commands import app
 from services.ingest.adapters.parser import Parser
 from services.ingest.core.entry import UnreadableDocument
 from services.ingest.core.feed import Feed
@@ -51,16 +52,14 @@ async def test_every_document_ends_with_reports_or_a_named_error_in_time_and_mem
     assert 0 < largest < 300e6
 
 
-def test_the_command_prints_reports_or_says_in_one_line_what_is_wrong(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_reports_or_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
     chosen = list(documents())[::30]
     outcomes = set()
     for name, body in chosen:
         file = tmp_path / name.replace("/", "-")
         file.write_bytes(body)
-        status = parse_feed(str(file))
-        out, err = capsys.readouterr()
+        done = CliRunner().invoke(app, ["parse", str(file)])
+        status, out, err = done.exit_code, done.stdout, done.stderr
         assert all(Report.model_validate_json(line) for line in out.splitlines()), name
         assert (status, bool(err)) in ((0, False), (1, True)), name
         assert not err or re.fullmatch(r"tocsin: .+\n", err), name

@@ -13,7 +13,7 @@ from services.classify.app import make_app
 from services.classify.settings import ClassifySettings
 from shared.bus import Bus
 from shared.catalogue import read_catalogue, read_edit, read_problem
-from shared.events import published, published_fields
+from shared.events import fields_of, published
 from tests.builders import NOW, make_report, make_tagged, store_reports
 from tests.unit.test_rulebook import RULE
 
@@ -50,6 +50,16 @@ async def test_a_changed_file_is_taken_over_and_told(bus: Bus, folder: Path, liv
     assert live.current.topics[0].title == "High water"
 
 
+async def test_a_file_that_is_put_in_its_place_with_the_same_size_and_date_is_seen(
+    bus: Bus, folder: Path, live: LiveRulebook
+):
+    about = (folder / "floods.yaml").stat()
+    (folder / "new").write_text(RULE.replace("title: Floods", "title: Deluge"))
+    os.utime(folder / "new", ns=(about.st_atime_ns, about.st_mtime_ns))
+    (folder / "new").replace(folder / "floods.yaml")
+    await until(lambda: _title_is(bus, "Deluge"))
+
+
 async def test_an_edit_says_which_stored_reports_it_gains_and_loses(
     bus: Bus, folder: Path, live: LiveRulebook
 ):
@@ -78,9 +88,8 @@ async def test_a_broken_edit_keeps_the_last_good_one_and_says_so_until_it_is_men
     version = live.current.version
     (folder / "floods.yaml").write_text(BROKEN)
     await until(lambda: _has_problem(bus, True))
-    assert "floods.yaml:6: 'version' must be a whole number" in (
-        await read_problem(bus.redis, bus.names) or ""
-    )
+    problem = await read_problem(bus.redis, bus.names)
+    assert problem == "floods.yaml:6: 'version' must be a whole number"
     assert live.current.version == version
     (folder / "floods.yaml").write_text(RULE)
     await until(lambda: _has_problem(bus, False))
@@ -109,7 +118,7 @@ async def test_edits_while_reports_come_lose_and_double_none(bus: Bus, redis_url
     for number in range(300):
         report = make_report(title=f"The river flooded village {number}")
         ids.append(report.id)
-        await bus.redis.xadd(bus.names.published, published_fields(published(report, NOW)))
+        await bus.redis.xadd(bus.names.published, fields_of(published(report, NOW)))
         if number % 30 == 0:
             text = BROKEN if number % 60 else RULE.replace("inundation", f"deluge{number}")
             (folder / "floods.yaml").write_text(text)

@@ -83,4 +83,4 @@ def test_a_prefix_without_a_hash_tag_is_refused_on_a_cluster(monkeypatch: pytest
     with pytest.raises(SettingsError, match=r"TOCSIN_KEY_PREFIX: must begin with a hash tag.*\{tocsin\}:"):
         load(ServiceSettings)
     monkeypatch.setenv("TOCSIN_KEY_PREFIX", "{tocsin}:")
-    assert load(ServiceSettings).names == Names("{tocsin}:")
+    assert load(ServiceSettings).names.prefix == "{tocsin}:"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared import redis_server, service
+from shared.consumer import side_by_side
 from shared.entries import Entry, Outcome, xadd
 from shared.groups import read_groups
 from shared.layout import bring_up_to_date
@@ -37,7 +38,7 @@ class Runner:
         self.alive_file = folder / "alive"
         self.app = App("classify", settings)
         self.app.beat_seconds = 0.2
-        self.consumer = self.app.consume(NAMES.published, self.forward)
+        self.consumer = self.app.consume(NAMES.published, side_by_side(self.forward))
         self.task: asyncio.Task[None] | None = None
 
     async def forward(self, entry: Entry) -> Outcome:
@@ -45,6 +46,14 @@ class Runner:
 
     def start(self) -> None:
         self.task = asyncio.create_task(self.app.run())
+
+    async def stop(self) -> None:
+        self.app.stop()
+        await self.ended()
+
+    async def ended(self) -> None:
+        assert self.task
+        await asyncio.wait_for(asyncio.shield(self.task), 20)
 
     async def add(self, number: int) -> None:
         await self.app.bus.redis.xadd(NAMES.published, {"n": str(number)})
@@ -87,9 +96,7 @@ async def test_a_service_waits_for_a_redis_that_is_down_at_start(tmp_path: Path)
     assert not runner.alive_file.exists()
     server = redis_server.start(tmp_path / "redis", port=port)
     await until(lambda: runner.alive_file.exists())
-    runner.app.stop()
-    assert runner.task is not None
-    await runner.task
+    await runner.stop()
     server.stop()
 
 
@@ -97,9 +104,7 @@ async def test_a_service_can_be_stopped_while_it_waits_for_redis(tmp_path: Path)
     runner = Runner(f"redis://127.0.0.1:{free_port()}/0", tmp_path)
     runner.start()
     await asyncio.sleep(0.1)
-    runner.app.stop()
-    assert runner.task is not None
-    await asyncio.wait_for(runner.task, 5)
+    await runner.stop()
 
 
 async def test_a_service_goes_on_after_redis_was_killed_and_started_again(
@@ -112,9 +117,7 @@ async def test_a_service_goes_on_after_redis_was_killed_and_started_again(
     again = redis_server.start(tmp_path / "redis", port=redis.port)
     await runner.add(2)
     await until(runner.has_told(1, 2))
-    runner.app.stop()
-    assert runner.task is not None
-    await runner.task
+    await runner.stop()
     again.stop()
 
 
@@ -130,9 +133,8 @@ async def test_a_consumer_that_stopped_reading_ends_the_process(runner: Runner) 
     runner.app.silent_after = 1.5
     for task in list(runner.consumer._subscriber.tasks):
         task.cancel()
-    assert runner.task is not None
     with pytest.raises(service.ConsumerStalled, match=r"reports\.published\.v1"):
-        await asyncio.wait_for(asyncio.shield(runner.task), 20)
+        await runner.ended()
 
 
 async def test_a_failing_part_ends_the_service(redis: RedisServer, tmp_path: Path) -> None:
@@ -169,12 +171,9 @@ async def test_a_paused_service_ends_what_it_has_in_hand_and_takes_up_nothing(
     started_meanwhile.start()
     await until(lambda: _rests(redis, 2))
     await resume(redis, names, "classify")
-    assert runner.task
-    await runner.task
+    await runner.ended()
     await until(started_meanwhile.has_told(1, 2))
-    started_meanwhile.app.stop()
-    assert started_meanwhile.task
-    await started_meanwhile.task
+    await started_meanwhile.stop()
 
 
 async def _rests(redis: RedisClient, processes: int = 1) -> bool:
@@ -206,6 +205,4 @@ async def test_what_a_process_of_this_machine_held_is_taken_over_as_soon_as_it_i
     await until(runner.has_told(0))
     pending = await bus.redis.xpending_range(NAMES.published, "classify", "-", "+", 9)
     assert [row["consumer"] for row in pending] == [living.encode()]
-    runner.app.stop()
-    assert runner.task
-    await runner.task
+    await runner.stop()

@@ -521,5 +521,5 @@ async def test_a_receiver_may_ask_for_no_more_of_this_or_of_anything(receiver: R
     assert (error.permanent, error.gone) == (True, False)
     receiver.answer = lambda: web.Response(status=400, headers={"Webhook-Delivery": "disable"})
     assert (await failure(receiver.url)).gone
-    receiver.answer = lambda: web.Response(status=204, headers={"Webhook-Delivery": "disable"})
+    receiver.answer = lambda: web.Response(status=204, headers={"Webhook-Delivery": "Disable"})
     assert (await send(receiver.url)).enough

@@ -85,13 +85,9 @@ class World:
     hub: Hub
     redis: Any
     names: Names
-    services: Services
 
-    async def published(self) -> int:
-        return int(await self.redis.xlen(self.names.published))
-
-    async def count(self, name: str) -> int:
-        return int(await self.redis.hget(self.names.counters, name) or 0)
+    async def has(self, stream: str, entries: int) -> bool:
+        return int(await self.redis.xlen(stream)) == entries
 
 
 @pytest.fixture
@@ -111,30 +107,28 @@ async def world(redis_url: str, names: Names, tmp_path: Path) -> AsyncIterator[W
             "TOCSIN_RECLAIM_AFTER": "1",
         },
     )
-    services.start("api")
     redis = Redis.from_url(redis_url)
-    yield World(hub, redis, names, services)
-    services.end()
+    try:
+        services.start("api")
+        await until(lambda: "listening" in services.log_of("api"), 30)
+        services.start("ingest")
+        await until(lambda: hub.verified, 30)
+        yield World(hub, redis, names)
+    finally:
+        services.end()
     await redis.aclose()
     await hub.stop()
 
 
-async def _listens(services: Services) -> bool:
-    return "listening" in services.log_of("api")
-
-
 async def test_a_hub_is_asked_verified_and_what_it_pushes_is_published_within_a_second(world: World) -> None:
     hub = world.hub
-    await until(lambda: _listens(world.services), 30)
-    world.services.start("ingest")
-    await until(lambda: hub.verified, 30)
     assert hub.verified == [(200, "prove it")]
     assert hub.wishes[0]["hub.topic"] == hub.topic
-    await until(world.published, 10)
+    await until(lambda: world.has(world.names.published, 1), 10)
 
     started = time.monotonic()
     assert await hub.push(hub.document(Item("Two", "Pushed.", "2"), *hub.items)) == 202
-    await until(lambda: _reached(world, 2), 10)
+    await until(lambda: world.has(world.names.published, 2), 10)
     took = time.monotonic() - started
     assert took < 1, f"{took:.2f} s"
 
@@ -144,15 +138,12 @@ async def test_a_hub_is_asked_verified_and_what_it_pushes_is_published_within_a_
     assert await hub.push(changed, callback=hub.wishes[0]["hub.callback"] + "x") == 404
     assert await hub.push(b"x" * 3_000_000) == 413
     assert await hub.push(b"<html>no feed</html>") == 202
-    await until(lambda: _drained(world), 10)
-    assert await world.published() == 2
+    await until(lambda: world.has(world.names.pushed, 0), 10)
+    assert await world.has(world.names.published, 2)
 
 
 async def test_a_challenge_that_nobody_asked_for_is_refused(world: World) -> None:
     hub = world.hub
-    await until(lambda: _listens(world.services), 30)
-    world.services.start("ingest")
-    await until(lambda: hub.verified, 30)
     callback = hub.wishes[0]["hub.callback"]
     other = {"hub.mode": "subscribe", "hub.topic": "https://other.example/", "hub.challenge": "c"}
     unsubscribe = {"hub.mode": "unsubscribe", "hub.topic": hub.topic, "hub.challenge": "c"}
@@ -166,11 +157,3 @@ async def test_a_challenge_that_nobody_asked_for_is_refused(world: World) -> Non
     assert push is not None
     assert push.state == "refused"
     assert await hub.push(b"") == 410
-
-
-async def _reached(world: World, reports: int) -> bool:
-    return await world.published() >= reports
-
-
-async def _drained(world: World) -> bool:
-    return int(await world.redis.xlen(world.names.pushed)) == 0

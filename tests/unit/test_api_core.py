@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services.api.core import checks, feed_health, life, signup, wording
-from services.api.core.change import Change
-from services.api.core.cursor import CursorError, read_cursor, write_cursor
+from services.api.adapters.limits import source_of
+from services.api.core import checks, feed_health, life, wording
 from services.api.core.form import change_fields, errors_by_field, form_of
+from services.api.core.life import Change
 from services.api.core.problem import Conflict, FieldError, Invalid, as_json, field_errors
 from services.api.core.report_view import TopicTitle, by_story, view_of, web_link
-from services.api.core.search import Search, find_hit
+from services.api.core.search import CursorError, Search, find_hit, read_cursor, write_cursor
 from shared.countries import country_names, find_country
 from shared.delivery import Attempt, owed_report
 from shared.endpoints import EmailEndpoint, WebhookEndpoint
@@ -29,7 +29,7 @@ TITLES = {"displacement": TopicTitle("Displacement", 0), "aid": TopicTitle("Aid"
 def make_subscription(state="active", channel=None, **more) -> Subscription:
     channel = channel or {"type": "email", "address": "duty@example.org"}
     wish = Wish.model_validate({"filter": {"topics": ["aid"]}, "channel": channel, **more})
-    made = signup.new_subscription(wish, signup.make_keys(bytes(range(68))), NOW)
+    made = life.new_subscription(wish, life.make_keys(bytes(range(68))), NOW)
     return made.model_copy(update={"state": state})
 
 
@@ -130,6 +130,18 @@ def test_a_rotated_secret_is_of_the_same_kind_and_the_old_one_signs_for_a_day():
     assert private.secret not in str(public_view(turned))
 
 
+def test_who_rotates_twice_does_not_lose_the_secret_that_the_receiver_has():
+    first = make_subscription(channel=WEBHOOK)
+    second = life.rotated(first, b"2" * 32, NOW)
+    third = life.rotated(second, b"3" * 32, NOW + timedelta(minutes=1))
+    assert signing_secrets(third, NOW + timedelta(hours=1)) == (third.secret, second.secret, first.secret)
+    later = life.rotated(second, b"4" * 32, NOW + timedelta(hours=25))
+    assert signing_secrets(later, NOW + timedelta(hours=26)) == (later.secret, second.secret)
+    for number in range(30):
+        third = life.rotated(third, bytes([number]) * 32, NOW)
+    assert len(signing_secrets(third, NOW)) == 10
+
+
 def test_headers_of_an_endpoint_are_shown_to_nobody():
     hook = WebhookEndpoint(type="webhook", url="https://a.example/", headers={"Authorization": "Bearer t"})
     assert public_view(make_subscription(channel=hook))["channel"]["headers"] == {"Authorization": "…"}
@@ -149,7 +161,7 @@ def test_a_header_with_a_line_break_is_refused():
 
 
 def test_keys_differ_in_every_part():
-    keys = signup.make_keys(bytes(range(68)))
+    keys = life.make_keys(bytes(range(68)))
     assert (keys.id[:4], keys.manage_token[:4]) == ("sub_", "tok_")
     assert keys.secret_bytes == bytes(range(36, 68))
 
@@ -171,9 +183,19 @@ def test_every_country_that_a_report_may_be_about_can_be_followed():
     assert checks.check_countries(["ZZ"])[0].field == "filter.countries"
 
 
-@pytest.mark.parametrize("code", ["english", "e", "en_GB", "en\n", "😀"])
-def test_a_language_that_would_never_match_is_refused(code):
-    assert checks.check_languages([code])
+@pytest.mark.parametrize("code", ["english", "e", "en_GB", "en\n", "😀", "xx", "xx-GB"])
+def test_what_is_no_language_is_refused(code):
+    assert "as en, uk or ar are" in checks.check_languages([code])[0].detail
+
+
+def test_a_language_may_be_of_a_country():
+    assert checks.check_languages(["en", "UK", "es-MX", "de", "ckb"]) == []
+
+
+def test_a_header_that_is_not_ascii_is_refused():
+    assert checks.check_headers({"X-Desk": "Büro"})
+    assert checks.check_headers({"Authorization": "…"})
+    assert checks.check_headers({"X-Desk": "office"}) == []
 
 
 @pytest.mark.parametrize(
@@ -208,7 +230,7 @@ def test_a_mail_address_is_normalised():
     ],
 )
 def test_a_source_of_requests_is_an_address_or_an_ipv6_network(host, source):
-    assert signup.source_of(host) == source
+    assert source_of(host) == source
 
 
 def test_a_disabled_subscription_is_resumed_by_a_test():
@@ -349,28 +371,25 @@ def test_moments_are_told_from_now(seconds, words):
 FEED = {"id": "f1", "url": "https://news.example.org/feed", "title": None, "enabled": True}
 
 
-def test_a_failing_feed_says_why_and_when_it_is_tried_again():
-    state = {
-        "failures": "3",
-        "last_error": "this is a web page, not a feed",
-        "next_poll": (NOW + timedelta(hours=1)).isoformat(),
-    }
-    words = feed_health.in_words(feed_health.read_feed(FEED, state), NOW)
-    assert words == "failed 3 times in a row: this is a web page, not a feed; next try in 1 hour"
+FAILED = {
+    "failures": "3",
+    "last_error": "it is a web page",
+    "next_poll": (NOW + timedelta(hours=1)).isoformat(),
+}
 
 
-def test_a_feed_that_was_read_is_well():
-    feed = feed_health.read_feed(FEED, {"last_success": NOW.isoformat(), "title": "River News"})
-    assert (feed.condition, feed.title, feed_health.in_words(feed, NOW)) == (
-        "well",
-        "River News",
-        "read just now",
-    )
-
-
-def test_a_feed_that_is_switched_off_says_so():
-    feed = feed_health.read_feed({**FEED, "enabled": False}, {"last_error": "x"})
-    assert feed_health.in_words(feed, NOW) == "switched off in the feed list"
+@pytest.mark.parametrize(
+    ("listed", "state", "condition", "words"),
+    [
+        ({}, FAILED, "failing", "failed 3 times in a row: it is a web page; next try in 1 hour"),
+        ({}, {"last_success": NOW.isoformat()}, "well", "read just now"),
+        ({"enabled": False}, {"last_error": "x"}, "off", "switched off in the feed list"),
+    ],
+)
+def test_a_feed_says_how_it_is(listed, state, condition, words):
+    feed = feed_health.read_feed(FEED | listed, {**state, "title": "River News"})
+    assert (feed.title, feed.condition) == ("River News", condition)
+    assert feed_health.in_words(feed, NOW) == words
 
 
 def test_a_bad_value_in_a_feeds_state_is_as_none():

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.notify.core.channel import ChatMessage
-from services.notify.core.chat import LIMITS, chat_request, report_message
+from services.notify.core.chat import LATE, LIMITS, chat_request, report_message
 from shared.endpoints import ChatEndpoint, ChatService
 from shared.subscriptions import public_view
 from tests.message_builders import LINKS, make_matched, make_subscription, make_tagged
@@ -68,7 +68,8 @@ def test_however_long_a_report_is_its_message_is_short_and_has_its_link(service:
     told = body(service, long)
     limited = told.get("content") or told.get("message") or told.get("text") or told.get("body")
     if isinstance(limited, str):
-        assert len(limited) <= LIMITS[service]  # type: ignore[index]
+        # As Telegram and Discord count.
+        assert len(limited.encode("utf-16-le")) // 2 <= LIMITS[service]  # type: ignore[index]
         assert limited.endswith(long.link)
     assert len(request.body) < 28_000
 
@@ -81,10 +82,36 @@ def test_slack_shows_a_feeds_words_as_they_are() -> None:
 
 def test_nobody_is_called_by_a_feed() -> None:
     assert body("discord", report(title="@everyone"))["allowed_mentions"] == {"parse": []}
-    for service in ("mattermost", "rocketchat"):
-        assert "@all" not in body(service, report(title="@all"))["text"]
+    for service in ("mattermost", "rocketchat", "telegram"):
+        told = body(service, report(title="@all <!channel> <5fb5f7iw8tfrfcwssd1xmx3j7y>"))["text"]
+        assert not any(call in told for call in ("@all", "<!channel>", "<5f"))
     assert body("matrix", report())["m.mentions"] == {}
     assert "parse_mode" not in body("telegram", report())
+
+
+@pytest.mark.parametrize("service", ["discord", "mattermost", "rocketchat"])
+def test_a_feeds_words_are_no_link_and_hide_nothing_where_markdown_is_read(service: str) -> None:
+    title = (
+        "[Sign in](https://evil.example) ![x](https://evil.example/i.png) <https://evil.example|in> ||a|| ```"
+    )
+    told = strings(body(service, report(title=title)))
+    assert not any(mark in told for mark in ("](", "<https", "||", "```"))
+    assert told.replace("\u2060", "").startswith(title)
+
+
+def test_a_card_of_teams_reads_no_markdown() -> None:
+    [attachment] = body("msteams", report(title="[Sign in](https://evil.example)"))["attachments"]
+    card = attachment["content"]
+    assert {block["type"] for block in card["body"]} == {"RichTextBlock"}
+    assert card["actions"][0]["url"] == "https://alerts.example.org/reports/r1"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_comes_late_says_so(service: str) -> None:
+    tagged = make_tagged()
+    late = report_message("dlv_1", make_subscription(), tagged, make_matched(tagged), LINKS, late=True)
+    assert LATE in strings(body(service, late))
+    assert LATE not in strings(body(service, report()))
 
 
 def test_a_retry_to_matrix_is_the_same_transaction() -> None:

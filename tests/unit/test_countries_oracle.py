@@ -33,6 +33,7 @@ NAMES = {
     "Guinea Bissau": ("GW",),
     "Congo": ("CD", "CG"),
     "Geneva": ("CH",),
+    "Geneva Convention": (NOTHING, "CH"),
     "Gulf of Guinea": (NOTHING,),
     "غانا": ("GH",),
 }
@@ -56,7 +57,8 @@ RULEBOOK = compile_rulebook([], GAZETTEER)
 
 WORDS = """
 Georgia georgia GEORGIA Georgia’s Грузія Грузия грузія Tbilisi Atlanta US us U.S. Jordan jordan Amman Turkey turkey
-turques New Guinea GUINEA Bissau Gulf of Congo Geneva Geneva-based غانا Michael Smith MICHAEL King in café senate sénat
+turques New Guinea GUINEA Bissau Gulf of Congo Geneva Geneva-based غانا Convention Michael Smith MICHAEL King in café
+senate sénat Avenue avenue Street Rue rue de la HMS hms
 talks they word , . : ! ( — Dr. .[1]
 """
 PIECES = [
@@ -121,9 +123,31 @@ def named(report: Text) -> Iterator[Named]:
 def longest(all_named: list[Named]) -> list[Named]:
     kept: list[Named] = []
     for each in sorted(all_named, key=lambda each: -len(each.words)):
-        if not any(word in other.words for other in kept for word in each.words):
+        beside = kept[-1] if kept and kept[-1].words == each.words else None
+        is_another = beside is not None and beside.code not in (NOTHING, each.code)
+        if is_another or not any(word in other.words for other in kept for word in each.words):
             kept.append(each)
     return [each for each in kept if each.code != NOTHING]
+
+
+def is_called_after_a_place(each: Named, report: Text) -> bool:
+    """Whether it is a street or a ship, in a field whose words do not all have capitals."""
+    words = [word for word in words_of(report) if word.field == each.words[0].field]
+    original = report.words(each.words[0].field).original
+    first, last = each.words[0].number, each.words[-1].number
+    before, after = first - 1, last + 1
+    while before >= 0 and words[before].form in ("de", "du", "d", "la", "l", "del"):
+        before -= 1
+    kinds = ((after, ("avenue", "street")), (before, ("rue", "avenue", "hms")))
+    for number, forms in kinds:
+        if is_set_in_capitals(words) or not 0 <= number < len(words) or words[number].form not in forms:
+            continue
+        run = words[min(number, first) : max(number, last) + 1]
+        stretch = original[run[0].start : run[-1].end]
+        is_one_sentence = len({word.sentence for word in run}) == 1
+        if words[number].written[0].isupper() and is_one_sentence and not set(stretch) & set(',:;()«»"“”'):
+            return True
+    return False
 
 
 def is_set_in_capitals(words: list[Word]) -> bool:
@@ -183,7 +207,7 @@ def weight(each: Named) -> float:
 def slowly(title: str, text: str) -> list[tuple[str, list[str]]]:
     """The countries, most mentioned first, each with its names as they are read."""
     report = Text.of(title, text)
-    found = longest(list(named(report)))
+    found = [each for each in longest(list(named(report))) if not is_called_after_a_place(each, report)]
     by_country: dict[str, list[Named]] = defaultdict(list)
     for each in found:
         if code := stands_for(each, found, report):
@@ -218,6 +242,7 @@ def test_the_countries_of_a_report_are_those_found_slowly(title: str, text: str)
         ("They met Michael Jordan", []),
         ("In the Gulf of Guinea", []),
         ("Georgia and Atlanta", ["US"]),
+        ("Word. " * 160 + "Georgia and Atlanta", ["US"]),
         ("Georgia and Tbilisi, not Atlanta", ["GE", "US"]),
     ],
 )

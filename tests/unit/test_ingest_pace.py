@@ -22,38 +22,37 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 LIMITS = Limits(900)
 
 
-def wait(
-    wishes: Wishes = Wishes(), *, limits: Limits = LIMITS, trouble: float = 0, jitter: float = 0
-) -> float:
-    return (next_poll(NOW, limits, wishes, trouble=trouble, jitter=jitter) - NOW).total_seconds()
+def wait(wishes: Wishes = Wishes(), *, trouble: float = 0, jitter: float = 0) -> float:
+    return (next_poll(NOW, LIMITS, wishes, trouble=trouble, jitter=jitter) - NOW).total_seconds()
 
 
-def test_a_feed_whose_rhythm_is_not_known_is_polled_every_hour() -> None:
-    assert wait() == HOUR
+PACES = {
+    "every hour while its rhythm is not known": (Wishes(), HOUR),
+    "four times for each entry that is expected": (Wishes(gap=2 * HOUR), 30 * MINUTE),
+    "no more often than the minimum": (Wishes(gap=MINUTE), 15 * MINUTE),
+    "at the slowest pace if it is quiet": (Wishes(gap=30 * DAY), HOUR),
+    "half as often without validators": (Wishes(gap=2 * HOUR, conditional=False), HOUR),
+    "half as often, also if it is busy": (Wishes(gap=MINUTE, conditional=False), 30 * MINUTE),
+    "half as often, also if it is quiet": (Wishes(gap=30 * DAY, conditional=False), 2 * HOUR),
+    "as the feed list says": (Wishes(interval=1000, gap=MINUTE), 1000),
+    "as the feed list says, but for the minimum": (Wishes(interval=10), 900),
+    "slowly while it is pushed": (Wishes(gap=MINUTE, pushed=6 * HOUR), 6 * HOUR),
+    "not in hours that it does not want": (Wishes(hints=Hints(skip_hours=frozenset((13, 14)))), 3 * HOUR),
+    "not on days that it does not want": (Wishes(hints=Hints(skip_days=frozenset((1, 2)))), 36 * HOUR),
+    "all the same if it wants no hour": (Wishes(hints=Hints(skip_hours=frozenset(range(24)))), HOUR),
+    "once a day when it is gone": (Wishes(gone=True), DAY),
+    "not before its host allows it": (Wishes(not_before=NOW + timedelta(days=5)), 5 * DAY),
+    "as usual when its host allows it before": (Wishes(not_before=NOW + timedelta(seconds=1)), HOUR),
+}
 
 
-def test_a_feed_is_polled_four_times_for_each_entry_that_is_expected() -> None:
-    assert wait(Wishes(gap=2 * HOUR)) == 30 * MINUTE
+@pytest.mark.parametrize(("wishes", "seconds"), PACES.values(), ids=PACES)
+def test_a_feed_is_polled(wishes: Wishes, seconds: float) -> None:
+    assert wait(wishes) == seconds
 
 
-def test_a_busy_feed_is_polled_no_more_often_than_the_minimum() -> None:
-    assert wait(Wishes(gap=MINUTE)) == 15 * MINUTE
-
-
-def test_a_quiet_feed_is_polled_at_the_slowest_pace() -> None:
-    assert wait(Wishes(gap=30 * DAY)) == HOUR
-    assert wait(Wishes(gap=30 * DAY), limits=Limits(900, slowest=4 * HOUR)) == 4 * HOUR
-
-
-def test_a_feed_without_validators_is_polled_half_as_often() -> None:
-    assert wait(Wishes(gap=MINUTE, conditional=False)) == 30 * MINUTE
-    assert wait(Wishes(gap=2 * HOUR, conditional=False)) == HOUR
-    assert wait(Wishes(gap=30 * DAY, conditional=False)) == 2 * HOUR
-
-
-def test_the_interval_of_the_feed_list_replaces_the_rhythm_but_not_the_minimum() -> None:
-    assert wait(Wishes(interval=1000, gap=MINUTE)) == 1000
-    assert wait(Wishes(interval=10)) == 900
+def test_how_slowly_a_quiet_feed_is_polled_is_a_setting() -> None:
+    assert pace(Limits(900, slowest=4 * HOUR), Wishes(gap=30 * DAY)) == 4 * HOUR
 
 
 @pytest.mark.parametrize(
@@ -69,23 +68,6 @@ def test_a_feed_is_never_polled_before_it_wants_it_for_a_day_at_most(wish: Calla
         return wait(wish(seconds))
 
     assert (asked(10), asked(2 * HOUR), asked(30 * DAY)) == (1000, 2 * HOUR, DAY)
-
-
-def test_a_feed_that_is_pushed_is_polled_slowly() -> None:
-    assert pace(LIMITS, Wishes(gap=MINUTE, pushed=6 * HOUR)) == 6 * HOUR
-
-
-def test_hours_that_a_feed_does_not_want_are_skipped() -> None:
-    assert wait(Wishes(hints=Hints(skip_hours=frozenset((13, 14))))) == 3 * HOUR
-
-
-def test_days_that_a_feed_does_not_want_are_skipped() -> None:
-    due = next_poll(NOW, LIMITS, Wishes(hints=Hints(skip_days=frozenset((1, 2)))))
-    assert due == datetime(2026, 8, 6, tzinfo=UTC)
-
-
-def test_a_feed_that_wants_no_hour_at_all_is_polled_all_the_same() -> None:
-    assert wait(Wishes(hints=Hints(skip_hours=frozenset(range(24))))) == HOUR
 
 
 def test_trouble_doubles_the_wait_up_to_a_day() -> None:
@@ -118,13 +100,8 @@ def test_an_interval_above_a_day_is_kept_also_in_trouble() -> None:
     assert wait(Wishes(interval=3 * DAY), trouble=5) == 3 * DAY
 
 
-def test_a_feed_that_is_gone_is_asked_once_a_day() -> None:
-    assert wait(Wishes(gone=True)) == DAY
-
-
-def test_nobody_is_asked_before_the_host_allows_it() -> None:
+def test_trouble_is_no_reason_to_come_before_the_host_allows_it() -> None:
     assert wait(Wishes(not_before=NOW + timedelta(days=5)), trouble=1) == 5 * DAY
-    assert wait(Wishes(not_before=NOW + timedelta(seconds=1))) == HOUR
 
 
 def test_jitter_only_makes_it_later() -> None:

@@ -9,7 +9,7 @@ from services.ingest.core.dates import pick_dates
 from services.ingest.core.entry import Date, Entry, ParsedFeed, Words
 from services.ingest.core.feed import Feed
 from services.ingest.core.language import detect_language, language_tag
-from services.ingest.core.reading import read_document
+from services.ingest.core.parse import read_document
 from services.ingest.core.report import to_draft
 from services.ingest.core.sample import as_of_today
 from shared.events import Report, published

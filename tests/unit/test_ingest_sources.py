@@ -7,8 +7,7 @@ import pytest
 
 from services.ingest.core.entry import Entry, UnreadableDocument
 from services.ingest.core.feed import Feed, Selectors
-from services.ingest.core.parse import find_announced, parse_source
-from services.ingest.core.reading import read_document
+from services.ingest.core.parse import find_announced, parse_source, read_document
 from services.ingest.core.sources.page import read_page
 from services.ingest.core.sources.reliefweb import read_reliefweb
 from services.ingest.core.sources.sitemap import read_sitemap

@@ -1,9 +1,8 @@
 """Lanes: fair turns, a share for each, and a closed lane costs one probe. The clock is moved by hand."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 
-from services.notify.core.lanes import CLOSED_AFTER, LONGEST_CLOSED, Held, Lane, Lanes
+from services.notify.core.lanes import CLOSED_AFTER, LONGEST_CLOSED, Lane, Lanes
 
 MIDDLE = 0.5
 
@@ -12,18 +11,21 @@ def lane(name: str = "a", most: int = 16, rate: float = 1e6) -> Lane[str]:
     return Lane(name, most, rate)
 
 
-def put(lanes: Lanes[str], to: Lane[str], items: int, now: float = 0.0) -> int:
-    """Queue that many; return how many were held."""
-    return sum(lanes.put(to, f"{to.name}{number}", now) is not None for number in range(items))
+def put(lanes: Lanes[str], to: Lane[str], items: int) -> None:
+    for number in range(items):
+        lanes.put(to, f"{to.name}{number}")
 
 
 def started(lanes: Lanes[str], now: float = 0.0) -> list[str]:
-    return [turn[1] for turn in turns(lanes, now) if not isinstance(turn, Held)]
-
-
-def turns(lanes: Lanes[str], now: float) -> Iterator[tuple[Lane[str], str] | Held[str]]:
+    turns = []
     while turn := lanes.next_turn(now):
-        yield turn
+        turns.append(turn[1])
+    return turns
+
+
+def held(lanes: Lanes[str], now: float = 0.0) -> int:
+    """How many overflow."""
+    return sum(len(each.items) for each in lanes.overflow(now))
 
 
 def fail(lanes: Lanes[str], at: Lane[str], now: float, began: float | None = None) -> None:
@@ -71,30 +73,32 @@ def test_an_overloaded_endpoint_gets_half_of_what_it_had() -> None:
 
 def test_what_an_endpoint_asks_for_is_waited_for_within_bounds() -> None:
     lanes, only = Lanes[str](10), lane()
-    put(lanes, only, 1)
+    put(lanes, only, 2)
     started(lanes)
     only.failed(0, 0, MIDDLE, overloaded=True, retry_after=10_000_000)
     lanes.done(only)
-    assert put(lanes, only, 1) == 1
-    assert put(lanes, only, 1, now=3601) == 0
+    assert not started(lanes)
+    assert held(lanes) == 1
+    put(lanes, only, 1)
+    assert started(lanes, 3601)
 
 
 def test_a_dead_endpoint_costs_one_attempt_an_interval_and_the_intervals_grow() -> None:
     lanes, dead = Lanes[str](100), lane()
-    attempts, now, held = [], 0.0, 0
+    attempts, now, outside = [], 0.0, 0
     while now < 3600:
-        held += put(lanes, dead, 1, now)
-        for turn in turns(lanes, now):
-            if not isinstance(turn, Held):
-                attempts.append(now)
-                fail(lanes, dead, now)
+        put(lanes, dead, 1)
+        for _ in started(lanes, now):
+            attempts.append(now)
+            fail(lanes, dead, now)
+        outside += held(lanes, now)
         now += 1
     probes = attempts[CLOSED_AFTER:]
     gaps = [later - earlier for earlier, later in pairwise(probes)]
     assert len(attempts) < 25
     assert gaps == sorted(gaps)
     assert gaps[-1] == LONGEST_CLOSED
-    assert held > 3500
+    assert outside > 3500
 
 
 def test_failures_that_were_under_way_when_the_lane_closed_do_not_close_it_longer() -> None:
@@ -113,22 +117,25 @@ def test_a_probe_that_succeeds_opens_the_lane() -> None:
         put(lanes, only, 1)
         started(lanes)
         fail(lanes, only, 0.0)
-    assert put(lanes, only, 1, now=5.0) == 1
-    assert put(lanes, only, 3, now=10.0) == 0
+    put(lanes, only, 3)
+    assert not started(lanes, 5.0)
+    assert len(only.queue) == 3
+    assert held(lanes, 10.0) == 0
     assert len(started(lanes, 10.0)) == 1
     succeed(lanes, only)
     assert len(started(lanes, 10.0)) == 2
 
 
-def test_what_waited_when_the_lane_closed_is_held() -> None:
+def test_what_waited_when_the_lane_closed_is_held_in_its_order() -> None:
     lanes, only = Lanes[str](100), lane()
     put(lanes, only, CLOSED_AFTER + 2)
     for _ in range(CLOSED_AFTER):
         assert len(started(lanes)) == 1
         fail(lanes, only, 0.0)
-    [held] = turns(lanes, 0.0)
-    assert isinstance(held, Held)
-    assert (len(held.items), held.until, len(only.queue)) == (2, 10.0, 0)
+    assert not started(lanes)
+    [outside] = lanes.overflow(0.0)
+    assert (outside.items, outside.until, len(only.queue)) == (("a3", "a4"), 10.0, 0)
+    assert not list(lanes.overflow(0.0))
 
 
 def test_lanes_that_hang_leave_connections_to_those_that_do_not() -> None:
@@ -146,7 +153,8 @@ def test_a_lane_keeps_to_its_rate_after_a_burst() -> None:
     lanes, only = Lanes[str](1000), lane(most=1000, rate=10)
     only.allowed, only.proven, total = 1000, True, 0
     for second in range(10):
-        put(lanes, only, 100, float(second))
+        put(lanes, only, 100)
+        held(lanes, float(second))
         now_started = len(started(lanes, float(second)))
         total += now_started
         for _ in range(now_started):
@@ -156,5 +164,16 @@ def test_a_lane_keeps_to_its_rate_after_a_burst() -> None:
 
 def test_a_deep_queue_is_held_outside_beyond_its_share() -> None:
     lanes, deep, other = Lanes[str](1, share=100), lane("deep"), lane("other")
-    assert put(lanes, deep, 150) == 50
-    assert put(lanes, other, 16) == 0
+    put(lanes, deep, 150)
+    [outside] = lanes.overflow(0.0)
+    assert outside.items == tuple(f"deep{number}" for number in range(100, 150))
+    put(lanes, other, 16)
+    put(lanes, deep, 1)
+    assert held(lanes) == 51
+    assert (len(deep.queue), len(other.queue)) == (50, 16)
+
+
+def test_a_deep_queue_goes_on_while_some_of_it_waits_to_be_held() -> None:
+    lanes, deep = Lanes[str](1, share=20), lane("deep")
+    put(lanes, deep, 30)
+    assert started(lanes) == ["deep0"]

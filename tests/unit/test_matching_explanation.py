@@ -28,6 +28,8 @@ def explained(query: str) -> Explanation:
         ("convoy", True, "found once"),
         ("a", True, "found 2 times"),
         ("missile", False, "not found"),
+        ("tent", False, "not found; tent* would find tents"),
+        ("title:tent", False, "not found"),
         ('"cruise missile"', False, "not found"),
         ('"food convoy left"', False, "3 of 3 words are there, but not one after another"),
         ('"food missile left"', False, "2 of 3 words are there, not missile"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from shared.events import Evidence
 from shared.matching.document import Document
 from shared.matching.query import Query, QueryError, parse_query
+from shared.matching.slips import slips
 from shared.matching.text import Text
 
 REPORT = Text.of("Talks resume in Doha", "Envoys met on Monday. The convoy carried food aid and tents.")
@@ -135,6 +136,9 @@ def test_evidence_of_one_clause_is_limited():
         ("aid ?!", 4, "no letter or digit"),
         ("NOT aid", 4, "only what not to"),
         ("aid OR NOT food", 11, "only what not to"),
+        ("aid || food", 4, "no letter or digit .* write OR"),
+        ("aid & food", 4, "no letter or digit .* write AND"),
+        ("- aid", 0, "no letter or digit .* put the - right before a word"),
         ("title: aid", 0, "nothing after title:"),
         ("person:smith", 0, r"unknown field person: .* country:, text:, title:, topic: are known"),
         ("topic:(aid OR food)", 0, "unknown field topic:"),
@@ -214,3 +218,49 @@ def test_any_string_is_a_query_or_a_query_error(text: str):
 def test_evidence_is_a_slice_of_the_original(original: str, query: str):
     for clause in parse_query(query).match(Text.of(original, original)) or ():
         assert all(original[e.start : e.end] == e.text for e in clause.evidence)
+
+
+@pytest.mark.parametrize(
+    ("query", "position", "remedy"),
+    [
+        ("aid or convoy", 4, 'write OR for the operator; for the word, "or"'),
+        ("aid (food And tents)", 10, "write AND"),
+        ("not aid", 0, "write NOT"),
+        ("aid near/3 convoy", 4, "write NEAR/3"),
+        ("aid W/5 convoy", 4, "write a NEAR/5 b"),
+        ('"aid convoy"~5', 12, "write a NEAR/5 b"),
+        ("aid NEAR 3 convoy", 9, "write NEAR/3"),
+        ("aid NEAR /3 convoy", 9, "write NEAR/3"),
+        ("2 of (aid, food)", 2, "write 2 OF (a, b, c)"),
+        ("food !aid", 5, "write NOT"),
+        ("‘aid convoy’", 0, "a phrase has double quotes"),
+        ("'aid convoy'", 0, "a phrase has double quotes"),
+        ("food title:-aid", 5, "write the - before the field"),
+        ("title:topic:aid", 0, "write one field for each word"),
+    ],
+)
+def test_what_looks_like_an_operator_and_is_read_as_a_word_is_told(query: str, position: int, remedy: str):
+    parse_query(query)
+    [slip] = slips(query)
+    assert slip.position == position
+    assert remedy in str(slip)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        '"or" noir',
+        "aid OR convoy",
+        "2 OF (aid, food)",
+        "2OF(aid,food)",
+        'aid NEAR "3"',
+        "О’Брайен d'aide",
+        "fire near Kyiv",
+    ],
+)
+def test_words_in_quotes_and_operators_are_no_slips(query: str):
+    assert slips(query) == []
+
+
+def test_alternatives_in_brackets_of_their_own_have_a_place_too():
+    assert held("aid NEAR/3 (drone OR (tents OR food))") == ["aid NEAR/3 (drone OR tents OR food)"]

@@ -38,7 +38,7 @@ def test_marks_that_nobody_sees_do_not_cut_a_word():
     assert forms("eva\u00adcu\u200bation") == ["evacuation"]
 
 
-@pytest.mark.parametrize("apostrophe", ["'", "’", "ʼ"])
+@pytest.mark.parametrize("apostrophe", ["'", "’", "ʼ", "‘"])
 def test_the_ukrainian_apostrophe_is_part_of_the_word(apostrophe: str):
     assert forms(f"перемир{apostrophe}я") == ["перемиря"]
 
@@ -63,8 +63,18 @@ def test_sentences_end_at_stops_and_blank_lines():
     assert sentences("One two. Three! Four\n\nfive") == [0, 0, 1, 2, 3]
 
 
-def test_a_footnote_mark_does_not_join_sentences():
-    assert sentences("It ended.[12] Another began") == [0, 0, 0, 1, 1]
+@pytest.mark.parametrize("end", [".", "!?", '."'])
+def test_a_footnote_mark_does_not_join_sentences(end: str):
+    assert sentences(f"It ended{end}[12] Another began") == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("text", ["Stop! he said", "Стой! сказал он", "Où? à Évian"])
+def test_a_small_letter_begins_no_sentence(text: str):
+    assert set(sentences(text)) == {0}
+
+
+def test_a_blank_line_after_a_quotation_ends_one_sentence():
+    assert sentences("He said: “Stop.”\n\nThey did") == [0, 0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("text", ["the U.S. Army", "Dr. Smith", "about 5 km. away", "Gen. Omar B. Bradley"])

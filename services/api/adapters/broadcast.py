@@ -17,8 +17,14 @@ from redis.exceptions import RedisError
 from services.api.adapters.listener import MOST_WAITING, Listener
 from services.api.adapters.tagged_stream import PAGE, TaggedStream
 from services.api.core.problem import CursorGone, NotReady
-from services.api.core.sse import StreamedEvent, sse_events, sse_mark, sse_word
-from services.api.core.stream_place import BEGINNING, StreamPlace
+from services.api.core.stream_place import (
+    BEGINNING,
+    StreamedEvent,
+    StreamPlace,
+    sse_events,
+    sse_mark,
+    sse_word,
+)
 from shared.matching.expression import Expression
 from shared.matching.snapshot import Snapshot
 from shared.report_store import read_stored

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.api.adapters.feed_list import read_feeds
+from services.api.adapters.feeds import read_feeds
 from services.api.adapters.readiness import SERVICES, running_services
 from services.api.core.feed_health import Condition
 from shared.bus import Bus

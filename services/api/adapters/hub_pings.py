@@ -4,17 +4,19 @@ tagged stream -> addresses that changed -> one POST of one process
 """
 
 import asyncio
-from collections.abc import Iterable
 from urllib.parse import urlencode
 
 import structlog
 from redis.exceptions import RedisError
 
+from services.api.adapters.tagged_stream import TaggedStream
 from services.api.core.outgoing import changed_feeds
+from services.api.core.stream_place import StreamedEvent
 from shared.address_guard import AddressGuard
 from shared.bus import Bus
-from shared.http_answer import HttpError
 from shared.http_client import HttpClient
+from shared.http_handle import HttpError
+from shared.report_store import read_stored
 
 log = structlog.get_logger()
 
@@ -40,12 +42,14 @@ class HubPings:
     async def run(self) -> None:
         """Ping for ever."""
         url = self._guard.check_url(self._hub)
-        newest = await self._bus.redis.xrevrange(self._bus.names.tagged, count=1)
-        cursor = newest[0][0] if newest else b"0-0"
+        stream = TaggedStream(self._bus.redis, self._bus.names)
+        place = (await stream.bounds()).last
         async with HttpClient(self._guard, user_agent="Tocsin", max_bytes=ANSWER_LIMIT) as http:
             while True:
                 try:
-                    cursor = await self._read(cursor)
+                    for event in await stream.newer(place, wait_ms=BLOCK_MS, limit=BATCH):
+                        self._note(event)
+                        place = event.place
                     if self._changed and await self._leads():
                         await self._ping(http, url)
                         await asyncio.sleep(self._spacing)
@@ -53,17 +57,10 @@ class HubPings:
                     log.warning("hub not pinged for now", error=str(e))
                     await asyncio.sleep(self._spacing)
 
-    async def _read(self, cursor: bytes) -> bytes:
-        """Take in what came after the cursor; return the next."""
-        stream = self._bus.names.tagged
-        answer = await self._bus.redis.xread({stream: cursor}, block=BLOCK_MS, count=BATCH)
-        for _, rows in answer or ():
-            for _, fields in rows:
-                self._changed |= changed_feeds(
-                    self._base, _words(fields.get(b"topics")), _words(fields.get(b"countries"))
-                )
-            cursor = rows[-1][0]
-        return cursor
+    def _note(self, event: StreamedEvent) -> None:
+        if tagged := read_stored(event.json):
+            codes = (country.code for country in tagged.countries)
+            self._changed |= changed_feeds(self._base, tagged.topics, codes)
 
     async def _leads(self) -> bool:
         redis, key = self._bus.redis, self._bus.names.limit("pings", "turn")
@@ -89,7 +86,3 @@ class HubPings:
             self._changed.difference_update(told)
         else:
             log.warning("hub did not take a ping", hub=url, said=said, feeds=len(told))
-
-
-def _words(field: bytes | None) -> Iterable[str]:
-    return field.decode().split(",") if field else ()

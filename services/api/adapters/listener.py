@@ -4,8 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from services.api.core.sse import StreamedEvent, sse_events, sse_word
-from services.api.core.stream_place import StreamPlace
+from services.api.core.stream_place import StreamedEvent, StreamPlace, sse_events, sse_word
 from shared.subscriptions import Filter
 
 MOST_WAITING = 1024 * 1024

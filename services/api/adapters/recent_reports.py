@@ -12,27 +12,27 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import structlog
-from pydantic import ValidationError
 from redis.exceptions import RedisError
 
+from services.api.adapters.tagged_stream import TaggedStream
 from services.api.core.preview import Preview, PreviewReport, PreviewWish, imagine, summed_up, terms_of_wish
 from services.api.core.problem import NotReady
+from services.api.core.stream_place import StreamedEvent
 from shared.bus import Bus
 from shared.decision import News, news_of
 from shared.entries import BLOCK_MS
-from shared.events import ReportTagged, TaggedReport
+from shared.events import TaggedReport
 from shared.matching.document import Document
 from shared.matching.expression import AllOf, Fact, Phrase, Term
 from shared.matching.necessity import find_required_terms
 from shared.matching.snapshot import Snapshot
 from shared.matching.text import Text
 from shared.matching.words import Words
-from shared.report_store import ReportStore
+from shared.report_store import ReportStore, read_stored
 from shared.subscriptions import CompiledFilter, document_of, find_match
 
 log = structlog.get_logger()
 
-PAGE = 100
 SHOWN = 5
 FEW_TERMS = 8
 
@@ -73,17 +73,14 @@ class RecentReports:
 
     async def follow(self) -> None:
         """Fill, then take in what comes, for ever."""
-        stream = self._bus.names.tagged
-        newest = await self._bus.redis.xrevrange(stream, count=1)
-        cursor = newest[0][0] if newest else b"0-0"
+        stream = TaggedStream(self._bus.redis, self._bus.names)
+        place = (await stream.bounds()).last
         await self.load()
         while True:
             try:
-                answer = await self._bus.redis.xread({stream: cursor}, block=BLOCK_MS, count=PAGE)
-                for _, rows in answer or ():
-                    for _, fields in rows:
-                        self._take_event(fields)
-                    cursor = rows[-1][0]
+                for event in await stream.newer(place, wait_ms=BLOCK_MS):
+                    self._take_event(event)
+                    place = event.place
             except RedisError as e:
                 log.warning("reports not followed for now", error=str(e))
                 await asyncio.sleep(1)
@@ -168,12 +165,13 @@ class RecentReports:
         self._ready = True
         log.info("reports read for previews", reports=len(self._reports), seconds=seconds)
 
-    def _take_event(self, fields: dict[bytes, bytes]) -> None:
-        try:
-            self._order.append(self._take(ReportTagged.model_validate_json(fields.get(b"event", b"")).data))
-            self._forget()
-        except ValidationError:
+    def _take_event(self, event: StreamedEvent) -> None:
+        tagged = read_stored(event.json)
+        if tagged is None:
             self._bus.counters.add("previews_unreadable")
+            return
+        self._order.append(self._take(tagged))
+        self._forget()
 
     def _take(self, tagged: TaggedReport) -> tuple[datetime, str]:
         document = document_of(tagged)

@@ -2,8 +2,7 @@
 
 from typing import NamedTuple
 
-from services.api.core.cursor import read_cursor, write_cursor
-from services.api.core.search import Hit, Search, find_hit
+from services.api.core.search import Hit, Search, find_hit, read_cursor, write_cursor
 from shared.report_store import ReportStore
 
 MOST_LOOKED_AT = 2000

@@ -11,18 +11,25 @@ from secrets import compare_digest
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from services.api.adapters.limits import Limit, Limits
-from services.api.adapters.replays import Replays, What
+from services.api.adapters.limits import Limit, source_of, take
+from services.api.adapters.replays import What, replay
 from services.api.adapters.wish_checks import WishChecks
-from services.api.core.change import Change
-from services.api.core.life import asked_to_move, moved, must_ask_again, rotated
+from services.api.core.life import (
+    Change,
+    asked_to_move,
+    make_keys,
+    moved,
+    must_ask_again,
+    new_subscription,
+    rotated,
+    secret_for,
+)
 from services.api.core.problem import Conflict, Forbidden, NotFound
-from services.api.core.signup import make_keys, new_subscription, secret_for, source_of
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import TO_FALLBACK, Delivery, Kind, owed_message
 from shared.endpoints import EmailEndpoint, Endpoint
-from shared.holdings import Holdings
+from shared.holdings import erase_held
 from shared.setting_shapes import Network
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Subscription, Wish
@@ -77,11 +84,8 @@ class SubscriptionDesk:
         self._sign_ups = Limit(signups_per_hour, HOUR, "at most {} sign-ups an hour from one address")
         self._sign_up_token = sign_up_token
         self.checks = WishChecks(bus, allow)
-        self._limits = Limits(bus)
         self.store = SubscriptionStore(bus)
         self.log = DeliveryLog(bus)
-        self.holdings = Holdings(bus)
-        self._replays = Replays(bus)
 
     @property
     def is_closed(self) -> bool:
@@ -98,7 +102,7 @@ class SubscriptionDesk:
         ):
             raise Forbidden(CLOSED)
         wish = await self.checks.checked(wish)
-        await self._limits.take("signups", source_of(host), self._sign_ups)
+        await take(self._bus, "signups", source_of(host), self._sign_ups)
         for endpoint in (wish.channel, wish.fallback):
             await self._limit_confirmations(endpoint)
         keys = make_keys(secrets.token_bytes(68))
@@ -201,7 +205,7 @@ class SubscriptionDesk:
     async def replay(self, subscription: Subscription, what: What, since: datetime) -> int:
         """Send again what failed, or all that was missed, since then; return how many."""
         await self.limit("replays", subscription.id)
-        return await self._replays.replay(subscription, what, since)
+        return await replay(self._bus, subscription, what, since)
 
     async def remove(self, subscription_id: str) -> None:
         """Remove a subscription and all that is held about it, also while somebody else changes it.
@@ -211,12 +215,12 @@ class SubscriptionDesk:
         while not await self.store.remove(subscription_id):
             if await self.store.get(subscription_id) is None:
                 return
-        await self.holdings.erase(subscription_id)
+        await erase_held(self._bus, subscription_id)
         self._bus.counters.add("unsubscribed")
 
     async def limit(self, kind: str, who: str) -> None:
         """Count one of a kind for somebody; raise TooMany if there were enough."""
-        await self._limits.take(kind, who, LIMITS[kind])
+        await take(self._bus, kind, who, LIMITS[kind])
 
     async def _limit_confirmations(self, endpoint: Endpoint | None) -> None:
         if isinstance(endpoint, EmailEndpoint):

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from services.api.core.problem import CursorGone
-from services.api.core.sse import StreamedEvent
-from services.api.core.stream_place import BEGINNING, StreamPlace, read_place
+from services.api.core.stream_place import BEGINNING, StreamedEvent, StreamPlace, read_place
 from shared.names import Names
 from shared.redis_client import RedisClient
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
-from services.api.adapters.feed_list import read_titles
+from services.api.adapters.feeds import read_titles
 from services.api.core.checks import (
     check_countries,
+    check_headers,
     check_languages,
     check_query,
+    check_slips,
     check_topics,
     mail_address,
 )
@@ -14,7 +16,7 @@ from services.api.core.problem import FieldError, Invalid, NotReady
 from shared.address_guard import ForbiddenURL, check_url
 from shared.bus import Bus
 from shared.catalogue import followable, read_catalogue
-from shared.endpoints import EmailEndpoint, Endpoint
+from shared.endpoints import EmailEndpoint, Endpoint, WebhookEndpoint
 from shared.setting_shapes import Network
 from shared.subscriptions import Filter, Wish
 
@@ -42,6 +44,8 @@ class WishChecks:
             except ValueError as e:
                 field = "address" if isinstance(endpoint, EmailEndpoint) else "url"
                 errors.append(FieldError(f"{name}.{field}", str(e)))
+            if isinstance(endpoint, WebhookEndpoint):
+                errors += [FieldError(f"{name}.headers", each) for each in check_headers(endpoint.headers)]
         wish = wish.model_copy(update=endpoints)
         if wish.fallback == wish.channel:
             errors.append(FieldError("fallback", "the second channel is the same as the first"))
@@ -65,7 +69,7 @@ class WishChecks:
         topics = list(followable(catalogue))
         errors = check_topics(wanted.topics, topics)
         errors += check_countries(wanted.countries) + check_query(wanted.query, topics)
-        errors += check_languages(wanted.languages)
+        errors += check_slips(wanted.query) + check_languages(wanted.languages)
         known = await read_titles(self._bus, wanted.sources)
         unknown = [source for source in wanted.sources if source not in known]
         return errors + [

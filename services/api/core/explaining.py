@@ -1,7 +1,7 @@
 """Why a report reached a subscriber, or why it did not: what was written down, or else what would be decided now."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -41,22 +41,9 @@ _WORDS: dict[str, str] = {
 }
 
 _IN_DIGEST: dict[str, Outcome] = {"quiet": "held_by_quiet_hours", "over_limit": "over_the_limit"}
-_BY_STATE: dict[str, Outcome] = {
-    "pending": "on_its_way",
-    "delivered": "delivered",
-    "given_up": "given_up",
-    "cancelled": "cancelled",
-}
-_BY_VERDICT: dict[str, Outcome] = {
-    "same_story": "same_story",
-    "same_news": "same_news",
-    "no_updates": "no_updates",
-    "snoozed": "snoozed",
-    "expired": "expired",
-    "older": "older_than_subscription",
-    "not_matched": "not_matched",
-}
-_INACTIVE: dict[str, Outcome] = {"paused": "paused", "pending": "pending"}
+# Most decisions and states are called what becomes of a report by them.
+_CALLED: dict[str, Outcome] = {name: name for name in get_args(Outcome)}
+_CALLED["older"] = "older_than_subscription"
 
 
 class ReportExplained(BaseModel):
@@ -78,11 +65,11 @@ def explain_record(
     """Return what was decided, as it is written down; `digest` is the delivery that carried it, once that is due."""
     carrier = digest or record
     if record.state == "not_sent":
-        outcome = _BY_VERDICT[record.decision]
+        outcome = _CALLED[record.decision]
     elif carrier.state == "held":
         outcome = _IN_DIGEST.get(record.decision, "in_digest")
     else:
-        outcome = _BY_STATE[carrier.state]
+        outcome = "on_its_way" if carrier.state == "pending" else _CALLED[carrier.state]
     due = carrier.next_attempt_at
     return ReportExplained(
         report=report,
@@ -100,10 +87,8 @@ def explain_decision(
     report: str, subscription: Subscription, decision: Decision, clause: Explanation
 ) -> ReportExplained:
     """Return what would be decided now, for a report of which nothing is written."""
-    if decision.verdict == "not_active":
-        outcome = _INACTIVE.get(subscription.state, "disabled")
-    else:
-        outcome = _BY_VERDICT.get(decision.verdict, "not_yet")
+    what = subscription.state if decision.verdict == "not_active" else decision.verdict
+    outcome = _CALLED.get(what, "not_yet")
     return ReportExplained(
         report=report,
         subscription=subscription.id,

@@ -1,52 +1,45 @@
-"""How a feed is doing, in plain words, from what ingest keeps about it."""
+"""A feed as it may be asked for, and how one is doing, in plain words, from what ingest keeps about it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+)
 
 from services.api.core.wording import ago
-from shared.events import Moment
+from shared.endpoints import Strict
+from shared.events import Frozen, Moment
 
 Condition = Literal["well", "failing", "silent", "waiting", "off"]
 
 
-def _bad_is(default: Any) -> WrapValidator:
-    def read(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        try:
-            return handler(value)
-        except ValidationError:
-            return default
-
-    return WrapValidator(read)
-
-
-class FeedHealth(BaseModel):
+class FeedHealth(Frozen):
     """One feed as api shows it."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     title: str
     url: str
     enabled: bool = True
     condition: Condition = "waiting"
-    entries: Annotated[int, _bad_is(0)] = 0
-    failures: Annotated[int, _bad_is(0)] = 0
-    last_success: Annotated[Moment | None, _bad_is(None)] = None
-    last_new: Annotated[Moment | None, _bad_is(None)] = None
-    next_poll: Annotated[Moment | None, _bad_is(None)] = None
-    interval: Annotated[float | None, _bad_is(None)] = None
+    entries: int = 0
+    failures: int = 0
+    last_success: Moment | None = None
+    last_new: Moment | None = None
+    next_poll: Moment | None = None
+    interval: float | None = None
     """Its pace: seconds between two polls."""
     wrong: str | None = None
     advice: str | None = None
     last_error: str | None = None
-    last_status: Annotated[int | None, _bad_is(None)] = None
+    last_status: int | None = None
 
 
 def read_feed(configured: Mapping[str, Any], state: Mapping[str, str]) -> FeedHealth:
-    """Return a feed's health. `state` may be empty or hold what we do not know: a bad value is as none."""
+    """Return a feed's health. `state` may be empty or hold what we do not know: then it is as none."""
     enabled = bool(configured.get("enabled", True))
     known = {name: value for name, value in state.items() if value}
     about = {
@@ -55,7 +48,10 @@ def read_feed(configured: Mapping[str, Any], state: Mapping[str, str]) -> FeedHe
         "title": str(configured.get("title") or known.get("title") or configured["url"]),
         "enabled": enabled,
     }
-    feed = FeedHealth.model_validate(known | about)
+    try:
+        feed = FeedHealth.model_validate(known | about)
+    except ValidationError:
+        feed = FeedHealth.model_validate(about)
     return feed.model_copy(update={"condition": _condition(feed, known.get("health"))})
 
 
@@ -95,3 +91,24 @@ def _condition(feed: FeedHealth, health: str | None) -> Condition:
     if health == "silent":
         return "silent"
     return "well" if feed.last_success else "waiting"
+
+
+def _is_one_line(title: str) -> str:
+    if not title.isprintable():
+        raise ValueError("must be one line of text")
+    return title
+
+
+class NewFeed(Strict):
+    """A feed to watch. `url` is the feed's address, or that of a page that names its feed."""
+
+    url: str = Field(max_length=2048, examples=["https://news.example.org/rss.xml"])
+    title: Annotated[str, AfterValidator(_is_one_line)] | None = Field(
+        default=None, min_length=1, max_length=200
+    )
+    interval: float | None = Field(
+        default=None, ge=60, le=2_592_000, description="Seconds between two polls."
+    )
+    full_text: bool = Field(
+        default=False, description="Fetch each new entry's page and take the article's text."
+    )

@@ -4,12 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from services.api.core.problem import FieldError
 from services.api.core.wording import endpoint_in_words
 from shared.countries import country_names, find_country
 from shared.endpoints import ChatEndpoint, Endpoint, WebhookEndpoint
+from shared.events import Frozen
 from shared.subscriptions import Subscription
 
 KEPT = "…"
@@ -21,10 +20,8 @@ _WHERE = {
 }
 
 
-class AlertForm(BaseModel):
+class AlertForm(Frozen):
     """What was typed, kept as it is: a form that comes back with errors holds it again."""
-
-    model_config = ConfigDict(frozen=True)
 
     topics: tuple[str, ...] = ()
     query: str = ""

@@ -1,14 +1,111 @@
-"""What may be done with a subscription in which state, and what it is then. Knows no clock and no chance."""
+"""The life of a subscription: what a sign-up makes, what its owner may change, what may be done in which state.
 
+Knows no clock and no chance.
+"""
+
+import base64
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
+
+from pydantic import Field, model_validator
 
 from services.api.core.problem import Conflict
-from shared.endpoints import EmailEndpoint, WebhookEndpoint
-from shared.subscriptions import Move, State, Subscription
-from shared.webhook_keys import make_secret, scheme_of
+from shared.endpoints import EmailEndpoint, Endpoint, Strict, WebhookEndpoint
+from shared.schedule import Schedule
+from shared.subscriptions import (
+    NAME_LIMIT,
+    Filter,
+    Move,
+    State,
+    Subscription,
+    Wish,
+    hash_token,
+    signing_secrets,
+)
+from shared.webhook_keys import make_secret, public_key, scheme_of
+
+
+class Change(Strict):
+    """New values; what is left out stays as it is."""
+
+    name: str | None = Field(default=None, max_length=NAME_LIMIT, examples=["Border crossings"])
+    filter: Filter | None = None
+    channel: Endpoint | None = Field(
+        default=None, description="A new endpoint must answer first: the subscription is pending until then."
+    )
+    schedule: Schedule | None = None
+    one_per_story: bool | None = None
+    updates: bool | None = None
+    fallback: Endpoint | None = Field(default=None, description="null takes it away.")
+    fallback_after: int | None = Field(default=None, ge=1, le=1440)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Change":
+        if not self.named:
+            raise ValueError(f"nothing to change: name at least one of {', '.join(type(self).model_fields)}")
+        return self
+
+    @property
+    def named(self) -> set[str]:
+        """The fields that are to change."""
+        return {
+            name for name in self.model_fields_set if name == "fallback" or getattr(self, name) is not None
+        }
+
+    def applied(self, subscription: Subscription) -> Wish:
+        """Return the wish as it will be."""
+        old = {name: getattr(subscription, name) for name in Wish.model_fields}
+        return Wish(**old | {name: getattr(self, name) for name in self.named})
+
+
+class Keys(NamedTuple):
+    """The random part of a new subscription."""
+
+    id: str
+    manage_token: str
+    secret_bytes: bytes
+
+
+def make_keys(sixty_eight_bytes: bytes) -> Keys:
+    """Return id, manage token and webhook secret made of 68 random bytes (12, 24 and 32 of them)."""
+    first, second, third = sixty_eight_bytes[:12], sixty_eight_bytes[12:36], sixty_eight_bytes[36:68]
+    token = base64.urlsafe_b64encode(second).decode()
+    return Keys(f"sub_{first.hex()}", f"tok_{token}", third)
+
+
+def new_subscription(wish: Wish, keys: Keys, now: datetime) -> Subscription:
+    """Return the pending subscription that a wish makes; only a webhook has a secret."""
+    return Subscription(
+        **wish.model_dump(),
+        id=keys.id,
+        token_hash=hash_token(keys.manage_token),
+        secret=secret_for(wish, keys.secret_bytes),
+        created_at=now,
+        changed_at=now,
+    )
+
+
+def secret_for(wish: Wish, thirty_two_bytes: bytes, had: str | None = None) -> str | None:
+    """Return the secret that signs a wish's webhooks, the one it had if that is of the right kind; or None."""
+    hooks = [each for each in (wish.channel, wish.fallback) if isinstance(each, WebhookEndpoint)]
+    if not hooks:
+        return had
+    return (
+        had
+        if had and scheme_of(had) == hooks[0].signature
+        else make_secret(thirty_two_bytes, hooks[0].signature)
+    )
+
+
+def shown_key(secret: str | None) -> dict[str, str]:
+    """Return what its owner verifies signatures with: {"secret": …}, {"public_key": …}, or nothing."""
+    if secret is None:
+        return {}
+    return {"secret": secret} if scheme_of(secret) == "v1" else {"public_key": public_key(secret)}
+
 
 OVERLAP = timedelta(hours=24)
+SECRETS_KEPT = 9
 
 
 def moved(subscription: Subscription, state: State, now: datetime) -> Subscription:
@@ -107,12 +204,15 @@ def agreed_to_move(subscription: Subscription, now: datetime, *, side: Literal["
 
 
 def rotated(subscription: Subscription, thirty_two_bytes: bytes, now: datetime) -> Subscription:
-    """Return it with a new secret, beside which the old one signs for a day; raise Conflict if it has none."""
+    """Return it with a new secret, beside which the old one signs for a day, and those that still did.
+
+    Raise Conflict if it has none.
+    """
     if subscription.secret is None:
         raise Conflict("only a webhook has a secret")
     changes = {
         "secret": make_secret(thirty_two_bytes, scheme_of(subscription.secret)),
-        "former_secret": subscription.secret,
+        "former_secret": " ".join(signing_secrets(subscription, now)[:SECRETS_KEPT]),
         "former_secret_until": now + OVERLAP,
         "changed_at": now,
     }

@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 from services.api.core.report_view import ReportView, TopicTitle, view_of, web_link
 from services.api.core.search import Hit
-from services.api.core.visible import visible
+from services.api.core.wording import visible
 from shared.countries import CountryPlace
-from shared.events import TaggedReport, rfc3339
+from shared.events import TaggedReport
+from shared.feeds import rfc3339
 
 AIRSPACE = "airspace_incursions"
 MOST_TEXT = 4000

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from shared.decision import SENT, Earlier, Memory, News, Terms, asked_of, decide
+from shared.endpoints import Strict
 from shared.events import Evidence, Moment
 from shared.schedule import Schedule, hour_of, zone_of
 from shared.subscriptions import CompiledFilter, Filter
@@ -15,10 +16,8 @@ from shared.subscriptions import CompiledFilter, Filter
 MANY_A_DAY = 20
 
 
-class PreviewWish(BaseModel):
+class PreviewWish(Strict):
     """What is to be tried: a filter, and how matches would be sent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     filter: Filter
     schedule: Schedule = Schedule()

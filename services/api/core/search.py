@@ -1,9 +1,11 @@
-"""What is looked for among reports, and whether one is it."""
+"""What is looked for among reports, whether one is it, and where a page of them ended."""
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.events import Evidence, TaggedReport
+from shared.report_store import Place
 from shared.subscriptions import CompiledFilter, Filter, find_match
 
 
@@ -43,3 +45,23 @@ def find_hit(search: Search, tagged: TaggedReport, moment: int = 0) -> Hit | Non
         return Hit(tagged, (), moment)
     matched = find_match(search.wanted, tagged)
     return Hit(tagged, matched.words, moment) if matched else None
+
+
+_CURSOR = re.compile(r"([0-9]{1,16})-([0-9a-zA-Z_.-]{1,64})")
+
+
+class CursorError(ValueError):
+    """A cursor that we did not make."""
+
+
+def write_cursor(place: Place) -> str:
+    """Return the cursor that continues after this place."""
+    return f"{place.moment}-{place.report_id}"
+
+
+def read_cursor(cursor: str) -> Place:
+    """Return the place in a cursor; raise CursorError."""
+    found = _CURSOR.fullmatch(cursor)
+    if not found:
+        raise CursorError("this is no cursor of ours; take `next` of the page before as it is")
+    return Place(int(found[1]), found[2])

@@ -1,6 +1,7 @@
-"""Places in a stream: Redis's ids, and the moments that they hold."""
+"""Places in a stream, Redis's ids and the moments that they hold; and its events as a browser reads them."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -63,3 +64,25 @@ def read_moment(written: str) -> datetime:
 def place_at(moment: datetime) -> StreamPlace:
     """Return the cursor after which what was added at this moment is the first."""
     return StreamPlace(max(0, (moment - _EPOCH) // timedelta(milliseconds=1)), 0).before
+
+
+class StreamedEvent(NamedTuple):
+    """An event as it is on the stream: its place, and the JSON; nothing if the entry is not ours."""
+
+    place: StreamPlace
+    json: bytes
+
+
+def sse_events(events: Iterable[StreamedEvent]) -> bytes:
+    """Return events as a browser's EventSource reads them; their ids are those of the stream."""
+    return b"".join(b"id: %b\ndata: %b\n\n" % (str(place).encode(), json) for place, json in events if json)
+
+
+def sse_mark(place: StreamPlace) -> bytes:
+    """Return what moves a client's Last-Event-ID on without being an event; a heartbeat as well."""
+    return f": \nid: {place}\n\n".encode()
+
+
+def sse_word(event: str, detail: str) -> bytes:
+    """Return an event of another name than that of reports, e.g. `overflow`."""
+    return f"event: {event}\ndata: {detail}\n\n".encode()

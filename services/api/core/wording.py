@@ -1,8 +1,9 @@
-"""Filters, states and moments in plain English."""
+"""Filters, states and moments in plain English; and text without what cannot be seen."""
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from shared.countries import country_names
@@ -13,6 +14,15 @@ from shared.subscriptions import Filter, Subscription
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
+LANGUAGES = {
+    "ar": "Arabic",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "ru": "Russian",
+    "uk": "Ukrainian",
+}
+"""Those that topics have words in."""
 STATES = {
     "pending": "waiting for your answer",
     "active": "active",
@@ -163,3 +173,14 @@ def ago(moment: datetime, now: datetime) -> str:
             amount = f"{count} {unit}{'s' if count > 1 else ''}"
             return f"{amount} ago" if seconds > 0 else f"in {amount}"
     return "just now" if seconds >= 0 else "in a moment"
+
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+    "\u202a-\u202e\u2066-\u2069\u00ad\u200b\u2060\ufeff]|[\U000e0000-\U000e007f]"
+)
+
+
+def visible(value: Any) -> Any:
+    """Return text fit to be shown, as it is in all else; what is no text, or marked as safe, is returned as it is."""
+    return _UNSEEN.sub("", value) if type(value) is str else value

@@ -10,13 +10,11 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Cookie, Depends, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.api.adapters.feed_desk import FeedDesk
-from services.api.adapters.feed_list import read_feeds
-from services.api.adapters.limits import Limit, Limits
+from services.api.adapters import feeds
+from services.api.adapters.limits import Limit, take
 from services.api.adapters.readiness import find_missing, running_services
 from services.api.core.admin_session import LIFE, is_session, make_session
-from services.api.core.feed_health import in_words
-from services.api.core.new_feed import NewFeed
+from services.api.core.feed_health import NewFeed, in_words
 from services.api.core.problem import Forbidden, NotFound, Problem, validated
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import HostOf, Parts, PartsOf
@@ -72,7 +70,7 @@ async def show(parts: PartsOf, session: Session = "", done: str = "") -> HTMLRes
 async def sign_in(parts: PartsOf, host: HostOf, token: Annotated[str, Form()] = "") -> Response:
     """Give the cookie for the token."""
     expected = admin_token(parts.settings)
-    await Limits(parts.bus).take("admin", host, TRIES)
+    await take(parts.bus, "admin", host, TRIES)
     if not is_token(token, expected):
         return parts.pages.render("admin_token.html", status=403, private=True, wrong=True)
     answer = _to_admin()
@@ -129,7 +127,8 @@ async def pause_or_resume(service: str, action: str, parts: PartsOf) -> Response
 async def add_feed(parts: PartsOf, url: Annotated[str, Form()] = "") -> Response:
     """Watch a feed, as POST /v1/feeds does."""
     try:
-        await _feeds(parts).add(validated(NewFeed, {"url": url}))
+        wish = validated(NewFeed, {"url": url})
+        await feeds.add_feed(parts.bus, wish, parts.settings.allow_hosts)
     except Problem as e:
         return await _page(parts, url=url, problem=e)
     return _to_admin("added")
@@ -138,12 +137,8 @@ async def add_feed(parts: PartsOf, url: Annotated[str, Form()] = "") -> Response
 @router.post("/feeds/{feed_id}/remove", dependencies=[_SignedIn])
 async def remove_feed(feed_id: str, parts: PartsOf) -> Response:
     """Watch a feed no more that was added here."""
-    await _feeds(parts).remove(feed_id)
+    await feeds.remove_feed(parts.bus, feed_id)
     return _to_admin("removed")
-
-
-def _feeds(parts: Parts) -> FeedDesk:
-    return FeedDesk(parts.bus, allow=parts.settings.allow_hosts)
 
 
 def _to_admin(done: str = "") -> RedirectResponse:
@@ -155,7 +150,7 @@ async def _page(
 ) -> HTMLResponse:
     redis, names, now = parts.bus.redis, parts.bus.names, datetime.now(UTC)
     letters = DeadLetters(redis, names)
-    feeds = await read_feeds(parts.bus)
+    watched = await feeds.read_feeds(parts.bus)
     added = {raw.decode() for raw in await redis.hkeys(names.feeds_added)}
     trouble = {
         each.id: each async for each in parts.desk.store.each() if each.reason or each.state == "disabled"
@@ -174,10 +169,10 @@ async def _page(
         letters_in_all=sum((await letters.count()).values()),
         feeds=[
             (feed, in_words(feed, now), feed.id in added)
-            for feed in feeds
+            for feed in watched
             if feed.condition in ("failing", "silent") or feed.id in added
         ],
-        feeds_in_all=len(feeds),
+        feeds_in_all=len(watched),
         endpoints=[_endpoint(each) for each in troubled[:ENDPOINTS_SHOWN]],
         endpoints_in_all=len(troubled),
         running={service: running.count(service) for service in sorted({*running, *PAUSABLE})},

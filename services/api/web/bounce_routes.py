@@ -6,10 +6,9 @@ import structlog
 from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel
 
-from services.api.adapters.bounce_desk import BounceDesk
+from services.api.adapters.bounces import stop_bounced
 from services.api.core.bounces import BounceError, Sender, read_bounces
 from services.api.core.problem import FieldError, Forbidden, Invalid
-from services.api.core.sns import SnsError, is_from_sns
 from services.api.web.parts import PartsOf
 from services.api.web.tokens import Shown, is_token
 
@@ -35,11 +34,6 @@ async def take_bounce(
     """Take a bounce or complaint: generic is {"address", "kind": "hard", "soft" or "complaint", "reason"?}."""
     if not is_token(shown or token, parts.settings.bounce_token):
         raise Forbidden("the token is not TOCSIN_BOUNCE_TOKEN")
-    if sender == "ses" and is_from_sns(message):
-        try:
-            await parts.sns.check(message)
-        except SnsError as e:
-            raise Forbidden(f"this is not from Amazon SNS: {e}") from e
     if sender == "ses" and isinstance(message, dict) and message.get("Type") == "SubscriptionConfirmation":
         # Whoever set the topic up is looking at the log; we confirm nothing for somebody else.
         log.warning(
@@ -47,6 +41,6 @@ async def take_bounce(
         )
         return Taken(stopped=0)
     try:
-        return Taken(stopped=await BounceDesk(parts.bus).take(read_bounces(sender, message)))
+        return Taken(stopped=await stop_bounced(parts.bus, read_bounces(sender, message)))
     except BounceError as e:
         raise Invalid([FieldError("body", str(e))]) from e

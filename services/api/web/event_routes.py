@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
 from services.api.core.problem import FieldError, NotFound, Problem
-from services.api.core.sse import StreamedEvent
 from services.api.core.stream_place import (
     BEGINNING,
     PlaceError,
+    StreamedEvent,
     StreamPlace,
     place_at,
     read_moment,

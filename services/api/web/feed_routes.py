@@ -3,10 +3,8 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from services.api.adapters.feed_desk import FeedDesk
-from services.api.adapters.feed_list import read_feeds
-from services.api.core.feed_health import FeedHealth
-from services.api.core.new_feed import NewFeed
+from services.api.adapters import feeds
+from services.api.core.feed_health import FeedHealth, NewFeed
 from services.api.web.parts import PartsOf
 from services.api.web.tokens import Operator
 
@@ -22,14 +20,13 @@ class Feeds(BaseModel):
 @router.get("")
 async def list_feeds(parts: PartsOf) -> Feeds:
     """Return the feeds and how each is doing."""
-    return Feeds(feeds=await read_feeds(parts.bus))
+    return Feeds(feeds=await feeds.read_feeds(parts.bus))
 
 
 @router.post("", status_code=201, dependencies=[Operator])
 async def add_feed(wish: NewFeed, parts: PartsOf, response: Response) -> FeedHealth:
     """Watch a feed; the address of a page that names its feed will do. It is read within seconds."""
-    desk = FeedDesk(parts.bus, allow=parts.settings.allow_hosts)
-    added = await desk.add(wish)
+    added = await feeds.add_feed(parts.bus, wish, parts.settings.allow_hosts)
     response.headers["Location"] = f"/v1/feeds/{added.id}"
     return added
 
@@ -37,5 +34,5 @@ async def add_feed(wish: NewFeed, parts: PartsOf, response: Response) -> FeedHea
 @router.delete("/{feed_id}", status_code=204, dependencies=[Operator])
 async def remove_feed(feed_id: str, parts: PartsOf) -> Response:
     """Watch a feed no more that was added here. What it has reported stays."""
-    await FeedDesk(parts.bus, allow=parts.settings.allow_hosts).remove(feed_id)
+    await feeds.remove_feed(parts.bus, feed_id)
     return Response(status_code=204)

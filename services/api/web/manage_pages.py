@@ -12,17 +12,16 @@ from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from services.api.adapters.replays import What
-from services.api.core.change import Change
 from services.api.core.form import AlertForm, change_fields, errors_by_field, form_of
-from services.api.core.life import feed_moved, paused, resumed, snoozed
+from services.api.core.life import Change, feed_moved, paused, resumed, shown_key, snoozed
 from services.api.core.problem import FieldError, NotFound, Problem, validated
-from services.api.core.signup import shown_key
 from services.api.core.wording import KINDS, delivery_in_words
-from services.api.web.owner_feed_routes import feed_address
+from services.api.web.outgoing_routes import feed_address
 from services.api.web.pages import PRIVATE
 from services.api.web.parts import Parts, PartsOf
 from services.api.web.preview_routes import Typed
 from services.api.web.shown import described, found
+from shared.holdings import held_about
 from shared.subscriptions import Subscription, owns
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
@@ -104,7 +103,7 @@ def _done(before: Subscription, after: Subscription) -> str:
 async def export(subscription_id: str, parts: PartsOf, key: Key = "") -> JSONResponse:
     """Everything that is held about the subscription, as a file."""
     await parts.check_key("manage", subscription_id, key)
-    held = await parts.desk.holdings.of(await found(parts, subscription_id))
+    held = await held_about(parts.bus, await found(parts, subscription_id))
     name = {"Content-Disposition": f'attachment; filename="{subscription_id}.json"'}
     return JSONResponse(held, headers=PRIVATE | name)
 

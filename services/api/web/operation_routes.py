@@ -1,16 +1,18 @@
-"""/livez, /readyz, /metrics, schemas, and the files of the pages."""
+"""What the installation says of itself: /livez, /readyz, /metrics, /schemas, /asyncapi.json, /problems; its files."""
 
 import time
+from importlib.metadata import version
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from services.api.adapters.figures import read_figures
 from services.api.adapters.readiness import find_missing
-from services.api.core.problem import NotFound, Unauthorized
-from services.api.web.parts import PartsOf
+from services.api.core.problem import KINDS, NotFound, Unauthorized
+from services.api.web.parts import Parts, PartsOf
 from services.api.web.tokens import Shown, is_token
+from shared.contract import asyncapi_document
 from shared.schemas import MODELS, schema_of
 
 router = APIRouter()
@@ -67,3 +69,25 @@ async def robots() -> Response:
     """Links in mails carry keys, which are nobody else's business."""
     kept_out = "".join(f"Disallow: /{path}/\n" for path in ("confirm", "manage", "unsubscribe"))
     return Response(f"User-agent: *\n{kept_out}", media_type="text/plain")
+
+
+@router.get("/asyncapi.json", tags=["contract"])
+async def asyncapi(parts: PartsOf) -> JSONResponse:
+    """Return the AsyncAPI 3.0 document of the streams."""
+    return JSONResponse(_document(parts))
+
+
+@router.get("/asyncapi", include_in_schema=False)
+async def asyncapi_page(parts: PartsOf) -> HTMLResponse:
+    """The same as a page."""
+    return parts.pages.render("asyncapi.html", document=_document(parts), base=parts.settings.public_url)
+
+
+@router.get("/problems", include_in_schema=False)
+async def problems(parts: PartsOf) -> HTMLResponse:
+    """Where the `type` of a problem leads."""
+    return parts.pages.render("problems.html", kinds=KINDS)
+
+
+def _document(parts: Parts) -> dict[str, object]:
+    return asyncapi_document(parts.bus.names, version("tocsin"), parts.settings.retention_seconds)

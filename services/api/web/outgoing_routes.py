@@ -1,5 +1,8 @@
-"""Feeds for others: Atom, JSON Feed and GeoJSON of a topic, a country or any filter; CAP of airspace incursions."""
+"""Feeds for others: Atom, JSON Feed and GeoJSON of a topic, a country or any filter; CAP of airspace incursions; and
+the feed of what one subscription matches, at an address that only its owner knows and can change.
+"""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,7 +10,7 @@ from email.utils import format_datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Header, Path, Request
 from fastapi.responses import Response
 
 from services.api.adapters.report_search import search_reports
@@ -25,11 +28,13 @@ from services.api.core.outgoing import (
 from services.api.core.problem import NotFound, Problem
 from services.api.core.report_view import numbered
 from services.api.core.search import Hit, Search
-from services.api.core.wording import listed
+from services.api.core.wording import filter_in_words, listed
+from services.api.web.pages import PRIVATE
 from services.api.web.parts import AskedOf, Parts, PartsOf
 from shared.catalogue import followable
 from shared.countries import country_names, country_places
-from shared.subscriptions import Filter
+from shared.links import feed_subject
+from shared.subscriptions import Filter, Subscription
 
 router = APIRouter(tags=["feeds out"])
 
@@ -110,15 +115,15 @@ async def _feed(form: str, request: Request, parts: Parts, asked: Asked) -> Resp
         else f"{base}/",
         base=base,
         hub=parts.settings.websub_hub,
-        items=await find_items(parts, Search.of(asked.filter)),
+        items=await _find_items(parts, Search.of(asked.filter)),
     )
     headers = {**CACHED, "Last-Modified": format_datetime(feed.updated, usegmt=True)}
     if feed.hub:
         headers["Link"] = f'<{feed.hub}>; rel="hub", <{feed.url}>; rel="self"'
-    return written(parts, form, feed, headers)
+    return _written(parts, form, feed, headers)
 
 
-def written(parts: Parts, form: str, feed: OutgoingFeed, headers: Mapping[str, str]) -> Response:
+def _written(parts: Parts, form: str, feed: OutgoingFeed, headers: Mapping[str, str]) -> Response:
     """Return the feed in one of the forms."""
     if form == "atom":
         body = parts.pages.text("atom.xml", feed=feed).encode()
@@ -128,7 +133,7 @@ def written(parts: Parts, form: str, feed: OutgoingFeed, headers: Mapping[str, s
     return Response(body, media_type=MEDIA[form], headers=headers)
 
 
-async def find_items(parts: Parts, search: Search) -> list[Item]:
+async def _find_items(parts: Parts, search: Search) -> list[Item]:
     """Return the newest reports that are looked for, as entries of a feed."""
     return await _items(parts, (await search_reports(parts.reports, search, None, ENTRIES)).hits)
 
@@ -157,3 +162,41 @@ async def _cap(parts: Parts, hit: Hit) -> Response:
     values = cap_values(item, parts.settings.public_url, country_places(), earlier)
     body = parts.pages.text("cap.xml", **values)
     return Response(body, media_type=MEDIA["cap"], headers=CACHED)
+
+
+@router.get("/feeds/{subscription_id}.{form}", include_in_schema=False)
+async def owner_feed(
+    subscription_id: str,
+    form: Literal["atom", "json"],
+    parts: PartsOf,
+    key: str = "",
+    if_none_match: Annotated[str, Header()] = "",
+) -> Response:
+    """What the subscription's filter matches, newest first, whether or not it is sent."""
+    subscription = await parts.desk.store.get(subscription_id)
+    if subscription is None:
+        raise NotFound("this alert was removed, and its feed with it")
+    await parts.check_key("feed", feed_subject(subscription), key)
+    version = f"{subscription.changed_at} {await parts.reports.version()}"
+    etag = f'"{hashlib.sha256(version.encode()).hexdigest()[:24]}"'
+    # Kept by its reader, by nobody on the way.
+    headers = {**PRIVATE, "Cache-Control": "private, max-age=60", "ETag": etag}
+    if etag in if_none_match:
+        return Response(status_code=304, headers=headers)
+    await parts.desk.limit("feeds", subscription.id)
+    topics = followable(await parts.topics())
+    feed = OutgoingFeed(
+        title=f"Tocsin: {subscription.name or filter_in_words(subscription.filter, topics, {})}",
+        url=await feed_address(parts, subscription, form),
+        home=f"{parts.settings.public_url}/",
+        base=parts.settings.public_url,
+        hub="",
+        items=await _find_items(parts, Search.of(subscription.filter)),
+    )
+    return _written(parts, form, feed, headers)
+
+
+async def feed_address(parts: Parts, subscription: Subscription, form: str = "atom") -> str:
+    """Return where the feed is; for the owner alone."""
+    key = await parts.link_key("feed", feed_subject(subscription))
+    return f"{parts.settings.public_url}/feeds/{subscription.id}.{form}?key={key}"

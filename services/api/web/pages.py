@@ -10,8 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from services.api.core import wording
-from services.api.core.visible import visible
-from shared.events import rfc3339
+from services.api.core.wording import visible
+from shared.catalogue import followable
+from shared.feeds import rfc3339
 from shared.subscriptions import FALLBACK_MINUTES
 
 PUBLIC = {"Cache-Control": "no-cache"}
@@ -50,6 +51,7 @@ class Pages:
         self._templates.globals |= {
             "static": self.address_of,
             "chat_services": wording.CHAT_SERVICES,
+            "followable": followable,
             "fallback_minutes": FALLBACK_MINUTES,
         }
 

@@ -9,7 +9,6 @@ from fastapi import Depends, Query, Request
 
 from services.api.adapters.broadcast import Broadcast
 from services.api.adapters.recent_reports import RecentReports
-from services.api.adapters.sns_certificates import SnsCertificates
 from services.api.adapters.subscription_desk import SubscriptionDesk
 from services.api.adapters.tagged_stream import TaggedStream
 from services.api.core.asked import Asked, read_asked
@@ -36,7 +35,6 @@ class Parts:
     broadcast: Broadcast
     pages: Pages
     recent: RecentReports
-    sns: SnsCertificates
     started: float
 
     async def topics(self) -> tuple[TopicSummary, ...]:
@@ -81,7 +79,6 @@ def make_parts(bus: Bus, settings: ApiSettings, recent: RecentReports | None = N
         broadcast=Broadcast(stream, most=settings.events_clients),
         pages=Pages(),
         recent=recent or RecentReports(bus, days=settings.preview_days),
-        sns=SnsCertificates(),
         started=time.monotonic(),
     )
 

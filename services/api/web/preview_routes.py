@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse
 
+from services.api.adapters.limits import source_of
 from services.api.core.form import AlertForm, what_and_when
 from services.api.core.preview import Preview, PreviewWish
 from services.api.core.problem import Problem, validated
-from services.api.core.signup import source_of
 from services.api.web.parts import HostOf, Parts, PartsOf
 
 router = APIRouter()

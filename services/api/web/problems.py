@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from services.api.core.problem import (
     FieldError,
@@ -35,6 +36,7 @@ _FOR_PROGRAMS = (
     "/countries/",
 )
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _FORMS = (".atom", ".json", ".geojson", ".cap")
 
 
@@ -83,12 +85,25 @@ async def _on_invalid(request: Request, error: Any) -> Response:
 
 async def _on_http(request: Request, error: Any) -> Response:
     no_page = error.status_code == HTTPStatus.NOT_FOUND
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {**(headers or {}), "Allow": ", ".join(_allowed(request))}
     problem = Problem(
         "there is nothing at this address" if no_page else str(error.detail),
         status=error.status_code,
-        headers=error.headers,
+        headers=headers,
     )
     return _answer_to(request, problem)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that the address knows; the framework names those of one route, and HEAD is answered as GET."""
+
+    def knows(method: str) -> bool:
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
+        return any(route.matches(scope)[0] == Match.FULL for route in request.app.routes)
+
+    return [method for method in _METHODS if knows(method)]
 
 
 async def _on_redis(request: Request, error: Any) -> Response:

@@ -21,9 +21,8 @@ from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.adapters.limits import Limit, Limits
+from services.api.adapters.limits import Limit, source_of, take
 from services.api.core.problem import Problem
-from services.api.core.signup import source_of
 from services.api.web.envelope import with_headers
 from services.api.web.parts import Parts
 from services.api.web.problems import answer
@@ -205,7 +204,7 @@ class PublicReads:
         who = source_of(scope["client"][0]) if scope.get("client") else "unknown"
         cost = SEARCH_COST if _WORDS.search(scope["query_string"]) else 1
         try:
-            return await Limits(parts.bus).take("reads", who, self._limit, cost)
+            return await take(parts.bus, "reads", who, self._limit, cost)
         except (RedisError, OSError):
             return {}
 

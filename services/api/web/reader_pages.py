@@ -9,18 +9,17 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
 
 from services.api.adapters.explanations import explain_report
-from services.api.adapters.feed_list import read_feeds
+from services.api.adapters.feeds import read_feeds
 from services.api.adapters.figures import read_delays
 from services.api.adapters.readiness import find_missing
 from services.api.adapters.report_search import Page, search_reports
-from services.api.core.cursor import CursorError
 from services.api.core.explaining import ReportExplained
 from services.api.core.feed_health import in_words, why_empty
 from services.api.core.form import AlertForm
 from services.api.core.problem import NotFound, Problem
 from services.api.core.report_view import by_story, numbered, view_of
-from services.api.core.search import Hit, Search
-from services.api.core.wording import in_steps, listed
+from services.api.core.search import CursorError, Hit, Search
+from services.api.core.wording import LANGUAGES, in_steps, listed
 from services.api.web.parts import Parts, PartsOf
 from shared.catalogue import TopicSummary, read_problem
 from shared.countries import country_names, find_country
@@ -30,14 +29,6 @@ from shared.subscriptions import Filter
 
 router = APIRouter(include_in_schema=False)
 
-LANGUAGES = {
-    "ar": "Arabic",
-    "en": "English",
-    "es": "Spanish",
-    "fr": "French",
-    "ru": "Russian",
-    "uk": "Ukrainian",
-}
 PAGE = 25
 SHORT_PAGE = 10
 
@@ -143,13 +134,20 @@ async def _explained(
     return await explain_report(parts.bus, subscription, tagged, datetime.now(UTC))
 
 
+@router.get("/topics")
+async def topics_page(parts: PartsOf) -> HTMLResponse:
+    """What each topic means."""
+    topics = await parts.topics()
+    return parts.pages.render("topics.html", topics=topics, titles=numbered(topics))
+
+
 @router.get("/topics/{topic}")
 async def topic_page(topic: str, parts: PartsOf) -> HTMLResponse:
     """What a topic means, its rules, and the latest reports on it."""
     topics = await parts.topics()
     known = next((each for each in topics if each.id == topic), None)
     if known is None:
-        raise NotFound(f"There is no topic {topic[:60]!r}. The topics are on the first page.")
+        raise NotFound(f"There is no topic {topic[:60]!r}. /topics lists them.")
     found = await search_reports(parts.reports, Search.of(Filter(topics=(topic,))), None, SHORT_PAGE)
     return parts.pages.render(
         "topic.html",

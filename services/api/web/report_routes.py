@@ -8,10 +8,9 @@ from pydantic import BaseModel, Field
 
 from services.api.adapters.explanations import explain_report
 from services.api.adapters.report_search import search_reports
-from services.api.core.cursor import CursorError
 from services.api.core.explaining import ReportExplained
 from services.api.core.problem import FieldError, NotFound, Problem
-from services.api.core.search import Search
+from services.api.core.search import CursorError, Search
 from services.api.web.parts import AskedOf, PartsOf
 from services.api.web.tokens import AskedAbout
 from shared.catalogue import TopicSummary

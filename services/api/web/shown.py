@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.api.adapters.feed_list import read_titles
+from services.api.adapters.feeds import read_titles
 from services.api.core.problem import NotFound
 from services.api.core.wording import (
     endpoint_in_words,

@@ -7,9 +7,9 @@ from fastapi.responses import HTMLResponse
 
 from services.api.adapters.subscription_desk import SignedUp
 from services.api.core.form import AlertForm, errors_by_field, wish_fields
+from services.api.core.life import shown_key
 from services.api.core.preview import Preview
 from services.api.core.problem import FieldError, Problem, validated
-from services.api.core.signup import shown_key
 from services.api.web.parts import HostOf, Parts, PartsOf
 from services.api.web.preview_routes import Typed, form_preview
 from services.api.web.shown import described

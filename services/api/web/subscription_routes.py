@@ -6,14 +6,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from services.api.adapters.replays import What
-from services.api.core.change import Change
-from services.api.core.life import feed_moved, paused, resumed
-from services.api.core.signup import shown_key
-from services.api.web.owner_feed_routes import feed_address
+from services.api.core.life import Change, feed_moved, paused, resumed, shown_key
+from services.api.web.outgoing_routes import feed_address
 from services.api.web.parts import HostOf, PartsOf
 from services.api.web.tokens import Owned, Shown
 from shared.delivery import Delivery
 from shared.events import Moment
+from shared.holdings import held_about
 from shared.subscriptions import Wish, public_view
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
@@ -106,10 +105,10 @@ async def change(subscription: Owned, wanted: Change, parts: PartsOf) -> dict[st
 @router.get("/{subscription_id}/export")
 async def export(subscription: Owned, parts: PartsOf) -> dict[str, Any]:
     """Return everything that is held about the subscription and its owner."""
-    return await parts.desk.holdings.of(subscription)
+    return await held_about(parts.bus, subscription)
 
 
-@router.delete("/{subscription_id}", status_code=204)
+@router.delete("/{subscription_id}", status_code=204, response_class=Response)
 async def remove(subscription: Owned, parts: PartsOf) -> None:
     """Remove the subscription, and erase everything that is held about it."""
     await parts.desk.remove(subscription.id)

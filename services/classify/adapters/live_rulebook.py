@@ -11,7 +11,13 @@ from pathlib import Path
 import structlog
 from redis.exceptions import RedisError
 
-from services.classify.adapters.rulebook_files import SHIPPED, RulebookError, catalogue, load_rulebook
+from services.classify.adapters.rulebook_files import (
+    SHIPPED,
+    RulebookError,
+    catalogue,
+    load_rulebook,
+    topic_paths,
+)
 from services.classify.core.difference import Difference, Readable, differences, words_of
 from services.classify.core.rulebook import Rulebook
 from shared.bus import Bus
@@ -54,7 +60,7 @@ class LiveRulebook:
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE_LOOK)
-        await write_catalogue(self._bus.redis, self._bus.names, catalogue(self.current))
+        await write_catalogue(self._bus.redis, self._bus.names, catalogue(self.current, self._folder))
         await write_problem(self._bus.redis, self._bus.names, None)
         topics = [topic.id for topic in self.current.topics]
         log.info("rulebook", version=self.current.version, topics=topics)
@@ -80,7 +86,9 @@ class LiveRulebook:
             self.current = await asyncio.to_thread(load_rulebook, self._folder)
         except RulebookError as e:
             log.error("rulebook kept", version=self.current.version, problems=str(e))
-            await write_problem(self._bus.redis, self._bus.names, str(e))
+            # On pages for everybody: where it lies on this machine is for the log.
+            told = str(e).replace(f"{self._folder or SHIPPED}/", "")
+            await write_problem(self._bus.redis, self._bus.names, told)
         else:
             await self.announce()
             if self.current.version != before.version:
@@ -99,10 +107,10 @@ class LiveRulebook:
         )
         await write_edit(self._bus.redis, self._bus.names, edit)
 
-    def _files(self) -> dict[str, tuple[int, int]]:
+    def _files(self) -> dict[str, tuple[int, int, int]]:
         folder = self._folder or SHIPPED
         with suppress(OSError):
-            return {path.name: _stamp(path) for path in folder.glob("*.y*ml")}
+            return {path.name: _stamp(path) for path in topic_paths(folder)}
         return {}
 
 
@@ -122,8 +130,8 @@ def _shown(found: Sequence[tuple[Readable, Tag]]) -> tuple[EditedReport, ...]:
     )
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, int, int]:
     with suppress(OSError):
         about = path.stat()
-        return about.st_mtime_ns, about.st_size
-    return 0, 0
+        return about.st_mtime_ns, about.st_size, about.st_ino
+    return 0, 0, 0

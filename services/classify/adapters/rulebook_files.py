@@ -1,9 +1,10 @@
 """The rulebook from a folder of topic files. A rule loads only if its own tests pass."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from services.classify.adapters.gazetteer_file import load_gazetteer
 from services.classify.adapters.topic_file import topic_of
@@ -11,15 +12,16 @@ from services.classify.adapters.yaml_file import Place, Problem, YamlFile, read_
 from services.classify.core.rulebook import Example, Rule, Rulebook, Topic, compile_rulebook, fingerprint
 from services.classify.core.tag import find_all, holds
 from shared.catalogue import Quality, RuleSummary, SubtopicSummary, TopicSummary
+from shared.settings import SettingsError
 
 SHIPPED = Path(__file__).parent.parent / "topics"
-QUALITY = SHIPPED / "quality.json"
+QUALITY = "quality.json"
 LOCK = "versions.lock"
 LARGEST = 1_000_000
 """Bytes of one topic file."""
 
 
-class RulebookError(Exception):
+class RulebookError(SettingsError):
     """One or more topic files are wrong. `problems` and the message name each, as "file:line: what"."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -42,7 +44,7 @@ def check_versions(folder: Path | None = None) -> None:
     folder = SHIPPED if folder is None else folder
     if not (folder / LOCK).exists():
         return
-    locked = json.loads((folder / LOCK).read_text())
+    locked = _read_lock(folder / LOCK)
     files, topics = _read_topics(folder)
     for file in files:
         for number, rule in enumerate(topics[file.name].rules):
@@ -56,7 +58,7 @@ def write_versions(folder: Path | None = None) -> Path:
     folder = SHIPPED if folder is None else folder
     _, topics = _read_topics(folder)
     rules = {
-        rule.id: {"version": rule.version, "sha256": fingerprint(topic, rule)}
+        rule.id: _Locked(version=rule.version, sha256=fingerprint(topic, rule)).model_dump()
         for topic in topics.values()
         for rule in topic.rules
     }
@@ -64,40 +66,86 @@ def write_versions(folder: Path | None = None) -> Path:
     return folder / LOCK
 
 
-def _compare(rule: Rule, content: str, locked: dict[str, Any] | None) -> str | None:
+class _Locked(BaseModel):
+    version: int
+    sha256: str
+
+
+def _read_lock(path: Path) -> dict[str, _Locked]:
+    try:
+        return TypeAdapter(dict[str, _Locked]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as e:
+        problem = Problem(
+            str(path), 1, "not what `tocsin topics lock` writes; take it back, or run that again"
+        )
+        raise RulebookError([problem]) from e
+
+
+def _compare(rule: Rule, content: str, locked: _Locked | None) -> str | None:
     if locked is None:
         return f"{rule.id} is not in {LOCK}; run `tocsin topics lock`"
-    if locked == {"version": rule.version, "sha256": content}:
+    if (locked.version, locked.sha256) == (rule.version, content):
         return None
-    if locked["sha256"] != content and rule.version <= locked["version"]:
-        return f"{rule.id} has changed since version {locked['version']}; raise its version to {locked['version'] + 1}"
+    if rule.version <= locked.version:
+        return (
+            f"{rule.id} has changed since version {locked.version}; raise its version to {locked.version + 1}"
+        )
     return f"{rule.id} version {rule.version} is not what {LOCK} says; run `tocsin topics lock`"
 
 
-def catalogue(rulebook: Rulebook) -> tuple[TopicSummary, ...]:
-    """Each topic as subscribers see it, in the rulebook's order; its quality if just these rules were measured."""
-    measured = _measured(rulebook.version)
+def catalogue(rulebook: Rulebook, folder: Path | None = None) -> tuple[TopicSummary, ...]:
+    """Each topic as subscribers see it, in the rulebook's order; its quality if just its rules were measured.
+
+    The figures are those of its folder, and for a topic that has none there the shipped ones.
+    """
+    measured = _measured(SHIPPED) | (_measured(folder) if folder else {})
     return tuple(_summary(topic, measured.get(topic.id)) for topic in rulebook.topics)
 
 
-def _measured(version: str) -> dict[str, Quality]:
+class Measured(BaseModel):
+    """The figures of a topic, and the fingerprints of the rules that they are of."""
+
+    rules: list[str]
+    quality: Quality
+
+
+MEASURED = TypeAdapter(dict[str, Measured])
+
+
+def fingerprints(topic: Topic) -> list[str]:
+    """Those of a topic's rules, in their order."""
+    return [fingerprint(topic, rule) for rule in topic.rules]
+
+
+def _measured(folder: Path) -> dict[str, Measured]:
     try:
-        about = json.loads(QUALITY.read_text())
-    except OSError:
+        return MEASURED.validate_json((folder / QUALITY).read_bytes())
+    except (OSError, ValidationError):
+        # Figures of another release, perhaps: none is better than no rulebook.
         return {}
-    listed = about["topics"] if about["rulebook"] == version else {}
-    return {topic: Quality.model_validate(figures) for topic, figures in listed.items()}
 
 
-def _summary(topic: Topic, quality: Quality | None) -> TopicSummary:
+def write_quality(qualities: Mapping[str, Quality], rulebook: Rulebook, folder: Path | None = None) -> Path:
+    """Write the figures of each topic beside its rules, and which rules they are of; return the file's path."""
+    measured = {
+        topic.id: Measured(rules=fingerprints(topic), quality=qualities[topic.id])
+        for topic in rulebook.topics
+    }
+    path = (folder or SHIPPED) / QUALITY
+    path.write_bytes(MEASURED.dump_json(measured, indent=2) + b"\n")
+    return path
+
+
+def _summary(topic: Topic, measured: Measured | None) -> TopicSummary:
+    is_current = measured is not None and measured.rules == fingerprints(topic)
     return TopicSummary(
         id=topic.id,
         title=topic.title,
         description=topic.description,
         languages=topic.languages,
-        rules=tuple(RuleSummary(id=rule.id, version=rule.version, title=rule.title) for rule in topic.rules),
+        rules=tuple(RuleSummary.model_validate(rule, from_attributes=True) for rule in topic.rules),
         subtopics=tuple(SubtopicSummary(id=topic.path(each), title=each.title) for each in topic.subtopics),
-        quality=quality,
+        quality=measured.quality if measured and is_current else None,
     )
 
 
@@ -110,18 +158,26 @@ def _read_topics(folder: Path) -> tuple[list[YamlFile], dict[str, Topic]]:
     return files, topics
 
 
+def topic_paths(folder: Path) -> list[Path]:
+    """The topic files of a folder, by name; without hidden ones, which editors leave beside them."""
+    return sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in (".yaml", ".yml"))
+
+
 def _read_folder(folder: Path) -> list[YamlFile]:
-    paths = sorted(path for path in folder.glob("*.y*ml") if path.suffix in (".yaml", ".yml"))
-    if not paths:
-        raise RulebookError(
-            [Problem(str(folder), 1, "no topic file here; a rulebook needs at least one .yaml")]
-        )
-    return [_read(path) for path in paths]
+    if paths := topic_paths(folder):
+        return [_read(path) for path in paths]
+    problem = (
+        "no topic file here; a rulebook needs at least one .yaml" if folder.is_dir() else "no such folder"
+    )
+    raise RulebookError([Problem(str(folder), 1, problem)])
 
 
 def _read(path: Path) -> YamlFile:
     file = YamlFile(str(path))
     try:
+        if path.exists() and not path.is_file():
+            file.report((), "not a file; a pipe or a folder cannot be read as one")
+            return file
         with path.open("rb") as stream:
             content = stream.read(LARGEST + 1)
         if len(content) > LARGEST:

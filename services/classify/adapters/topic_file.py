@@ -3,28 +3,39 @@
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator
 from pydantic_core import ErrorDetails
 
 from services.classify.adapters.yaml_file import YamlFile
-from services.classify.core.rulebook import MASK, Condition, Example, Rule, Subtopic, Topic
+from services.classify.core.rulebook import MASK, Condition, Example, Rule, Status, Subtopic, Topic
 from shared.matching.phrases import PhraseError, parts_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-Phrases = dict[Language, Annotated[list[str], Field(min_length=1)]]
+Line = Annotated[str, Field(pattern=r"\S")]
+# For editors only: here `parts_of` looks at each phrase, and says better what is wrong.
+_WRITTEN = r"^(?!.*(^|\s)\S{0,2}\*)(?!.*\*[^\s.,'’-]).*[^\s!-/:-@\[-`{-~]"
+_SAID = "a phrase has at least one word; a * stands right after three letters or more of a word"
+Phrase = Annotated[str, WithJsonSchema({"type": "string", "pattern": _WRITTEN, "patternErrorMessage": _SAID})]
+Listed = Annotated[list[Phrase], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
+Phrases = dict[Language, Listed]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 class ConditionPart(_Part):
     together: list[Name] = Field(min_length=1)
+    """Groups of which a sentence has one phrase each: then it counts."""
     score: float = Field(gt=0, le=1000)
+    """How much it counts."""
     without: list[Name] = []
+    """Groups that spoil the sentence."""
     context: list[Name] = []
+    """Groups that must be anywhere in the report."""
     no_context: list[Name] = []
+    """Groups that must not be anywhere in the report."""
 
 
 class ReportPart(_Part):
@@ -34,7 +45,9 @@ class ReportPart(_Part):
 
 class TestsPart(_Part):
     match: list[ReportPart] = Field(min_length=1)
+    """Reports, or their texts alone, that must match, or the rule does not load."""
     no_match: list[ReportPart] = Field(min_length=1)
+    """Reports that must not."""
 
     @field_validator("match", "no_match", mode="before")
     @classmethod
@@ -46,27 +59,41 @@ class TestsPart(_Part):
 
 class RulePart(_Part):
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_-]*)*$")
+    """Never used again for something else."""
     version: int = Field(ge=1)
-    title: str = Field(min_length=1)
+    """Raised with every change; then `tocsin topics lock`."""
+    title: Line
+    status: Status = "stable"
+    """An experimental rule tags like any other; the topic's page says that it is being tried."""
+    false_positives: list[Line] = []
+    """What it is known to take for the topic, in plain words: the topic's page says so."""
     threshold: float = Field(default=10, gt=0, le=1000)
+    """What the scores of its sentences have to reach, in a report of up to 200 words."""
     title_factor: float = Field(default=2, ge=1, le=10)
+    """How much more the title counts than a sentence."""
     groups: dict[Name, Annotated[Phrases, Field(min_length=1)]] = Field(min_length=1)
+    """By name, phrases by language; a * after three letters or more stands for any ending."""
     mask: Phrases = {}
+    """Phrases that count for nothing and hide what shares a word with them: hearing aid."""
     conditions: list[ConditionPart] = Field(min_length=1)
+    """Ways for a sentence to count; of those that hold the best one does."""
     tests: TestsPart
 
 
 class SubtopicPart(_Part):
     id: Name
-    title: str = Field(min_length=1)
+    title: Line
     words: Annotated[Phrases, Field(min_length=1)]
+    """Phrases that make it this part, where the topic is spoken of."""
     tests: TestsPart
 
 
 class TopicPart(_Part):
     topic: Name
-    title: str = Field(min_length=1)
-    description: str = Field(min_length=1)
+    """Its id: in addresses, filters and tags."""
+    title: Line
+    description: Line
+    """What it means, for those who follow it."""
     rules: list[RulePart] = Field(min_length=1)
     subtopics: list[SubtopicPart] = []
 
@@ -168,6 +195,8 @@ def _rule(part: RulePart) -> Rule:
         groups={group: _phrases(phrases) for group, phrases in part.groups.items()},
         mask=_phrases(part.mask),
         conditions=tuple(map(_condition, part.conditions)),
+        status=part.status,
+        false_positives=tuple(part.false_positives),
         threshold=part.threshold,
         title_factor=part.title_factor,
         examples=_examples(part.tests),
@@ -205,7 +234,6 @@ _MESSAGES = {
     "int_type": "{key!r} must be a whole number",
     "float_type": "{key!r} must be a number",
     "too_short": "{key!r} is empty; write at least one entry, or remove it",
-    "string_too_short": "{key!r} is empty",
     "string_pattern_mismatch": "{value!r} does not fit here; it must look like {pattern}",
 }
 
@@ -218,6 +246,8 @@ def _message(error: ErrorDetails) -> str:
         known = _keys_around(error["loc"])
         return f"unknown key {key!r}{_suggestion(str(key), known)}"
     pattern = error.get("ctx", {}).get("pattern", "")
+    if not str(error["input"]).strip():
+        return f"{key!r} is empty"
     template = _MESSAGES.get(error["type"])
     if template is None:
         return f"{key!r}: {error['msg'].lower()}"

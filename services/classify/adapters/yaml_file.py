@@ -50,7 +50,7 @@ def read_yaml(name: str, text: str) -> YamlFile:
     try:
         node = None if _is_refused(file, text) else yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as e:
-        file.problems.append(Problem(name, _line(getattr(e, "problem_mark", None)), _problem(e)))
+        file.problems.append(Problem(name, _line_of(e, text), _problem(e)))
         return file
     if node is not None:
         file.value = _value(node, (), file)
@@ -102,7 +102,8 @@ def _mapping(node: yaml.MappingNode, path: Place, file: YamlFile) -> dict[str, A
 def _scalar(node: yaml.Node, path: Place, file: YamlFile) -> Any:
     try:
         return yaml.constructor.SafeConstructor().construct_object(node)
-    except (yaml.YAMLError, ValueError):
+    # The library trusts what a tag promises: "!!float ''" is an IndexError, "!!bool maybe" a KeyError.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError):
         file.report(
             path, f"cannot read {node.value!r:.60} as {node.tag.rpartition(':')[2]}; put it in quotes"
         )
@@ -113,6 +114,22 @@ def _line(mark: Any) -> int:
     return mark.line + 1 if mark is not None else 1
 
 
+def _line_of(error: yaml.YAMLError, text: str) -> int:
+    # A character that no YAML may hold has no mark, but a place in bytes.
+    before = text.encode()[: getattr(error, "position", 0)]
+    mark = getattr(error, "problem_mark", None)
+    return _line(mark) if mark is not None else before.count(b"\n") + 1
+
+
+_REMEDIES = {
+    "cannot start any token": "put it in quotes",
+    "mapping values": "put a value with a colon in it in quotes",
+    "a tab": "indent with spaces",
+    "another document": "one file is one topic; take the --- away, or make another file",
+}
+
+
 def _problem(error: yaml.YAMLError) -> str:
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
-    return f"not YAML: {problem}"
+    remedy = next((f"; {remedy}" for words, remedy in _REMEDIES.items() if words in problem), "")
+    return f"not YAML: {problem.removeprefix('but ')}{remedy}"

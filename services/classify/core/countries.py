@@ -111,16 +111,34 @@ def find_countries(
 
     `found` are the places of phrases, `meanings` what those phrases mean that are names.
     """
-    mentions: dict[str, list[Mention]] = defaultdict(list)
-    for mention in _in_their_sense(_longest(_as_written(found, report, meanings)), report):
-        mentions[mention.code].append(mention)
-    if not mentions:
-        return ()
+    names = {field: [place for place in found[field] if place[0] in meanings] for field in found}
+    least = needed(len(report.title) + len(report.text))
     end_of_lead = max(report.text.breaks[:LEAD_SENTENCES], default=0)
+    if _most(names, meanings, end_of_lead) < least:
+        return ()
+    mentions: dict[str, list[Mention]] = defaultdict(list)
+    written = _longest(_as_written(names, report, meanings))
+    for mention in _in_their_sense(
+        [each for each in written if not _is_street_or_ship(each, report)], report
+    ):
+        mentions[mention.code].append(mention)
     weights = {code: fsum([_weight(each, end_of_lead) for each in those]) for code, those in mentions.items()}
-    least = max(needed(len(report.title) + len(report.text)), SMALLEST_SHARE * max(weights.values()))
+    least = max(least, SMALLEST_SHARE * max(weights.values(), default=0))
     kept = sorted((-weight, code) for code, weight in weights.items() if weight >= least)
     return tuple(Country(code=code, evidence=_evidence(mentions[code], quotes)) for _, code in kept)
+
+
+def _most(names: Places, meanings: Mapping[int, tuple[Meaning, ...]], end_of_lead: int) -> float:
+    """The most that a country can weigh, if every name counts as whatever it can mean."""
+    most: dict[str, float] = defaultdict(float)
+    for field_name, places in names.items():
+        for number, start, _ in places:
+            weight = _weight_of(field_name, start, end_of_lead)
+            for code, _, sense in meanings[number]:
+                most[code] += weight
+                most[sense.instead] += weight
+    most.pop(NOTHING, None)
+    return max(most.values(), default=0)
 
 
 def _evidence(mentions: Iterable[Mention], quotes: Quotes) -> tuple[Evidence, ...]:
@@ -148,10 +166,10 @@ def _plain_words(phrase: str) -> list[str]:
     ]
 
 
-def _as_written(found: Places, report: Text, meanings: Mapping[int, tuple[Meaning, ...]]) -> list[Mention]:
+def _as_written(names: Places, report: Text, meanings: Mapping[int, tuple[Meaning, ...]]) -> list[Mention]:
     mentions: list[Mention] = []
     for field_name, words in report.fields():
-        for number, start, end in [place for place in found[field_name] if place[0] in meanings]:
+        for number, start, end in names[field_name]:
             is_small = words.begins_small(start)
             for code, capitals, sense in meanings[number]:
                 if is_small and capitals[0]:
@@ -185,16 +203,58 @@ def _is_written(capitals: tuple[str, ...], starts: tuple[int, ...], end: int, wo
 
 
 def _longest(mentions: list[Mention]) -> list[Mention]:
-    """Of mentions that share words, the one of most words; of two countries, the one that was listed first."""
+    """Of mentions that share words, the one of most words; one phrase may stand for two countries: the Koreas."""
     kept: list[Mention] = []
     taken: dict[FieldName, set[int]] = {"title": set(), "text": set()}
     for mention in sorted(mentions, key=lambda each: -len(each.words)):
         words = taken[mention.field]
-        if words.isdisjoint(mention.words):
+        is_another = bool(kept) and mention[:4] == kept[-1][:4] and mention.code != kept[-1].code
+        if is_another or words.isdisjoint(mention.words):
             words.update(mention.words)
             if mention.code != NOTHING:
                 kept.append(mention)
     return kept
+
+
+_STREETS = (b"avenue ", b"street ", b"road ", b"boulevard ", b"lane ")
+_STREETS_AND_SHIPS = (
+    b" rue",
+    b" avenue",
+    b" boulevard",
+    b" calle",
+    b" avenida",
+    b" hms",
+    b" uss",
+    b" hmcs",
+    b" usns",
+    b" mv",
+)
+_OF = (b" de", b" du", b" d", b" la", b" l", b" del")
+
+
+def _is_street_or_ship(name: Mention, report: Text) -> bool:
+    """Whether it is called after the place: Jamaica Avenue, rue de Londres, HMS Ireland."""
+    words = report.words(name.field)
+    line, start = words.line, name.start
+    if line.startswith(_STREETS, name.end + 1):
+        end = words.end_of_word(name.end + 1)
+        return _is_part(words, (name.end, end), name.start, end)
+    while line.endswith(_OF, 0, start):
+        start = line.rindex(b" ", 0, start)
+    if not line.endswith(_STREETS_AND_SHIPS, 0, start):
+        return False
+    before = line.rindex(b" ", 0, start)
+    return _is_part(words, (before, start), before, name.end)
+
+
+def _is_part(words: Words, place: tuple[int, int], start: int, end: int) -> bool:
+    """Whether a word of a name is written with a capital where not all are, and right beside it."""
+    first, last = words.where(start, end)
+    return (
+        words.written(*place)[:1].isupper()
+        and not is_in_capitals(words)
+        and _PARTS.isdisjoint(words.original[first:last])
+    )
 
 
 def _in_their_sense(mentions: list[Mention], report: Text) -> list[Mention]:
@@ -284,8 +344,12 @@ def is_in_capitals(words: Words) -> bool:
 
 
 def _weight(mention: Mention, end_of_lead: int) -> float:
-    here = TITLE_WEIGHT if mention.field == "title" else LEAD_WEIGHT if mention.start < end_of_lead else 1.0
+    here = _weight_of(mention.field, mention.start, end_of_lead)
     return here * VENUE_SHARE if mention.sense.is_venue else here
+
+
+def _weight_of(field_name: FieldName, start: int, end_of_lead: int) -> float:
+    return TITLE_WEIGHT if field_name == "title" else LEAD_WEIGHT if start < end_of_lead else 1.0
 
 
 def senses_of(

@@ -9,12 +9,12 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate
-from math import log2
-from operator import or_
+from math import fsum, log2
+from operator import itemgetter, or_
 
 from services.classify.core.evidence import Spot
 from services.classify.core.rulebook import Plan, Rule, Rulebook, Step
@@ -37,6 +37,9 @@ Groups = Mapping[int, int]
 Sentence = tuple[int, int, list[Place]]
 """Its number, all groups of its phrases, and where these stand."""
 
+Candidate = tuple[int, Sentence, Step]
+"""A sentence that has what stands together in a condition, by the condition's rank: the best is 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -54,11 +57,10 @@ class Reading:
         self._report = report
         self._groups = groups
         self._sentences = list(_sentences(places, report, groups))
-        self._anywhere = _united(self._sentences)
 
     def matches(self, rulebook: Rulebook) -> Iterator[Match]:
         """The rules that hold."""
-        met: dict[str, list[tuple[Sentence, Step]]] = defaultdict(list)
+        met: dict[str, list[Candidate]] = defaultdict(list)
         filed, rare = rulebook.filed, rulebook.rare
         for sentence in self._sentences:
             groups = sentence[1]
@@ -68,7 +70,7 @@ class Reading:
                 left ^= group
                 for together, step in filed[group]:
                     if groups & together == together:
-                        met[step.rule].append((sentence, step))
+                        met[step.rule].append((step.rank, sentence, step))
         for rule, candidates in met.items():
             if match := self._match(rulebook.plans[rule], candidates):
                 yield match
@@ -84,23 +86,30 @@ class Reading:
             if sentence[1] & subtopic and (sentence[0] <= LEAD_SENTENCES or sentence[0] in match.counted):
                 yield from self._spots(sentence, subtopic)
 
-    def _match(self, plan: Plan, candidates: list[tuple[Sentence, Step]]) -> Match | None:
-        rule, report = plan.rule, self._report
+    def _match(self, plan: Plan, candidates: list[Candidate]) -> Match | None:
+        rule = plan.rule
+        candidates.sort(key=_RANK)
+        # For each sentence the best condition: masks and what else is in the report only take away.
+        best = {sentence[0]: step for _, sentence, step in reversed(candidates)}
+        if self._score(rule, best) is None:
+            return None
         mended = {each[0]: self._without(plan.mask, each) for each in self._sentences if each[1] & plan.mask}
-        anywhere = self._anywhere
-        if mended:
-            anywhere = _united([mended.get(each[0], each) for each in self._sentences])
+        anywhere = _united(mended.get(each[0], each) for each in self._sentences)
         counted: dict[int, tuple[Sentence, Step]] = {}
-        for sentence, step in sorted(candidates, key=_rank):
+        for _, sentence, step in candidates:
             if sentence[0] not in counted:
                 here = mended.get(sentence[0], sentence)
                 if _holds(step, here[1], anywhere):
                     counted[sentence[0]] = here, step
-        score = sum(step.score * _weight(number, rule) for number, (_, step) in counted.items())
-        words = len(report.title) + len(report.text)
-        if not counted or score < required(rule.threshold, words, in_title=TITLE in counted):
-            return None
-        return Match(rule, round(score, 1), counted)
+        score = self._score(rule, {number: step for number, (_, step) in counted.items()})
+        return None if score is None else Match(rule, round(score, 1), counted)
+
+    def _score(self, rule: Rule, counted: Mapping[int, Step]) -> float | None:
+        """The sum for the sentences that count; None if it is not enough."""
+        score = fsum(step.score * _weight(number, rule) for number, step in counted.items())
+        words = len(self._report.title) + len(self._report.text)
+        enough = counted and score >= required(rule.threshold, words, in_title=TITLE in counted)
+        return score if enough else None
 
     def _without(self, mask: int, sentence: Sentence) -> Sentence:
         """A sentence without the phrases that share a word with one of the mask."""
@@ -124,6 +133,9 @@ class Reading:
         return [Spot(field, start, find(b" ", -end - 1)) for start, end in places]
 
 
+_RANK = itemgetter(0)
+
+
 def _holds(step: Step, here: int, anywhere: int) -> bool:
     return (
         here & step.together == step.together
@@ -133,15 +145,11 @@ def _holds(step: Step, here: int, anywhere: int) -> bool:
     )
 
 
-def _united(sentences: list[Sentence]) -> int:
+def _united(sentences: Iterable[Sentence]) -> int:
     groups = 0
     for _, here, _ in sentences:
         groups |= here
     return groups
-
-
-def _rank(candidate: tuple[Sentence, Step]) -> int:
-    return candidate[1].rank
 
 
 def _weight(sentence: int, rule: Rule) -> float:
@@ -169,13 +177,14 @@ def _sentences(places: Places, report: Text, groups: Groups) -> Iterator[Sentenc
     sentence, until, breaks, here, first = TITLE, 0, iter(report.text.breaks), 0, 0
     for index, (phrase, start, _) in enumerate(hits):
         if of := find_groups(phrase):
-            if start >= until:
-                if here:
-                    yield sentence, here, hits[first:index]
-                here, first = 0, index
-                while start >= until:
-                    until = next(breaks)
-                    sentence += 1
-            here |= of
+            if start < until:
+                here |= of
+                continue
+            if here:
+                yield sentence, here, hits[first:index]
+            here, first = of, index
+            while start >= until:
+                until = next(breaks)
+                sentence += 1
     if here:
         yield sentence, here, hits[first:]

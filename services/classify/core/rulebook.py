@@ -11,7 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from services.classify.core.countries import Gazetteer, Meaning
 from services.classify.core.language import FOREIGN
@@ -20,6 +20,8 @@ from shared.matching.phrases import Automaton, normal_form
 MASK = "mask"
 SUBTOPIC = ""
 """Stands for the name of the group that the words of a subtopic are."""
+
+Status = Literal["stable", "experimental"]
 
 Phrases = Mapping[str, tuple[str, ...]]
 """Phrases by language (two-letter code)."""
@@ -58,6 +60,9 @@ class Rule:
     threshold: float = 10
     title_factor: float = 2
     examples: tuple[Example, ...] = ()
+    status: Status = "stable"
+    false_positives: tuple[str, ...] = ()
+    """What it is known to take for the topic, in words for its readers."""
 
     def all_groups(self) -> dict[str, Phrases]:
         """The groups by name, the mask among them."""
@@ -235,9 +240,10 @@ def _lexicon(
         for bit, languages in phrases.get(phrase, ()):
             if not languages <= foreign:
                 groups[number] |= bit
-        meanings[number] += gazetteer.meanings(phrase, foreign)
+        if phrase in gazetteer.names and (meant := gazetteer.meanings(phrase, foreign)):
+            meanings[number] += meant
     # Spellings of one name with one form mean it once.
-    distinct = ((number, tuple(dict.fromkeys(each))) for number, each in meanings.items() if each)
+    distinct = ((number, tuple(dict.fromkeys(each))) for number, each in meanings.items())
     return Lexicon(
         {number: same.setdefault(bits, bits) for number, bits in groups.items()},
         {number: same.setdefault(each, each) for number, each in distinct},
@@ -269,6 +275,6 @@ def fingerprint(topic: Topic, rule: Rule) -> str:
     """sha256 of all that a rule tags with, 16 hex digits: its version must grow when this changes."""
     content = {**asdict(rule), "subtopics": [asdict(each) for each in topic.subtopics]}
     for part in (content, *content["subtopics"]):
-        for key in ("version", "examples"):
+        for key in ("version", "examples", "status", "false_positives"):
             part.pop(key, None)
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]

@@ -10,11 +10,12 @@ from services.ingest.adapters.feed_state import FeedStates
 from services.ingest.core.feed import Feed, FeedListError, parse_feed_list
 from shared.names import Names
 from shared.redis_client import RedisClient
+from shared.settings import SettingsError
 
 log = structlog.get_logger()
 
 
-class FeedFileError(Exception):
+class FeedFileError(SettingsError):
     """The feed list cannot be read, or is wrong. The message names the file and every problem."""
 
 

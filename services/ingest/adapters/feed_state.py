@@ -99,8 +99,8 @@ _STATES = TypeAdapter(FeedState)
 _NAMES = tuple(one.name for one in fields(FeedState))
 _NESTED = frozenset(one.name for one in fields(FeedState) if is_dataclass(one.default_factory)) | {"notes"}
 _CHUNK = 1000
-# Everybody who lists feeds may read what is in Redis.
-_SECRETS = {"headers", "username", "password"}
+# Everybody who lists feeds may read what is in Redis; the id is computed from the url.
+_LEFT_OUT = {"id", "headers", "username", "password"}
 
 
 class Begun(NamedTuple):
@@ -148,7 +148,7 @@ class FeedStates:
         due = await pipe.execute()
         pipe = self._redis.pipeline(transaction=False)
         for feed, moment in zip(feeds, due, strict=True):
-            pipe.hset(self._names.feeds, feed.id, feed.model_dump_json(exclude=_SECRETS))
+            pipe.hset(self._names.feeds, feed.id, feed.model_dump_json(exclude=_LEFT_OUT))
             if not feed.enabled:
                 pipe.zrem(self._names.feeds_due, feed.id)
                 continue
@@ -186,7 +186,7 @@ class FeedStates:
     async def known(self) -> list[Feed]:
         """Return the feeds of the installation, as ingest last read its list, in the order of their names."""
         rows = await self._redis.hvals(self._names.feeds)
-        return sorted(map(_feed, rows), key=lambda feed: feed.name.casefold())
+        return sorted(map(Feed.model_validate_json, rows), key=lambda feed: feed.name.casefold())
 
     async def poll_soon(self, feed_id: str, now: datetime) -> None:
         """Make a feed due now; whichever ingest process is free polls it."""
@@ -265,12 +265,6 @@ class FeedStates:
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """No command or pipeline is longer: others wait for Redis too."""
     return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
-
-
-def _feed(row: bytes) -> Feed:
-    listed = json.loads(row)
-    listed.pop("id", None)  # computed from the url
-    return Feed.model_validate_json(json.dumps(listed))
 
 
 def _differences(state: FeedState, before: FeedState) -> tuple[dict[Any, Any], list[str]]:

@@ -13,8 +13,8 @@ from services.ingest.core.feed import Feed
 from services.ingest.core.health import Kind
 from services.ingest.core.pace import freshness, retry_after
 from shared.address_guard import AddressGuard, ForbiddenURL
-from shared.http_answer import Answer, HttpError
 from shared.http_client import Exchange, HttpClient, OpensHttp
+from shared.http_handle import Answer, HttpError
 
 MAX_REDIRECTS = 5
 MAX_BYTES = 10_000_000
@@ -152,7 +152,7 @@ class Fetcher(OpensHttp):
         """
         if feed.is_file:
             return await asyncio.to_thread(self._read_file, feed.url)
-        return await self._follow(_Target(feed, address or feed.address), validators)
+        return await self._follow(feed, address or feed.address, validators)
 
     async def post(self, url: str, form: Mapping[str, str]) -> None:
         """Send a form, as to a WebSub hub; raise FetchError unless it is taken."""
@@ -174,13 +174,13 @@ class Fetcher(OpensHttp):
             raise self._too_big()
         return Fetched(200, body, path)
 
-    async def _follow(self, target: "_Target", validators: Validators) -> Fetched:
-        left, place, moved_to, only_permanent = self._timeout, target.address, None, True
+    async def _follow(self, feed: Feed, place: str, validators: Validators) -> Fetched:
+        left, moved_to, only_permanent = self._timeout, None, True
         for hop in range(MAX_REDIRECTS + 1):
             checked = self._check(place, redirected=hop > 0)
             async with self._slots.turn(_host(checked)):
                 started = asyncio.get_running_loop().time()
-                answer = await self._request(target, checked, validators, left)
+                answer = await self._request(feed, checked, validators, left)
                 left -= asyncio.get_running_loop().time() - started
             if isinstance(answer, Fetched):
                 return replace(answer, moved_to=moved_to)
@@ -197,11 +197,11 @@ class Fetcher(OpensHttp):
             raise FetchError(f"{where}{e}", "hard", fault="forbidden") from e
 
     async def _request(
-        self, target: "_Target", place: str, validators: Validators, left: float
+        self, feed: Feed, place: str, validators: Validators, left: float
     ) -> Fetched | _Redirect:
         """One request; the answer, or where it redirects to."""
-        headers = {"Accept": ACCEPT, **validators.headers(), **target.headers(place)}
-        verify = target.feed.tls == "verify"
+        headers = {"Accept": ACCEPT, **validators.headers(), **_own_headers(feed, place)}
+        verify = feed.tls == "verify"
         answer = await self._answer(
             self._http.send(place, headers=headers, timeout=max(left, 0), verify=verify)
         )
@@ -261,17 +261,10 @@ class Fetcher(OpensHttp):
         return FetchError(meaning, kind, fault=fault, status=status, retry_after=wait, host=host)
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """A feed, and where to ask for it."""
-
-    feed: Feed
-    address: str
-
-    def headers(self, place: str) -> dict[str, str]:
-        """The feed's own headers, which may hold a password: for its own host only, and never in the open."""
-        in_the_open = place.startswith("http:") and self.feed.url.startswith("https:")
-        return self.feed.request_headers() if _host(place) == self.feed.host and not in_the_open else {}
+def _own_headers(feed: Feed, place: str) -> dict[str, str]:
+    """The feed's own headers, which may hold a password: for its own host only, and never in the open."""
+    in_the_open = place.startswith("http:") and feed.url.startswith("https:")
+    return feed.request_headers() if _host(place) == feed.host and not in_the_open else {}
 
 
 def _host(url: str) -> str:

@@ -8,7 +8,7 @@ from services.ingest.core.feed import Feed
 from services.ingest.core.health import Diagnosis, FeedState
 from shared.bus import Bus
 from shared.entries import Marked
-from shared.events import FeedHealthData, Source, feed_health_changed, feed_health_fields
+from shared.events import FeedHealthData, Source, feed_health_changed, fields_of
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ async def tell_health(bus: Bus, feed: Feed, state: FeedState, health: Diagnosis,
         expected=None if state.health == "well" else state.health.encode(),
         mark=None if health.condition == "well" else health.condition,
         stream=names.feed_health,
-        fields=feed_health_fields(feed_health_changed(_data(feed, state, health), now)),
+        fields=fields_of(feed_health_changed(_data(feed, state, health), now)),
     )
     [was_first] = await bus.publish_once([news])
     if was_first:

@@ -61,10 +61,10 @@ def work(door: socket.socket, limits: Limits) -> None:
 def _reader(kind: str) -> Callable[..., Any]:
     # Here, for the process that polls imports this module too, and none of what parsing needs.
     if kind == "article":
-        from services.ingest.core.article import read_article
+        from services.ingest.core.sources.page import read_article
 
         return read_article
-    from services.ingest.core.reading import read_document
+    from services.ingest.core.parse import read_document
 
     return read_document
 

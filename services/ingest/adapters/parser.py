@@ -10,7 +10,6 @@ import sys
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 from services.ingest.adapters.parse_worker import LENGTH_BYTES, Limits, Task, framed
@@ -55,9 +54,7 @@ class Parser:
         self._add_worker()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         while not self._idle.empty():
             self._idle.get_nowait().end()
 

@@ -53,11 +53,11 @@ class _Poll:
 
     feed: Feed
     before: FeedState
-    now: datetime
     validators: Validators
     probe: bool
 
 
+@dataclass(kw_only=True)
 class Poller:
     """Polls feeds, many at a time if asked to.
 
@@ -65,40 +65,28 @@ class Poller:
     first time. `probing` says whether servers that never proved honest are asked without conditions now and then.
     """
 
-    def __init__(
-        self,
-        *,
-        fetcher: Fetcher,
-        parser: Parser,
-        states: FeedStates,
-        bus: Bus,
-        limits: Limits,
-        clock: Callable[[], datetime],
-        random: Callable[[], float],
-        recent_days: float = 7,
-        probing: bool = True,
-        hubs: Hubs | None = None,
-        articles: Articles | None = None,
-    ) -> None:
-        self._fetcher = fetcher
-        self._parser = parser
-        self._states = states
-        self._publisher = Publisher(Marks(states.together, bus.names), bus, articles)
-        self._bus = bus
-        self._counters = bus.counters
-        self._limits = limits
-        self._clock = clock
-        self._random = random
-        self._recent = timedelta(days=recent_days)
-        self._probing = probing
-        self._hubs = hubs
+    fetcher: Fetcher
+    parser: Parser
+    states: FeedStates
+    bus: Bus
+    limits: Limits
+    clock: Callable[[], datetime]
+    random: Callable[[], float]
+    recent_days: float = 7
+    probing: bool = True
+    hubs: Hubs | None = None
+
+    def __post_init__(self) -> None:
+        marks = Marks(self.states.together, self.bus.names)
+        self._publisher = Publisher(marks, self.bus, Articles(self.fetcher, self.parser))
+        self._recent = timedelta(days=self.recent_days)
 
     async def poll(self, feed: Feed) -> PollOutcome:
         """Return what a poll came to; a feed that cannot be fetched or read is an outcome, not an error.
 
         Errors of Redis are raised: nothing is remembered then, and the next poll does it all again.
         """
-        begun = await self._states.begin(feed.id, feed.host, self._clock(), self._limits.minimum)
+        begun = await self.states.begin(feed.id, feed.host, self.clock(), self.limits.minimum)
         if begun.later:
             return await self._put_off(feed, begun, begun.later)
         await asyncio.sleep(begun.wait)
@@ -106,65 +94,64 @@ class Poller:
         try:
             return await self._take_in(poll, await self._fetch(poll))
         except FetchError as e:
-            self._counters.add("fetch_errors", kind=e.kind)
+            self.bus.counters.add("fetch_errors", kind=e.kind)
             not_before = await self._heed(feed, e)
             return await self._fail(poll, e, not_before)
         except UnreadableDocument as e:
-            self._counters.add("parse_errors")
+            self.bus.counters.add("parse_errors")
             return await self._fail(poll, FetchError(e.reason, fault="document"), announced=e.announced)
 
     async def _fetch(self, poll: _Poll) -> Fetched:
         if poll.before.last_poll is None:
-            handed = await take_over(self._states.together, self._bus.names, poll.feed.id)
+            handed = await take_over(self.states.together, self.bus.names, poll.feed.id)
             if handed:
                 return handed
-        return await self._fetcher.fetch(poll.feed, poll.validators, poll.before.where.address)
+        return await self.fetcher.fetch(poll.feed, poll.validators, poll.before.where.address)
 
     async def take_pushed(self, feed: Feed, body: bytes, content_type: str | None) -> Published:
         """Return what was published of a document that a hub has sent; raise UnreadableDocument.
 
         It may hold the new entries only, so what it says of the feed as a whole is not kept.
         """
-        now = self._clock()
-        state = await self._states.load(feed.id)
-        reading = await self._parser.read(body, content_type, feed.url, feed, now)
+        now = self.clock()
+        state = await self.states.load(feed.id)
+        reading = await self.parser.read(body, content_type, feed.url, feed, now)
         told = await self._publisher.publish(feed, reading.drafts, now, self._horizon(feed, state, now))
         after = replace(state, last_push=now, last_new=now if told.new else state.last_new)
-        await self._states.save(feed.id, after, state, polled=False)
-        self._counters.add("websub_pushed")
+        await self.states.save(feed.id, after, state, polled=False)
+        self.bus.counters.add("websub_pushed")
         if told.new or told.changed:
             log.info("published", feed=feed.name, new=told.new, changed=told.changed, pushed=True)
         return told
 
     def _prepare(self, feed: Feed, state: FeedState) -> _Poll:
-        now = self._clock()
+        now = self.clock()
         validators = Validators(state.etag, state.last_modified)
-        probe = self._probing and bool(validators.headers()) and trust.is_probe_due(state.trust, now)
+        probe = self.probing and bool(validators.headers()) and trust.is_probe_due(state.trust, now)
         if probe or state.trust.is_lost:
             validators = Validators()
-        return _Poll(feed, state, now, validators, probe)
+        return _Poll(feed, state, validators, probe)
 
     async def _put_off(self, feed: Feed, begun: Begun, later: datetime) -> PollOutcome:
         spread = {"blocked": SPREAD_SECONDS, "busy": HOST_LEASE_SECONDS}.get(begun.verdict, 0)
-        later += timedelta(seconds=spread * self._random())
+        later += timedelta(seconds=spread * self.random())
         if begun.verdict == "early":
             later = max(later, begun.state.next_poll or later)
-        await self._states.save(feed.id, replace(begun.state, next_poll=later), begun.state)
-        self._counters.add("polls_put_off", reason=begun.verdict)
+        await self.states.save(feed.id, replace(begun.state, next_poll=later), begun.state)
+        self.bus.counters.add("polls_put_off", reason=begun.verdict)
         return PollOutcome("waiting", later)
 
     async def _heed(self, feed: Feed, error: FetchError) -> datetime | None:
         """Until when the host is left alone, for all feeds that it has."""
         if error.status != 429 and error.retry_after is None:
             return None
-        now = self._clock()
+        now = self.clock()
         for host in {feed.host, error.host or feed.host}:
-            until = await self._states.leave_host_alone(host, now, error.retry_after)
+            until = await self.states.leave_host_alone(host, now, error.retry_after)
         return until
 
     async def _take_in(self, poll: _Poll, fetched: Fetched) -> PollOutcome:
-        feed, now = poll.feed, self._clock()
-        push = await self._hubs.load(feed) if self._hubs and poll.before.hints.hubs else None
+        feed, now = poll.feed, self.clock()
         body_hash = poll.before.body_hash if fetched.status == 304 else _body_hash(feed, fetched.body, now)
         is_known = body_hash is not None and body_hash == poll.before.body_hash
         state, told = (poll.before, Published()) if is_known else await self._read(poll, fetched, now)
@@ -182,10 +169,9 @@ class Poller:
                 now=now,
             ),
         )
-        if self._hubs:
-            push = await self._hubs.keep(feed, after.hints, push, told.dates)
+        push = await self.hubs.keep(feed, after.hints, told.dates) if self.hubs else None
         due = await self._remember(poll, after, max_age=fetched.max_age, push=push)
-        self._counters.add("polls", result="ok")
+        self.bus.counters.add("polls", result="ok")
         if not poll.before.is_well:
             log.info("feed is well again", feed=feed.name, url=feed.url)
         if told.new or told.changed:
@@ -195,12 +181,12 @@ class Poller:
     async def _read(self, poll: _Poll, fetched: Fetched, now: datetime) -> tuple[FeedState, Published]:
         """The state after a document was read to the end, and what was told of it."""
         feed, state = poll.feed, poll.before
-        reading = await self._parser.read(fetched.body, fetched.content_type, fetched.url, feed, now)
+        reading = await self.parser.read(fetched.body, fetched.content_type, fetched.url, feed, now)
         told = await self._publisher.publish(feed, reading.drafts, now, self._horizon(feed, state, now))
         if state.read_day is not None and state.read_day < day_of(now):
             await self._publisher.forget_old(feed.id, told.present, now, state.read_day)
         if reading.notes:
-            self._counters.add("documents_mended")
+            self.bus.counters.add("documents_mended")
         if reading.left_out and not state.left_out:
             log.warning("feed is too long", feed=feed.name, url=feed.url, reason=reading.left_out)
         shown = rhythm_of((draft.published_at for draft in reading.drafts if draft.dated), now)
@@ -232,17 +218,17 @@ class Poller:
     ) -> PollOutcome:
         feed, reason, kind = poll.feed, error.reason, error.kind
         after = after_failure(
-            poll.before, self._clock(), reason=reason, fault=error.fault, status=error.status, kind=kind
+            poll.before, self.clock(), reason=reason, fault=error.fault, status=error.status, kind=kind
         )
         if announced and poll.before.is_new and not poll.before.where.address:
             # The address of a site, and the site says where its feed is: the next poll asks there.
             after = replace(after, where=moving.Whereabouts(address=announced[0]))
         reached = error.fault not in ("dns", "connection")
-        retry = retry_wait(self._limits, after.failures, reached=reached, new=after.is_new)
+        retry = retry_wait(self.limits, after.failures, reached=reached, new=after.is_new)
         due = await self._remember(poll, after, not_before=not_before, retry=retry)
         if retry is not None:
-            await self._states.allow(feed.id, due, self._limits.minimum)
-        self._counters.add("polls", result="failed")
+            await self.states.allow(feed.id, due, self.limits.minimum)
+        self.bus.counters.add("polls", result="failed")
         # Once, and again only when it is something else: a feed may stay bad for months.
         if reason != poll.before.last_error:
             log.warning("feed failed", feed=feed.name, url=feed.url, reason=reason, next_poll=due.isoformat())
@@ -258,7 +244,7 @@ class Poller:
         retry: float | None = None,
         push: Push | None = None,
     ) -> datetime:
-        now = self._clock()
+        now = self.clock()
         wishes = Wishes(
             interval=poll.feed.interval,
             gap=gap_now(state.rhythm, now),
@@ -269,20 +255,20 @@ class Poller:
             pushed=pushed_pace(push, state.last_push is not None, now),
             gone=moving.is_gone(state.where, now),
         )
-        due = next_poll(now, self._limits, wishes, trouble=state.trouble, jitter=self._random(), retry=retry)
+        due = next_poll(now, self.limits, wishes, trouble=state.trouble, jitter=self.random(), retry=retry)
         health = diagnose(state, now)
         since = state.health_since if health.condition == state.health else now
         after = replace(
             state,
             next_poll=due,
-            interval=pace(self._limits, wishes),
+            interval=pace(self.limits, wishes),
             wrong=health.wrong,
             advice=health.advice,
             health_since=since,
         )
-        await self._states.save(poll.feed.id, after, poll.before, host=poll.feed.host)
+        await self.states.save(poll.feed.id, after, poll.before, host=poll.feed.host)
         if health.condition != state.health:
-            await tell_health(self._bus, poll.feed, after, health, now)
+            await tell_health(self.bus, poll.feed, after, health, now)
         return due
 
 

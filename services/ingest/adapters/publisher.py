@@ -46,7 +46,7 @@ class Published(NamedTuple):
 class Publisher:
     """Writes reports to the stream, and the marks that say so."""
 
-    def __init__(self, marks: Marks, bus: Bus, articles: Articles | None = None) -> None:
+    def __init__(self, marks: Marks, bus: Bus, articles: Articles) -> None:
         self._marks = marks
         self._bus = bus
         self._articles = articles
@@ -88,14 +88,13 @@ class Publisher:
 
     async def _tell(self, feed: Feed, batch: list[Change]) -> list[Change]:
         """Those of a batch that nobody told before us."""
-        if feed.full_text and self._articles:
+        if feed.full_text:
             # After the marks were compared: they are of the feed's own words.
             batch = [change._replace(draft=await self._completed(feed, change.draft)) for change in batch]
         done = await self._bus.publish_once([self._event(feed.id, change) for change in batch])
         return [change for change, was_first in zip(batch, done, strict=True) if was_first]
 
     async def _completed(self, feed: Feed, draft: Draft) -> Draft:
-        assert self._articles
         report = await self._articles.complete(feed, draft.report)
         return draft.changed(text=report.text, notes=report.notes)
 

@@ -25,13 +25,7 @@ class Hubs:
         self._public_url = public_url
         self._clock = clock
 
-    async def load(self, feed: Feed) -> Push | None:
-        """Return the feed's subscription, None if it has none."""
-        return await load_push(self._bus.redis, self._bus.names, feed.id)
-
-    async def keep(
-        self, feed: Feed, hints: Hints, push: Push | None, published: tuple[datetime, ...]
-    ) -> Push | None:
+    async def keep(self, feed: Feed, hints: Hints, published: tuple[datetime, ...]) -> Push | None:
         """Return the subscription as it was before this poll, None if there was none or it has been given up.
 
         Given up is one whose hub has not sent what the poll found to be published. Else the hub that the feed announces
@@ -40,6 +34,7 @@ class Hubs:
         hub, now = pick_hub(hints.hubs), self._clock()
         if hub is None:
             return None
+        push = await load_push(self._bus.redis, self._bus.names, feed.id)
         if push and was_missed(push, published, now):
             log.warning("push given up: a poll found what the hub had left out", feed=feed.name, hub=push.hub)
             self._bus.counters.add("websub_dropped")

@@ -179,12 +179,13 @@ def parse_feed_list(text: str) -> list[Feed]:
     tables, problems = _tables(text)
     feeds: list[Feed] = []
     for number, table in enumerate(tables, 1):
+        if not isinstance(table, dict):
+            problems.append(f"feed {number}: must be a table, as under [[feed]]")
+            continue
         try:
-            feeds.append(Feed(**table) if isinstance(table, dict) else _refuse_table())
+            feeds.append(Feed(**table))
         except ValidationError as e:
             problems += [f"{_place(number, table)}: {problem}" for problem in _explain(e)]
-        except TypeError:
-            problems.append(f"feed {number}: must be a table, as under [[feed]]")
     problems += _duplicates(feeds)
     if problems:
         raise FeedListError(problems)
@@ -203,10 +204,6 @@ def _tables(text: str) -> tuple[list[Any], list[str]]:
     if not isinstance(tables, list):
         raise FeedListError([*problems, "feed must be written as [[feed]], with two brackets"])
     return tables, problems
-
-
-def _refuse_table() -> Feed:
-    raise TypeError("not a table")
 
 
 def _place(number: int, table: Any) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from services.ingest.core.change import fingerprint, page_name
@@ -11,7 +11,7 @@ from services.ingest.core.draft import Draft, Origin
 from services.ingest.core.entry import Entry, ParsedFeed, Words
 from services.ingest.core.language import detect_language, language_tag
 from services.ingest.core.plain import cut, plain_line, plain_text, web_address
-from shared.feeds import PUBLISHED, report_id
+from shared.feeds import PUBLISHED, report_id, rfc3339
 
 Source = dict[str, str | None]
 
@@ -60,9 +60,9 @@ def to_draft(
         "text": body.text,
         "language": language,
         "authors": list(dict.fromkeys(_authors(entry))),
-        "published_at": _rfc3339(dated.published),
-        "updated_at": _rfc3339(dated.updated) if dated.updated else None,
-        "fetched_at": _rfc3339(now),
+        "published_at": rfc3339(dated.published),
+        "updated_at": rfc3339(dated.updated) if dated.updated else None,
+        "fetched_at": rfc3339(now),
         "source": source or source_of(feed, parsed),
         "notes": [note for note in notes if note],
     }
@@ -90,10 +90,6 @@ def _event(report: dict[str, Any]) -> bytes:
         "data": {"report": report},
     }
     return _encode(event).encode()
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def source_of(feed: Origin, parsed: ParsedFeed) -> Source:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -25,6 +26,28 @@ Known = tuple[Wanting | None, float]
 """A subscription, None if there is none, and when it was that."""
 
 
+Found = TypeVar("Found")
+
+
+class Gathered(Generic[Found]):
+    """Looks things up by their ids. Hundreds may ask at once: they are looked up together."""
+
+    def __init__(self, look: Callable[[Sequence[str]], Coroutine[Any, Any, Mapping[str, Found]]]) -> None:
+        self._look = look
+        self._asked: dict[str, None] = {}
+        self._looking: asyncio.Task[Mapping[str, Found]] | None = None
+
+    async def get(self, key: str) -> Found:
+        self._asked[key] = None
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._take())
+        return (await asyncio.shield(self._looking))[key]
+
+    async def _take(self) -> Mapping[str, Found]:
+        asked, self._asked, self._looking = list(self._asked), {}, None
+        return await self._look(asked)
+
+
 class Cases:
     """Finds the cases of deliveries. What was just matched, or parsed before, is not read again."""
 
@@ -36,8 +59,8 @@ class Cases:
         self._wishes: Recent[bytes, Wanting] = Recent(SUBSCRIPTIONS_KEPT)
         self._changed: Recent[str, float] = Recent(SUBSCRIPTIONS_KEPT)
         self._current: Recent[str, Known] = Recent(SUBSCRIPTIONS_KEPT)
-        self._asked: set[str] = set()
-        self._looking: asyncio.Task[dict[str, Known]] | None = None
+        self._subscriptions = Gathered(self._look)
+        self._deliveries = Gathered(self._find_all)
 
     def remember(self, tagged: TaggedReport, document: Document) -> None:
         """Keep a report that was just matched: its deliveries come next."""
@@ -65,37 +88,45 @@ class Cases:
             wanting |= self._take(unsure, answers[-1], at) if unsure else {}
         return [_case(each, wanting, telling) for each in deliveries]
 
+    async def find_soon(self, delivery_id: str) -> Case | None:
+        """Return the case of a delivery that is still pending."""
+        return await self._deliveries.get(delivery_id)
+
     def changed(self, subscription_id: str) -> None:
         """A subscription is not any more what it was."""
         self._changed.put(subscription_id, time.monotonic())
 
     def is_current(self, case: Case, now: float) -> bool:
         """Return whether the case's subscription is known to be as it was found."""
-        if now - case.at >= FRESH_SECONDS:
-            return False
-        changed = self._changed.get(case.delivery.subscription)
-        return changed is None or changed < case.at
+        return now - case.at < FRESH_SECONDS and not self._has_changed(case.delivery.subscription, case.at)
 
     async def wanting(self, subscription_id: str, at: float) -> Wanting | None:
         """Return a subscription as it is, or was a moment ago."""
         if known := self._fresh(subscription_id, at):
             return known[0]
-        # Hundreds may ask at once: they are looked up together.
-        self._asked.add(subscription_id)
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look())
-        return (await asyncio.shield(self._looking))[subscription_id][0]
+        return (await self._subscriptions.get(subscription_id))[0]
 
-    async def _look(self) -> dict[str, Known]:
-        asked, at = list(self._asked), time.monotonic()
-        self._asked.clear()
-        self._looking = None
+    def last_known(self, subscription_id: str) -> Wanting | None:
+        """Return a subscription as it was when it was last read, if nobody has said since that it has changed."""
+        known = self._current.get(subscription_id)
+        return known[0] if known and not self._has_changed(subscription_id, known[1]) else None
+
+    async def _look(self, asked: Sequence[str]) -> dict[str, Known]:
+        at = time.monotonic()
         return self._take(asked, await self._bus.redis.hmget(self._names.subscriptions, asked), at)
+
+    async def _find_all(self, ids: Sequence[str]) -> dict[str, Case | None]:
+        return dict(zip(ids, await self.find(ids, time.monotonic()), strict=True))
+
+    def _has_changed(self, subscription_id: str, since: float) -> bool:
+        changed = self._changed.get(subscription_id)
+        return changed is not None and changed >= since
 
     def _fresh(self, subscription_id: str, at: float) -> Known | None:
         known = self._current.get(subscription_id)
-        changed = self._changed.get(subscription_id) or 0.0
-        return known if known and at - known[1] <= FRESH_SECONDS and changed < known[1] else None
+        if known is None or at - known[1] > FRESH_SECONDS or self._has_changed(subscription_id, known[1]):
+            return None
+        return known
 
     def _take(self, asked: Sequence[str], rows: Sequence[bytes | None], at: float) -> dict[str, Known]:
         return {

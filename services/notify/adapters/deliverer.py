@@ -24,24 +24,30 @@ from services.notify.core.case import Cancelled, Case, Wanting, addressed, is_ea
 from services.notify.core.channel import DeliveryError, Sent
 from services.notify.core.lanes import Held, Lane, Lanes
 from shared.consumer import Consumer, Finished
-from shared.deliveries import DeliveryLog, hold
+from shared.deliveries import DeliveryLog, hold, queue_again
 from shared.entries import Entry, Outcome, Rejected
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.25
+HOLD_SECONDS = 0.5
 RELEASED_EACH = 50
 FAILING_AT_ONCE = 10
 
 
-class Job(NamedTuple):
-    """A delivery in this process's hands."""
+class Ready(NamedTuple):
+    """A delivery that may be sent, with its subscription as it is addressed."""
 
-    entry: Entry
     case: Case
     wanting: Wanting
-    """The subscription as it is addressed."""
+
+
+class Job(NamedTuple):
+    """A delivery in this process's hands; not looked up before its turn if that may be far."""
+
+    entry: Entry
     consumer: Consumer
+    ready: Ready | None = None
 
 
 @dataclass
@@ -60,20 +66,31 @@ class Deliverer:
 
     async def on_deliveries(self, consumer: Consumer, entries: list[Entry]) -> None:
         """Look up what was read, and start what may be started; the rest waits for its endpoint's turn."""
-        readable = [entry for entry in entries if _is_ours(entry)]
-        if len(readable) < len(entries):
-            for entry in entries:
-                if not _is_ours(entry):
-                    consumer.handle(entry, _not_ours())
-        ids = [entry.fields[b"id"].decode() for entry in readable]
-        cases = await self.cases.find(ids, time.monotonic())
-        now = datetime.now(UTC)
-        for entry, case in zip(readable, cases, strict=True):
-            if case is None or is_early(case.delivery, now):
-                consumer.finish(entry, Outcome())
+        now, next_ones = time.monotonic(), list[Entry]()
+        for entry in entries:
+            if not _is_ours(entry):
+                consumer.handle(entry, _not_ours())
+            elif lane := self._lane_without_room(entry, now):
+                self.lanes.put(lane, Job(entry, consumer))
             else:
-                self._receive(consumer, entry, case, now)
+                next_ones.append(entry)
+        cases = await self.cases.find([_id_of(entry) for entry in next_ones], now)
+        at = datetime.now(UTC)
+        for entry, case in zip(next_ones, cases, strict=True):
+            ready = self._ready(case, at)
+            if isinstance(ready, Outcome):
+                consumer.finish(entry, ready)
+            else:
+                self.lanes.put(self._lane_of(ready.wanting), Job(entry, consumer, ready))
         self._start_what_may()
+
+    async def hold_what_cannot_go(self) -> None:
+        """Hold outside what endpoints cannot take for now, for ever."""
+        while True:
+            await asyncio.sleep(HOLD_SECONDS)
+            for held in self.lanes.overflow(time.monotonic()):
+                self._hold(held)
+            self._start_what_may()
 
     async def look_after_those_who_wait(self) -> None:
         """Queue what is due, and let held deliveries go, for ever."""
@@ -86,28 +103,46 @@ class Deliverer:
                 log.warning("those who wait are not looked after for now", error=str(e))
             await asyncio.sleep(0 if moved else LOOK_SECONDS)
 
-    def _receive(self, consumer: Consumer, entry: Entry, case: Case, now: datetime) -> None:
+    def _lane_without_room(self, entry: Entry, now: float) -> Lane[Job] | None:
+        """Return the lane of a report for an endpoint that is not known to be well, and has something to do.
+
+        What waits there is looked up at its turn: of an endpoint that hangs or refuses, most will not come to that.
+        Where there is a second channel, that may have to be told of it.
+        """
+        if self.lanes.all_well:
+            return None
+        subscription = entry.fields.get(b"subscription")
+        wanting = self.cases.last_known(subscription.decode(errors="replace")) if subscription else None
+        if wanting is None or wanting.subscription.fallback_confirmed:
+            return None
+        lane = self._lane_of(wanting)
+        return None if lane.proven or lane.is_free(now) else lane
+
+    async def _look_up(self, lane: Lane[Job], delivery_id: str) -> Ready | Outcome:
+        """Return what waited for a lane as it is now; it is queued again if it goes elsewhere by now."""
+        ready = self._ready(await self.cases.find_soon(delivery_id), datetime.now(UTC))
+        if isinstance(ready, Ready) and self._lane_of(ready.wanting) is not lane:
+            return Outcome(queue_again(self.ledger.bus.names, delivery_id))
+        return ready
+
+    def _ready(self, case: Case | None, now: datetime) -> Ready | Outcome:
+        """Return it with the subscription as it is addressed, or what is written of a delivery that is not sent now."""
+        if case is None or is_early(case.delivery, now):
+            return Outcome()
         try:
             wanting = addressed(case.delivery, case.wanting)
         except Cancelled as e:
-            consumer.finish(entry, self.ledger.cancelled(case.delivery, str(e)))
-            return
+            return self.ledger.cancelled(case.delivery, str(e))
         if until := rests_until(case.delivery, wanting.subscription, now):
-            consumer.finish(entry, self.ledger.put_off(case.delivery, until))
-            return
-        job = Job(entry, case, wanting, consumer)
-        held = self.lanes.put(self.endpoints.lane(wanting.subscription.channel), job, time.monotonic())
-        if held:
-            self._hold(held)
+            return self.ledger.put_off(case.delivery, until)
+        return Ready(case, wanting)
+
+    def _lane_of(self, wanting: Wanting) -> Lane[Job]:
+        return self.endpoints.lane(wanting.subscription.channel)
 
     def _start_what_may(self) -> None:
-        while not self.lanes.is_full and (turn := self._next_turn()):
+        while turn := self.lanes.next_turn(time.monotonic()):
             turn[1].consumer.run(self._work(turn))
-
-    def _next_turn(self) -> tuple[Lane[Job], Job] | None:
-        while isinstance(turn := self.lanes.next_turn(time.monotonic()), Held):
-            self._hold(turn)
-        return turn
 
     async def _work(self, turn: tuple[Lane[Job], Job] | None) -> None:
         """Perform a delivery, and the next that may start when it has ended: most need no task of their own."""
@@ -116,19 +151,27 @@ class Deliverer:
             await job.consumer.perform(job.entry, self._perform(lane, job))
             if job.consumer.stopping:
                 return
-            turn = self._next_turn()
-            self._start_what_may()
+            turn = self.lanes.next_turn(time.monotonic())
+            if not self.lanes.is_full:
+                self._start_what_may()
 
     def _hold(self, held: Held[Job]) -> None:
         until = time.time() + max(0.0, held.until - time.monotonic()) + LOOK_SECONDS
         for job in held.items:
-            commands = hold(self.ledger.bus.names, held.lane.name, job.case.delivery.id, until)
+            # Each with its own: what is written for an entry is left out if another process has settled that.
+            commands = hold(self.ledger.bus.names, held.lane.name, _id_of(job.entry), until)
+            if job.ready:
+                commands += self.ledger.told_while_waiting(held.lane, *job.ready)
             job.consumer.finish(job.entry, Outcome(commands))
 
     async def _perform(self, lane: Lane[Job], job: Job) -> Finished:
-        started, case, wanting = time.monotonic(), job.case, job.wanting
+        started = time.monotonic()
         came: Sent | DeliveryError
         try:
+            ready = job.ready or await self._look_up(lane, _id_of(job.entry))
+            if isinstance(ready, Outcome):
+                return ready
+            case, wanting = ready
             if not self.cases.is_current(case, started):
                 wanting = await self.courier.current(case, started)
             came = await self.courier.carry(case, wanting)
@@ -173,6 +216,10 @@ class Deliverer:
             async with self.asking:
                 lane.held = await self.deliveries.release(lane.name, room) == room
         self._refilling.discard(lane.name)
+
+
+def _id_of(entry: Entry) -> str:
+    return entry.fields[b"id"].decode()
 
 
 def _is_ours(entry: Entry) -> bool:

@@ -54,8 +54,11 @@ class Digests:
 
     async def _build(self, ids: Sequence[str], delivery: Delivery, wanting: Wanting) -> str | None:
         """The name of the content, which is kept when this returns."""
-        waited = [each for each in await DeliveryLog(self._bus).many(ids) if each]
-        due = next((each.next_attempt_at for each in waited if each.next_attempt_at), delivery.created_at)
+        waited = await self._waited(ids)
+        due = (
+            next((each.next_attempt_at for each in waited if each.state == "held"), None)
+            or delivery.created_at
+        )
         told = (wanting.wish, due, frozenset((each.report, each.refers_to) for each in waited))
         built = self._built.get(told)
         if built and time.monotonic() - built[0] < SHARED_SECONDS:
@@ -70,6 +73,18 @@ class Digests:
         name = sha256(content.encode()).hexdigest()[:24]
         await self._bus.redis.set(self._names.digest_content(name), content, ex=CONTENT_SECONDS)
         return self._built.put(told, (time.monotonic(), name))[1]
+
+    async def _waited(self, ids: Sequence[str]) -> list[Delivery]:
+        """The deliveries of reports that a digest is of; where it stands for another digest, those of that one."""
+        found = [each for each in await DeliveryLog(self._bus).many(ids) if each]
+        digests = [each.id for each in found if each.kind == "digest"]
+        if not digests:
+            return found
+        pipe = self._bus.redis.pipeline(transaction=False)
+        for digest in digests:
+            pipe.lrange(self._names.digest(digest), 0, -1)
+        within = [raw.decode() for row in await pipe.execute() for raw in row]
+        return [each for each in found if each.kind != "digest"] + await self._waited(within)
 
     async def _held(self, waited: Sequence[Delivery], wanting: Wanting) -> list[Held]:
         pipe = self._bus.redis.pipeline(transaction=False)

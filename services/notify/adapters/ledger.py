@@ -10,7 +10,7 @@ import structlog
 
 from services.notify.adapters.endpoints import Endpoints
 from services.notify.adapters.standing import Standing
-from services.notify.core.case import Case
+from services.notify.core.case import Case, Wanting
 from services.notify.core.channel import DeliveryError, Sent
 from services.notify.core.lanes import Lane
 from services.notify.core.outcome import (
@@ -22,7 +22,7 @@ from services.notify.core.outcome import (
     is_for_fallback,
 )
 from shared.bus import Bus
-from shared.deliveries import after_attempt, hold_for_digest, put_off
+from shared.deliveries import after_attempt, hold_for_digest, put_off, rewritten
 from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery
 from shared.endpoints import EmailEndpoint
 from shared.entries import Outcome
@@ -46,6 +46,15 @@ class Ledger:
     def put_off(self, delivery: Delivery, until: datetime) -> Outcome:
         """It waits, and that was no attempt."""
         return Outcome(put_off(self.bus.names, delivery, until, _now()))
+
+    def told_while_waiting(self, lane: Lane[Any], case: Case, wanting: Wanting) -> list[Command]:
+        """Return what tells the second channel of what waits for an endpoint that is failing and not asked."""
+        delivery, subscription, now = case.delivery, wanting.subscription, _now()
+        since = datetime.fromtimestamp(lane.failing_since or now.timestamp(), UTC)
+        if delivery.to_fallback or not is_for_fallback(delivery, subscription, since, now):
+            return []
+        told, commands = self._told_late(delivery, subscription, now)
+        return [rewritten(self.bus.names, told), *commands]
 
     def cancelled(self, delivery: Delivery, reason: str) -> Outcome:
         """Nobody wants it any more."""
@@ -86,14 +95,24 @@ class Ledger:
             await self.standing.disable(subscription, f"the endpoint is gone: {error}")
         elif delivery.kind == "confirm":
             await self.standing.explain_pending(subscription.id, str(error))
-        elif not isinstance(subscription.channel, EmailEndpoint) and not delivery.to_fallback:
-            since = datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
-            if has_failed_long_enough(since, now, timedelta(days=self.disable_after_days)):
+        elif not delivery.to_fallback:
+            since = await self._failing_since(lane, failed, error, now)
+            # No address is switched off because the relay is down.
+            is_its_own = not isinstance(subscription.channel, EmailEndpoint)
+            if is_its_own and has_failed_long_enough(since, now, timedelta(days=self.disable_after_days)):
                 reason = f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
                 await self.standing.disable(subscription, reason)
             if is_for_fallback(failed, subscription, since, now):
                 failed, more = self._told_late(failed, subscription, now)
         return self._written(failed, subscription.channel.type, more)
+
+    async def _failing_since(
+        self, lane: Lane[Any], failed: Delivery, error: DeliveryError, now: datetime
+    ) -> datetime:
+        """Since when the endpoint fails; where only this was not taken, since when that is, or always if for good."""
+        if not error.only_this:
+            return datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
+        return failed.log[-1].at if failed.next_attempt_at else failed.created_at - timedelta(days=1)
 
     def _told_late(
         self, delivery: Delivery, subscription: Subscription, now: datetime

@@ -23,7 +23,7 @@ from services.notify.core.message import (
     webhook_test_body,
 )
 from services.notify.core.recent import Recent
-from shared.delivery import Delivery, delivery_id
+from shared.delivery import TOLD_BY_FALLBACK, Delivery, delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.links import Links
@@ -85,7 +85,10 @@ class Renderer:
         delivery, subscription = case.delivery, wanting.subscription
         if delivery.kind == "report":
             matched, _ = _told(case).match(wanting)
-            return report_message(delivery.id, subscription, _told(case).tagged, matched, self.links)
+            late = _is_late(delivery, datetime.now(UTC))
+            return report_message(
+                delivery.id, subscription, _told(case).tagged, matched, self.links, late=late
+            )
         if delivery.kind == "digest":
             _, digest = await self._digest(case, wanting)
             titles = "\n".join(f"· {title}" for title in titles_of(digest))
@@ -168,7 +171,7 @@ def titles_of(digest: Digest) -> list[str]:
 
 
 def _is_late(delivery: Delivery, now: datetime) -> bool:
-    return now - delivery.created_at > LATE_AFTER
+    return delivery.note == TOLD_BY_FALLBACK or now - delivery.created_at > LATE_AFTER
 
 
 def _reference(delivery: Delivery) -> Reference | None:

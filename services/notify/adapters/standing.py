@@ -3,10 +3,9 @@
 import asyncio
 from datetime import UTC, datetime
 
-from shared.deliveries import DeliveryLog
-from shared.delivery import TO_FALLBACK, owed_message
+from shared.deliveries import DeliveryLog, owed_notice
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Subscription, as_fallback
+from shared.subscriptions import Subscription
 
 
 class Standing:
@@ -44,10 +43,8 @@ class Standing:
 
         async with self._asking:
             changed = await self._subscriptions.update(asked.id, given_up)
-        if changed and changed.state == "disabled" and as_fallback(changed) and changed.fallback_confirmed:
-            unique = f"{changed.changed_at:%Y-%m-%dT%H:%M}"
-            note = f"{TO_FALLBACK}: {reason}"
-            await self._deliveries.owe([owed_message("notice", changed.id, unique, _now(), note)])
+        if changed:
+            await self._deliveries.owe(owed_notice(changed))
 
     async def confirm_fallback(self, asked: Subscription) -> None:
         """Let its second channel be used: that has answered."""

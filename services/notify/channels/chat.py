@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from services.notify.core.answer import ANSWER_LIMIT, refused, unanswered
+from services.notify.core.answer import ANSWER_LIMIT, refused, unanswered, words_of
 from services.notify.core.channel import ChatMessage, DeliveryError, Sent
 from services.notify.core.chat import chat_request
 from shared.address_guard import AddressGuard, ForbiddenURL
 from shared.endpoints import ChatEndpoint
-from shared.http_answer import HttpError
 from shared.http_client import HttpClient, OpensHttp
+from shared.http_handle import HttpError
 
 CONNECTIONS = 50
 # No such hook, room or token: asking again changes nothing.
@@ -43,5 +43,5 @@ class ChatChannel(OpensHttp):
         except HttpError as e:
             raise unanswered(e, self._deadline) from e
         if 200 <= answer.status < 300:
-            return Sent(answer.status, "")
+            return Sent(answer.status, words_of(answer))
         raise refused(answer, self._clock(), gone=answer.status in GONE)

@@ -9,8 +9,8 @@ from services.notify.core.channel import DeliveryError, Sent, WebhookMessage
 from services.notify.core.signature import signed_lines
 from shared.address_guard import AddressGuard, ForbiddenURL
 from shared.endpoints import WebhookEndpoint
-from shared.http_answer import Answer, HttpError
 from shared.http_client import CONNECTIONS, HttpClient, OpensHttp, header_lines
+from shared.http_handle import Answer, HttpError
 
 DEADLINE_SECONDS = 15.0
 URLS_KEPT = 100_000
@@ -69,8 +69,10 @@ class WebhookChannel(OpensHttp):
     def _judged(self, answer: Answer) -> Sent:
         if not answer.head.endswith((b"\n\r\n", b"\n\n")):
             raise DeliveryError("the answer broke off within its head")
-        wish = answer.headers.get("webhook-delivery", "") if b"ebhook-" in answer.head.lower() else ""
+        wish = answer.headers.get("webhook-delivery", "").lower() if b"ebhook-" in answer.head.lower() else ""
         if 200 <= answer.status < 300:
             return Sent(answer.status, words_of(answer), enough=wish == "disable")
         gone = answer.status == GONE or wish == "disable"
-        raise refused(answer, self._clock(), gone=gone, permanent=wish == "abort-message")
+        abort = wish == "abort-message"
+        said = f"webhook-delivery: {wish}" if abort or wish == "disable" else ""
+        raise refused(answer, self._clock(), gone=gone, permanent=abort, wish=said)

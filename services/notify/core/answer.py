@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.notify.core.channel import DeliveryError, one_line
 from services.notify.core.schedule import parse_retry_after
-from shared.http_answer import Answer, HttpError
+from shared.http_handle import Answer, HttpError
 
 ANSWER_LIMIT = 16_384
 """How many bytes are read of an answer."""
@@ -16,12 +16,16 @@ def words_of(answer: Answer) -> str:
     return one_line(answer.body.decode("utf-8", "replace")) if answer.body else ""
 
 
-def refused(answer: Answer, now: datetime, *, gone: bool, permanent: bool = False) -> DeliveryError:
-    """Return what an answer that is no success means."""
+def refused(
+    answer: Answer, now: datetime, *, gone: bool, permanent: bool = False, wish: str = ""
+) -> DeliveryError:
+    """Return what an answer that is no success means; `wish` is what it said in a header."""
     words = words_of(answer)
     reason = f"answered {answer.status}" + (f": {words}" if words else "")
     if 300 <= answer.status < 400:
         reason = f"answered {answer.status}, a redirect; give the address that it leads to"
+    if wish:
+        reason += f" ({wish})"
     return DeliveryError(
         reason,
         status=answer.status,

@@ -1,6 +1,7 @@
 """A message to a chat service: what is posted where, within the service's limits. Knows no clock and no store.
 
-Words of a feed never become markup or call people together: they are escaped, or sent as plain text.
+Words of a feed never call people together, hide, or become a link that says something else: they are escaped, broken
+up, or sent as plain text.
 """
 
 import json
@@ -19,7 +20,8 @@ from shared.links import Links
 from shared.subscriptions import Matched, Subscription
 
 EXCERPT_WIDTH = 600
-# Characters of the whole text; the services count in several ways, and this is safely below each.
+LATE = "Late: it could not be delivered in time."
+# Units of UTF-16 of the whole text; the services count in several ways, and this is safely below each.
 LIMITS: dict[ChatService, int] = {
     "slack": 2_900,
     "msteams": 6_000,
@@ -43,16 +45,22 @@ class ChatRequest:
 
 
 def report_message(
-    delivery_id: str, subscription: Subscription, tagged: TaggedReport, matched: Matched, links: Links
+    delivery_id: str,
+    subscription: Subscription,
+    tagged: TaggedReport,
+    matched: Matched,
+    links: Links,
+    *,
+    late: bool = False,
 ) -> ChatMessage:
-    """Return what tells of a match."""
+    """Return what tells of a match; one that is `late` says so."""
     report = tagged.report
     about = " · ".join(
         [main_topic(subscription.filter, tagged), *main_countries(subscription.filter, tagged)]
     )
     text = excerpt(report.text or report.summary, matched.evidence, EXCERPT_WIDTH)
     why = f"Why: {one_line('; '.join(matched.clauses), 300)}" if matched.clauses else ""
-    lines = (f"{about} | {report.source.title}", text, why)
+    lines = (LATE if late else "", f"{about} | {report.source.title}", text, why)
     title = one_line(report.title or "untitled report", 250)
     return ChatMessage(delivery_id, title, tuple(filter(None, lines)), links.report(report.id))
 
@@ -74,18 +82,26 @@ def _text(
     message: ChatMessage, service: ChatService, escape: Callable[[str], str] = str, title: bool = True
 ) -> str:
     """The whole text, the link last and never cut."""
-    room = LIMITS[service] - len(message.link) - 1
+    room = LIMITS[service] - _length(message.link) - 1
     words = "\n".join([message.title, *message.lines] if title else message.lines)
     escaped = escape(words)
-    if len(escaped) > room:
-        kept = bisect_right(range(len(words)), room, key=lambda length: len(escape(words[:length])) + 1) - 1
+    if _length(escaped) > room:
+        kept = bisect_right(range(len(words)), room, key=lambda end: _length(escape(words[:end])) + 1) - 1
         escaped = escape(words[: max(0, kept)]) + "…"
     return f"{escaped}\n{message.link}"
 
 
-def _uncalled(text: str) -> str:
-    # A word joiner after the sign: "@all" is read the same, and calls nobody.
-    return text.replace("@", "@\u2060")
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _unmarked(text: str) -> str:
+    """The text with a word joiner after each sign that could begin a call, or end the words of a link: "@all",
+    "<!channel>" (which Mattermost takes from Slack), "[words](address)", "```", "||hidden||". It is read the same."""
+    return text.translate(_JOINED)
+
+
+_JOINED = str.maketrans({sign: f"{sign}\u2060" for sign in "@<]`|~"})
 
 
 def _for_slack(text: str) -> str:
@@ -97,28 +113,32 @@ def _slack(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
 
 
 def _msteams(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
-    blocks = [
-        {"type": "TextBlock", "text": message.title, "weight": "bolder", "size": "medium", "wrap": True}
-    ]
-    blocks += [{"type": "TextBlock", "text": _text(message, "msteams", title=False), "wrap": True}]
+    *lines, link = _text(message, "msteams", title=False).split("\n")
+    head = {"text": message.title, "weight": "bolder", "size": "medium"}
     card = {
         "type": "AdaptiveCard",
         "version": "1.4",
-        "body": blocks,
-        "actions": [{"type": "Action.OpenUrl", "title": "Read on", "url": message.link}],
+        # A TextBlock would read Markdown in a feed's words.
+        "body": [_plain_block(run) for run in (head, *({"text": line} for line in lines if line))],
+        "actions": [{"type": "Action.OpenUrl", "title": "Read on", "url": link}],
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
     return _posted(endpoint.url, {"type": "message", "attachments": [attachment]})
 
 
+def _plain_block(run: dict[str, str]) -> dict[str, Any]:
+    return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", **run}]}
+
+
 def _discord(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
-    body = {"content": _text(message, "discord"), "allowed_mentions": {"parse": []}, "flags": 4}
+    body = {"content": _text(message, "discord", _unmarked), "allowed_mentions": {"parse": []}, "flags": 4}
     return _posted(endpoint.url, body)
 
 
 def _telegram(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
     url = f"https://api.telegram.org/bot{quote(endpoint.token, safe=':')}/sendMessage"
-    body = {"chat_id": endpoint.room, "text": _text(message, "telegram"), "disable_web_page_preview": True}
+    text = _text(message, "telegram", _unmarked)
+    body = {"chat_id": endpoint.room, "text": text, "disable_web_page_preview": True}
     return _posted(url, body)
 
 
@@ -144,11 +164,11 @@ def _ntfy(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
 
 
 def _mattermost(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
-    return _posted(endpoint.url, {"text": _text(message, "mattermost", _uncalled)})
+    return _posted(endpoint.url, {"text": _text(message, "mattermost", _unmarked)})
 
 
 def _rocketchat(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
-    return _posted(endpoint.url, {"text": _text(message, "rocketchat", _uncalled), "parseUrls": False})
+    return _posted(endpoint.url, {"text": _text(message, "rocketchat", _unmarked), "parseUrls": False})
 
 
 _WRITERS: dict[ChatService, Callable[[ChatEndpoint, ChatMessage], ChatRequest]] = {

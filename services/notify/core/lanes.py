@@ -2,13 +2,15 @@
 
 A lane begins with one attempt at once and earns more by succeeding. One that says it is overloaded, or answers too
 late, has its share halved; after some failures in a row it is closed for a while, then let one attempt through,
-and closed for longer if that fails too. What a closed or overfull lane cannot take is held outside.
+and closed for longer if that fails too. What a closed or overfull lane cannot take is held outside: asked for now and
+then (`overflow`), so that what comes meanwhile is held together.
 
 Lanes take turns, one attempt each, so that a deep queue does not delay a shallow one. Lanes that did not succeed last
 time share a part of the connections; the rest is always there for those that did.
 """
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -21,6 +23,7 @@ LONGEST_ASKED = 3600.0
 BURST_SECONDS = 1.0
 SMALL_SHARE = 16
 FORGOTTEN_SECONDS = 30.0
+SOON_SECONDS = 1.0
 UNPROVEN_PART = 0.8
 
 
@@ -53,6 +56,10 @@ class Lane(Generic[Item]):
 
     def has_room(self) -> bool:
         return self.under_way < int(self.allowed)
+
+    def is_free(self, now: float) -> bool:
+        """Whether what comes now may start at once."""
+        return not self.queue and self.has_room() and self.opens_at(now) <= now
 
     def start(self, now: float) -> None:
         self.under_way += 1
@@ -100,22 +107,37 @@ class Lanes(Generic[Item]):
     share: int = 5000
     under_way: int = 0
     _waiting: int = 0
+    _closed: dict[str, Lane[Item]] = field(default_factory=dict)
+    _overfull: dict[str, Lane[Item]] = field(default_factory=dict)
     _proven: deque[Lane[Item]] = field(default_factory=deque)
     _unproven: deque[Lane[Item]] = field(default_factory=deque)
     _unproven_under_way: int = 0
     _unproven_next: bool = False
 
-    def put(self, lane: Lane[Item], item: Item, now: float) -> Held[Item] | None:
-        """Queue an item; return it as held if the lane is closed or has its share of what may wait here."""
-        until = lane.opens_at(now)
-        if until <= now and self.room(lane) > 0:
-            self._waiting += not lane.queue
-            lane.queue.append(item)
+    def put(self, lane: Lane[Item], item: Item) -> None:
+        """Queue an item."""
+        self._waiting += not lane.queue
+        lane.queue.append(item)
+        if self.room(lane) < 0:
+            self._overfull[lane.name] = lane
+        self._turn(lane)
+
+    def overflow(self, now: float) -> Iterator[Held[Item]]:
+        """What waits for lanes that are closed, or have more than their share of what may wait here; it is let go."""
+        for lane in self._closed.values():
+            lane.waits = False
+        lanes = self._closed | self._overfull
+        self._closed, self._overfull = {}, {}
+        for lane in lanes.values():
+            until = lane.opens_at(now)
+            excess = len(lane.queue) if until > now + SOON_SECONDS else -self.room(lane)
+            if excess > 0:
+                items = [lane.queue.pop() for _ in range(excess)]
+                self._waiting -= not lane.queue
+                lane.held = True
+                # A full lane lets held ones go as it empties; the moment is for those of a process that has died.
+                yield Held(lane, tuple(reversed(items)), until if until > now else now + FORGOTTEN_SECONDS)
             self._turn(lane)
-            return None
-        lane.held = True
-        # A full lane lets held ones go as it empties; the moment is for those of a process that has died.
-        return Held(lane, (item,), until if until > now else now + FORGOTTEN_SECONDS)
 
     def room(self, lane: Lane[Item]) -> int:
         """Return how many more items may wait here for a lane."""
@@ -127,17 +149,19 @@ class Lanes(Generic[Item]):
         """Whether as many attempts are under way as may be."""
         return self.under_way >= self.at_once
 
-    def next_turn(self, now: float) -> tuple[Lane[Item], Item] | Held[Item] | None:
-        """Return what is to be started now, or to be held because its lane was closed; None if nothing may start."""
+    @property
+    def all_well(self) -> bool:
+        """Whether nothing waits for, or is on its way to, an endpoint that did not succeed last time."""
+        return not (self._unproven or self._closed or self._unproven_under_way)
+
+    def next_turn(self, now: float) -> tuple[Lane[Item], Item] | None:
+        """Return what is to be started now; None if nothing may start."""
         while lane := self._next():
+            if lane.opens_at(now) > now:
+                # It stays out of turn until somebody looks at what overflows.
+                self._closed[lane.name] = lane
+                continue
             lane.waits = False
-            until = lane.opens_at(now)
-            if until > now:
-                held = Held(lane, tuple(lane.queue), until)
-                lane.queue.clear()
-                self._waiting -= 1
-                lane.held = True
-                return held
             if not lane.has_room():
                 continue
             item = lane.queue.popleft()

@@ -45,7 +45,7 @@ def is_for_fallback(delivery: Delivery, subscription: Subscription, since: datet
     """Return whether a failed delivery is to be told to the second channel, which tells of each once."""
     patience = timedelta(minutes=subscription.fallback_after)
     return (
-        delivery.kind == "report"
+        delivery.kind in ("report", "digest")
         and delivery.note == ""
         and subscription.fallback is not None
         and subscription.fallback_confirmed

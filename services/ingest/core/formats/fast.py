@@ -13,9 +13,6 @@ from xml.etree.ElementTree import Element
 
 from services.ingest.core.dates import read_date
 from services.ingest.core.entry import MAX_AUTHORS, Entry, Hints, ParsedFeed, Words
-from services.ingest.core.formats.hints import days, hours, minutes, period
-from services.ingest.core.formats.link import absolute_link
-from services.ingest.core.formats.person import person
 from services.ingest.core.formats.vocabulary import (
     DATES,
     IGNORED,
@@ -24,6 +21,7 @@ from services.ingest.core.formats.vocabulary import (
     Vocabulary,
     check_prefixes,
 )
+from services.ingest.core.formats.written import absolute_link, days, hours, minutes, period, person
 from services.ingest.core.formats.xml_tree import read_tree
 
 _UTF_8 = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']utf-?8[\"'][^>]*\?>", re.IGNORECASE)

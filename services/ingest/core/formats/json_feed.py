@@ -13,7 +13,7 @@ from services.ingest.core.entry import (
     Words,
 )
 from services.ingest.core.formats.json_object import objects, read_json, text
-from services.ingest.core.formats.link import absolute_link
+from services.ingest.core.formats.written import absolute_link
 
 _VERSION = "jsonfeed.org/version/"
 

@@ -18,9 +18,7 @@ from services.ingest.core.entry import (
     UnreadableDocument,
     Words,
 )
-from services.ingest.core.formats.hints import days, hours, minutes, period
-from services.ingest.core.formats.link import absolute_link
-from services.ingest.core.formats.person import person
+from services.ingest.core.formats.written import absolute_link, days, hours, minutes, period, person
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]{1,20})|([0-9]{1,20}));?")

@@ -1,4 +1,4 @@
-"""Entries from a web page that lists them, by CSS selectors from feeds.toml."""
+"""Entries of a web page that lists them, by CSS selectors from feeds.toml; the text of an article on its own page."""
 
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -10,6 +10,9 @@ from services.ingest.core.entry import Date, Entry, ParsedFeed, UnreadableDocume
 
 if TYPE_CHECKING:
     from services.ingest.core.feed import Selectors
+from services.ingest.core.report import TEXT_LIMIT
+
+PAGE_LIMIT = 3_000_000
 
 
 def read_page(body: bytes, url: str, select: "Selectors") -> ParsedFeed:
@@ -63,3 +66,23 @@ def _text(node: LexborNode | None) -> str:
 
 def _attribute(node: LexborNode | None, name: str) -> str | None:
     return (node.attributes.get(name) or "").strip() or None if node else None
+
+
+def read_article(body: bytes, url: str) -> str:
+    """Return the article's plain text, paragraphs separated by a blank line; raise UnreadableDocument."""
+    # Here, because it is large, and few installations need it.
+    import trafilatura
+
+    text = trafilatura.extract(
+        body[:PAGE_LIMIT],
+        url=url,
+        include_comments=False,
+        include_tables=False,
+        with_metadata=False,
+        favor_precision=True,
+    )
+    paragraphs = [" ".join(line.split()) for line in (text or "").splitlines()]
+    article = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)[:TEXT_LIMIT]
+    if not article:
+        raise UnreadableDocument("no article is found on the page")
+    return article

@@ -73,7 +73,7 @@ for n, item in ipairs(cjson.decode(ARGV[13])) do
         end
         redis.call('EXPIRE', log, owed)
         if state == 'pending' then
-          redis.call('XADD', queue, '*', 'id', id)
+          redis.call('XADD', queue, '*', 'id', id, 'subscription', subscription)
         elseif state == 'held' then
           redis.call('RPUSH', digests .. digest, id)
           redis.call('ZADD', due_key, item[10], digest .. ' ' .. subscription)

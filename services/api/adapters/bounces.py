@@ -1,6 +1,5 @@
 """Stops mails to addresses that bounce or complain: at once if it is for good, after three in a week otherwise."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -8,6 +7,7 @@ import structlog
 
 from services.api.core.bounces import SOFT_DAYS, SOFT_LIMIT, Bounce
 from shared.bus import Bus
+from shared.deliveries import DeliveryLog, owed_notice
 from shared.endpoints import EmailEndpoint, Endpoint
 from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
@@ -22,38 +22,34 @@ _WORDS = {
 }
 
 
-class BounceDesk:
-    """Applies bounces to all subscriptions of their addresses."""
+async def stop_bounced(bus: Bus, bounces: Sequence[Bounce]) -> int:
+    """Apply bounces to all subscriptions of their addresses; return how many were stopped or paused."""
+    store = SubscriptionStore(bus)
+    final: dict[str, Bounce] = {}
+    for bounce in bounces:
+        bus.counters.add("bounces", kind=bounce.kind)
+        if bounce.kind != "soft" or await _is_too_many(bus, bounce.address):
+            final[bounce.address] = bounce
+    # All of them in one walk: a message tells of up to a thousand, and there may be a hundred thousand alerts.
+    hit = [each async for each in store.each() if _bounced(each, final)] if final else []
+    for before in hit:
+        after = await store.update(before.id, lambda each: _without(each, final))
+        if after and after.state != before.state:
+            await DeliveryLog(bus).owe(owed_notice(after))
+    log.info("bounces", told=len(bounces), subscriptions=len(hit))
+    return len(hit)
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self._store = SubscriptionStore(bus)
 
-    async def take(self, bounces: Sequence[Bounce]) -> int:
-        """Return how many subscriptions were stopped or paused."""
-        final: dict[str, Bounce] = {}
-        for bounce in bounces:
-            self._bus.counters.add("bounces", kind=bounce.kind)
-            if bounce.kind != "soft" or await self._is_too_many(bounce.address):
-                final[bounce.address] = bounce
-        # All of them in one walk: a message tells of up to a thousand, and there may be a hundred thousand alerts.
-        hit = {each.id async for each in self._store.each() if _bounced(each, final)} if final else set()
-        for subscription_id in hit:
-            await self._store.update(subscription_id, lambda each: _without(each, final))
-        log.info("bounces", told=len(bounces), subscriptions=len(hit))
-        return len(hit)
-
-    async def _is_too_many(self, address: str) -> bool:
-        who = hashlib.sha256(address.encode()).hexdigest()[:24]
-        key, now = self._bus.names.limit("bounced", who), datetime.now(UTC).timestamp()
-        _, _, count, _ = await at_once(
-            self._bus.redis,
-            ("ZREMRANGEBYSCORE", key, "-inf", now - SOFT_DAYS * 86400),
-            ("ZADD", key, now, f"{now:.6f}"),
-            ("ZCARD", key),
-            ("EXPIRE", key, SOFT_DAYS * 86400),
-        )
-        return bool(count >= SOFT_LIMIT)
+async def _is_too_many(bus: Bus, address: str) -> bool:
+    key, now = bus.names.limit("bounced", address), datetime.now(UTC).timestamp()
+    _, _, count, _ = await at_once(
+        bus.redis,
+        ("ZREMRANGEBYSCORE", key, "-inf", now - SOFT_DAYS * 86400),
+        ("ZADD", key, now, f"{now:.6f}"),
+        ("ZCARD", key),
+        ("EXPIRE", key, SOFT_DAYS * 86400),
+    )
+    return bool(count >= SOFT_LIMIT)
 
 
 def _bounced(subscription: Subscription, bounces: Mapping[str, Bounce]) -> bool:
@@ -72,7 +68,8 @@ def _without(subscription: Subscription, bounces: Mapping[str, Bounce]) -> Subsc
         changes = {"fallback": None, "fallback_confirmed": False}
     if first:
         state: State = "paused" if first.kind == "soft" else "disabled"
-        if subscription.state in ("pending", "active", "paused") and subscription.state != state:
+        # One that is pending stays so: what is paused can be resumed without an answer.
+        if subscription.state == "active" or (subscription.state != "disabled" and state == "disabled"):
             reason = _WORDS[first.kind] + (f": {first.reason}" if first.reason else "")
             changes |= {"state": state, "reason": reason}
     if not changes:
