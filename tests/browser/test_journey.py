@@ -76,7 +76,7 @@ async def set_an_alert(page: Page, running: Installation, address: str, javascri
     """From the front page; the preview says how many reports would have come, before anything is sent."""
     await page.goto(running.api)
     await page.get_by_role("link", name="Set an alert").first.click()
-    await page.get_by_role("checkbox", name="Aid").check()
+    await page.get_by_role("checkbox", name=re.compile("^Aid")).check()
     preview = page.locator("#preview")
     for words, told in (
         ("harvest", re.compile("None of the [0-9]+ reports")),
