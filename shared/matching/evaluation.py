@@ -3,13 +3,11 @@
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import chain, islice, zip_longest
 from math import fsum
 from operator import and_
 
-from shared.events import Evidence
 from shared.matching.document import Document
 from shared.matching.expression import (
     AllOf,
@@ -27,7 +25,7 @@ from shared.matching.expression import (
     members,
 )
 from shared.matching.phrases import Automaton, Place
-from shared.matching.text import FieldName, Span, Text
+from shared.matching.text import Clause, FieldName, Span, Text
 from shared.matching.words import Words
 
 MOST_EVIDENCE = 20
@@ -35,17 +33,6 @@ MOST_EVIDENCE = 20
 _MOST_PAIRS = 1_000
 
 Sentence = tuple[FieldName, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """A term that held, as it was typed, and the words that it found (at most 20, the title's first)."""
-
-    text: str
-    evidence: tuple[Evidence, ...]
-
-    def __hash__(self) -> int:
-        return hash(self.text)
 
 
 Places = Mapping[FieldName, list[Place]]
@@ -73,7 +60,7 @@ class Found:
         self._automaton = automaton
         self._places = places
         self._spans: dict[str, list[Span]] = {}
-        self._clauses: dict[tuple[str, str, str | None], Clause] = {}
+        self._clauses = document.text.clauses
 
     @cached_property
     def _lines(self) -> dict[FieldName, dict[str, list[InLine]]]:

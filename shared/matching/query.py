@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from shared.matching.document import Document
-from shared.matching.evaluation import Clause, Found, clauses, find_phrases, holds
+from shared.matching.evaluation import Found, clauses, find_phrases, holds
 from shared.matching.expression import (
     AllOf,
     AnyOf,
@@ -37,7 +37,7 @@ from shared.matching.expression import (
 )
 from shared.matching.necessity import find_required_terms, required_terms
 from shared.matching.phrases import Automaton
-from shared.matching.text import FieldName, Text
+from shared.matching.text import Clause, FieldName, Text
 from shared.matching.tokens import FACTS, FIELDS, OPERATORS, Token, tokens
 from shared.matching.tokens import QueryError as QueryError
 

@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from shared.matching.document import Document
-from shared.matching.evaluation import Clause, Found, Places, clauses, find_places, holds
+from shared.matching.evaluation import Found, Places, clauses, find_places, holds
 from shared.matching.expression import (
     AllOf,
     AnyOf,
@@ -36,7 +36,7 @@ from shared.matching.expression import (
 )
 from shared.matching.necessity import Cost, Terms, find_required_terms, required_terms
 from shared.matching.phrases import NUMBER, Automaton
-from shared.matching.text import FieldName
+from shared.matching.text import Clause, FieldName
 
 SMALL = 300
 """Conditions at most in the segment that a change makes anew: about 15 ms."""

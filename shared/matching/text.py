@@ -23,11 +23,26 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Clause:
+    """A term that held, as it was typed, and the words that it found (at most 20, the title's first)."""
+
+    text: str
+    evidence: tuple[Evidence, ...]
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A title and a text, ready to be searched any number of times."""
 
     title: Words
     text: Words
+    clauses: dict[tuple[str, str, FieldName | None], Clause] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What phrases have found, by how they are typed, their words and their field: many conditions ask for the same."""
     _quoted: dict[Span, Evidence] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
