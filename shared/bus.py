@@ -23,7 +23,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from shared.counters import Counters
-from shared.entries import Entry, Guard, Marked, Outcome, xadd
+from shared.entries import Entry, Marked, Outcome, xadd
 from shared.names import Names
 from shared.redis_client import Argument, make_client, time_at
 
@@ -37,7 +37,6 @@ log = structlog.get_logger()
 
 ALIVE_SECONDS = 5.0
 DAY = 86400
-_NO_GUARD = Guard("", "", 0)
 
 
 class Bus:
@@ -75,7 +74,7 @@ class Bus:
         self._alive_since = math.inf
         self._note_reads()
 
-    @property
+    @cached_property
     def kept_seconds(self) -> int:
         """How long what was told is kept: a day more than the entries of streams, whose readers have to find it."""
         return self.retention_seconds + min(self.retention_seconds, DAY)
@@ -170,9 +169,11 @@ class Bus:
         keys = [stream]
         args: list[Argument] = [group]
         for entry_id, (commands, unless) in outcomes:
-            args += (entry_id, *(unless or _NO_GUARD), len(commands))
             if unless:
                 keys.append(unless.key)
+                args += (entry_id, *unless, len(commands))
+            else:
+                args += (entry_id, "", len(commands))
             for command in commands:
                 keys.append(str(command[1]))
                 args.append(len(command))

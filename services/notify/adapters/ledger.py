@@ -1,5 +1,6 @@
 """Writes down how attempts went: the delivery with its log, and what follows for its subscription."""
 
+import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -66,7 +67,7 @@ class Ledger:
         """It was delivered."""
         delivery, channel, now = case.delivery, subscription.channel.type, _now()
         if case.telling and delivery.kind == "report" and not delivery.attempts:
-            seconds = (now - case.telling.tagged.report.fetched_at).total_seconds()
+            seconds = (now - case.telling.fetched_at).total_seconds()
             self.bus.counters.observe("delivered_seconds", (seconds,), channel=channel)
         delivered = after_success(delivery, sent, now, duration_ms)
         return self._written(delivered, channel, self.endpoints.after_success(lane))
@@ -127,15 +128,17 @@ class Ledger:
         attempt = delivery.log[0]
         self.bus.counters.add("attempts", outcome=attempt.outcome, channel=channel)
         # A line for each of thousands a second is for whoever looks for one; what went wrong is for everybody.
-        say = self._log.debug if attempt.outcome == "delivered" else self._log.info
-        say(
-            attempt.outcome,
-            delivery=delivery.id,
-            report=delivery.report,
-            subscription=delivery.subscription,
-            attempt=delivery.attempts,
-            detail=attempt.detail,
-        )
+        level = logging.DEBUG if attempt.outcome == "delivered" else logging.INFO
+        if self._log.is_enabled_for(level):
+            self._log.log(
+                level,
+                attempt.outcome,
+                delivery=delivery.id,
+                report=delivery.report,
+                subscription=delivery.subscription,
+                attempt=delivery.attempts,
+                detail=attempt.detail,
+            )
         return Outcome(after_attempt(self.bus.names, delivery, self.bus.kept_seconds, more))
 
 

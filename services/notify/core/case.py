@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from services.notify.core.lanes import Lane
 from services.notify.core.letter import Letter
 from services.notify.core.message import matched_part
 from services.notify.core.recent import Recent
@@ -27,12 +28,13 @@ class Cancelled(Exception):
 @dataclass(slots=True)
 class Wanting:
     """A subscription with its filter made ready. `wish` is the same for all who want the same, `part` what all its
-    webhooks say."""
+    webhooks say, `lane` that of its endpoint: both are noted here when they are first needed."""
 
     subscription: Subscription
     compiled: CompiledFilter
     wish: str
     part: bytes | None = None
+    lane: Lane[Any] | None = None
 
 
 @dataclass(slots=True)
@@ -45,6 +47,10 @@ class Telling:
     matches: Recent[str, tuple[Matched, bytes]] = field(default_factory=lambda: Recent(MATCHES_KEPT))
     letters: Recent[tuple[object, ...], Letter] = field(default_factory=lambda: Recent(LETTERS_KEPT))
     traceparent: str | None = None
+    fetched_at: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fetched_at = self.tagged.report.fetched_at
 
     def match(self, wanting: Wanting) -> tuple[Matched, bytes]:
         """Return why the report is wanted, and the same as a part of a webhook; by nothing, if a revision since

@@ -108,9 +108,13 @@ def webhook_body(
 
 def _joined(kind: str, before: Mapping[str, Any], now: datetime, ready: tuple[bytes, bytes, bytes]) -> bytes:
     subscriber, common, why = ready
-    head = f'{{"type":"{kind}","timestamp":"{_rfc3339(now)}","data":{{'.encode()
     last = b"," + to_json(before)[1:-1] if before else b""
-    return b"".join((head, subscriber, common, b",", why, last, b"}}"))
+    return b"".join((_head(kind, int(now.timestamp())), subscriber, common, b",", why, last, b"}}"))
+
+
+@lru_cache(8)
+def _head(kind: str, seconds: int) -> bytes:
+    return f'{{"type":"{kind}","timestamp":"{_second(seconds)}","data":{{'.encode()
 
 
 def webhook_notice_body(subscription: Subscription, links: Links, now: datetime) -> bytes:
