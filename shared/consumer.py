@@ -172,6 +172,19 @@ class Consumer:
         if self._settler is None or self._settler.done():
             self._settler = asyncio.create_task(self._settle_finished())
 
+    async def settle_by(self, entry_ids: Sequence[str], script: Awaitable[int]) -> None:
+        """Settle entries by a script of the caller's, which acknowledges them and returns how many were ours."""
+        try:
+            settled = await script
+            self.bus.counters.add("handled", settled, stream=self.stream, group=self.group)
+            now = time.time()
+            ages = (now - int(entry_id.partition("-")[0]) / 1000 for entry_id in entry_ids)
+            self.bus.counters.observe("stage_seconds", ages, stream=self.stream, group=self.group)
+        except RedisError as e:
+            log.warning("not settled; the entries stay pending", stream=self.stream, error=str(e))
+        finally:
+            self.in_hand.difference_update(entry_ids)
+
     async def _on_entries(self, entries: list[Entry]) -> None:
         self.in_hand.update(entry.id for entry in entries)
         try:
@@ -184,12 +197,10 @@ class Consumer:
     async def _settle_finished(self) -> None:
         while self._finished:
             batch, self._finished = self._finished[:SETTLED_AT_ONCE], self._finished[SETTLED_AT_ONCE:]
-            try:
-                await self._settle(list(self._worked_out(batch)))
-            except RedisError as e:
-                log.warning("not settled; the entries stay pending", stream=self.stream, error=str(e))
-            finally:
-                self.in_hand.difference_update(entry_id for entry_id, _ in batch)
+            outcomes = list(self._worked_out(batch))
+            await self.settle_by(
+                [entry_id for entry_id, _ in batch], self.bus.settle(self.stream, self.group, outcomes)
+            )
 
     def _worked_out(self, finished: Sequence[tuple[str, Finished]]) -> Iterator[tuple[str, Outcome]]:
         for entry_id, outcome in finished:
@@ -198,13 +209,6 @@ class Consumer:
             except Exception:
                 self.bus.counters.add("handler_errors", stream=self.stream, group=self.group)
                 log.exception("not worked out; the entry stays pending", stream=self.stream, id=entry_id)
-
-    async def _settle(self, outcomes: list[tuple[str, Outcome]]) -> None:
-        settled = await self.bus.settle(self.stream, self.group, outcomes)
-        self.bus.counters.add("handled", settled, stream=self.stream, group=self.group)
-        now = time.time()
-        ages = (now - int(entry_id.partition("-")[0]) / 1000 for entry_id, _ in outcomes)
-        self.bus.counters.observe("stage_seconds", ages, stream=self.stream, group=self.group)
 
     async def _traced(self, entry: Entry, work: Awaitable[Outcome]) -> Outcome:
         parent = entry.fields.get(TRACEPARENT)

@@ -30,6 +30,10 @@ CHUNK = 200
 _GRAINS = ((10.0, 0.1), (3600.0, 1.0), (math.inf, 10.0))
 
 
+Waiting = tuple[str, str, str, float]
+"""An entry of the stream, its delivery, the endpoint that it waits for, and when that is looked at again (s)."""
+
+
 class DeliveryLog:
     """Owes deliveries, and reads what became of them."""
 
@@ -84,6 +88,17 @@ class DeliveryLog:
         """Move deliveries whose time has come to the stream; return how many."""
         keys = [self._names.deliveries_later, self._names.deliveries, self._names.later_at("")]
         return int(await self._bus.script("queue_due")(keys=keys, args=[now.timestamp(), limit]))
+
+    async def hold(self, group: str, waiting: Sequence[Waiting]) -> int:
+        """Acknowledge entries of the stream, and have their deliveries wait for endpoints; return how many.
+
+        What another process has settled by then is left alone.
+        """
+        keys = [self._names.deliveries, self._names.endpoints_held, self._names.held("")]
+        args: list[Argument] = [group]
+        for row in waiting:
+            args += row
+        return int(await self._bus.script("hold")(keys=keys, args=args))
 
     async def release_due(self, now: datetime, each: int, again_after: float) -> int:
         """Move up to `each` held deliveries of every endpoint whose turn has come to the stream; return how many."""
@@ -151,8 +166,9 @@ def queue_again(names: Names, delivery_id: str) -> list[Command]:
     return [xadd(names.deliveries, {"id": delivery_id})]
 
 
-def hold(names: Names, endpoint: str, delivery_id: str, until: float) -> list[Command]:
-    """Return what makes a delivery wait for its endpoint, which is looked at again at `until` (s)."""
+def hold(names: Names, waiting: Waiting) -> list[Command]:
+    """Return what makes a delivery wait for its endpoint, to be written with the acknowledgement of its entry."""
+    _, delivery_id, endpoint, until = waiting
     return [
         ("RPUSH", names.held(endpoint), delivery_id),
         ("ZADD", names.endpoints_held, until, endpoint),

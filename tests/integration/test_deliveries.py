@@ -396,10 +396,11 @@ async def test_what_is_held_together_is_held_though_another_process_has_settled_
     for number in range(3):
         await bus.redis.xadd(bus.names.deliveries, {"id": f"dlv_{number}"})
     [(_, rows)] = await bus.redis.xreadgroup("notify", "one", {bus.names.deliveries: ">"})
-    jobs = tuple(Job(Entry(bus.names.deliveries, raw.decode(), fields), consumer) for raw, fields in rows)
+    jobs = tuple(Job(Entry(bus.names.deliveries, raw.decode(), fields)) for raw, fields in rows)
     await bus.redis.xack(bus.names.deliveries, "notify", rows[0][0])
     lane: Lane[Any] = deliverer.endpoints.lane(WebhookEndpoint(type="webhook", url="https://ok.example/"))
-    deliverer._hold(Held(lane, jobs, 0))
+    deliverer._consumer = consumer
+    deliverer._hold([Held(lane, jobs, 0)])
 
     async def nothing_is_in_hand() -> bool:
         return (await bus.redis.xpending(bus.names.deliveries, "notify"))["pending"] == 0

@@ -95,6 +95,7 @@ class Cases:
     def changed(self, subscription_id: str) -> None:
         """A subscription is not any more what it was."""
         self._changed.put(subscription_id, time.monotonic())
+        self._current.drop(subscription_id)
 
     def is_current(self, case: Case, now: float) -> bool:
         """Return whether the case's subscription is known to be as it was found."""
@@ -108,8 +109,8 @@ class Cases:
 
     def last_known(self, subscription_id: str) -> Wanting | None:
         """Return a subscription as it was when it was last read, if nobody has said since that it has changed."""
-        known = self._current.get(subscription_id)
-        return known[0] if known and not self._has_changed(subscription_id, known[1]) else None
+        known = self._current.peek(subscription_id)
+        return known[0] if known else None
 
     async def _look(self, asked: Sequence[str]) -> dict[str, Known]:
         at = time.monotonic()
@@ -124,15 +125,15 @@ class Cases:
 
     def _fresh(self, subscription_id: str, at: float) -> Known | None:
         known = self._current.get(subscription_id)
-        if known is None or at - known[1] > FRESH_SECONDS or self._has_changed(subscription_id, known[1]):
-            return None
-        return known
+        return known if known and at - known[1] <= FRESH_SECONDS else None
 
     def _take(self, asked: Sequence[str], rows: Sequence[bytes | None], at: float) -> dict[str, Known]:
-        return {
-            each: self._current.put(each, (self._wanting(raw), at))
-            for each, raw in zip(asked, rows, strict=True)
-        }
+        found = {each: (self._wanting(raw), at) for each, raw in zip(asked, rows, strict=True)}
+        for each, known in found.items():
+            # What has changed while it was read may be what it was before.
+            if not self._has_changed(each, at):
+                self._current.put(each, known)
+        return found
 
     def _wanting(self, raw: bytes | None) -> Wanting | None:
         known = self._wishes.get(raw) if raw else None

@@ -6,6 +6,7 @@ What follows an attempt (delivered, later, given up) is written in the script th
 import asyncio
 import random
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from services.notify.core.case import Cancelled, Case, Wanting, addressed, is_ea
 from services.notify.core.channel import DeliveryError, Sent
 from services.notify.core.lanes import Held, Lane, Lanes
 from shared.consumer import Consumer, Finished
-from shared.deliveries import DeliveryLog, hold, queue_again
+from shared.deliveries import DeliveryLog, Waiting, hold, queue_again
 from shared.entries import Entry, Outcome, Rejected
 
 log = structlog.get_logger()
@@ -33,20 +34,17 @@ LOOK_SECONDS = 0.25
 HOLD_SECONDS = 0.5
 RELEASED_EACH = 50
 FAILING_AT_ONCE = 10
+HELD_AT_ONCE = 250
 
 
-class Ready(NamedTuple):
-    """A delivery that may be sent, with its subscription as it is addressed."""
-
-    case: Case
-    wanting: Wanting
+Ready = tuple[Case, Wanting]
+"""A delivery that may be sent, with its subscription as it is addressed."""
 
 
 class Job(NamedTuple):
     """A delivery in this process's hands; not looked up before its turn if that may be far."""
 
     entry: Entry
-    consumer: Consumer
     ready: Ready | None = None
 
 
@@ -63,17 +61,24 @@ class Deliverer:
     asking: asyncio.Semaphore
     _failing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FAILING_AT_ONCE))
     _refilling: set[str] = field(default_factory=set)
+    _to_hold: list[Waiting] = field(default_factory=list)
+    _consumer: Consumer = field(init=False, repr=False)
 
     async def on_deliveries(self, consumer: Consumer, entries: list[Entry]) -> None:
         """Look up what was read, and start what may be started; the rest waits for its endpoint's turn."""
-        now, next_ones = time.monotonic(), list[Entry]()
+        self._consumer, now, next_ones = consumer, time.monotonic(), list[Entry]()
         for entry in entries:
             if not _is_ours(entry):
                 consumer.handle(entry, _not_ours())
             elif lane := self._lane_without_room(entry, now):
-                self.lanes.put(lane, Job(entry, consumer))
+                if until := self.lanes.turns_away(lane, now):
+                    self._to_hold.append(_waiting(entry, lane, until))
+                else:
+                    self.lanes.put(lane, Job(entry))
             else:
                 next_ones.append(entry)
+        if len(self._to_hold) >= HELD_AT_ONCE:
+            self._write_held()
         cases = await self.cases.find([_id_of(entry) for entry in next_ones], now)
         at = datetime.now(UTC)
         for entry, case in zip(next_ones, cases, strict=True):
@@ -81,15 +86,14 @@ class Deliverer:
             if isinstance(ready, Outcome):
                 consumer.finish(entry, ready)
             else:
-                self.lanes.put(self._lane_of(ready.wanting), Job(entry, consumer, ready))
+                self.lanes.put(self._lane_of(ready[1]), Job(entry, ready))
         self._start_what_may()
 
     async def hold_what_cannot_go(self) -> None:
         """Hold outside what endpoints cannot take for now, for ever."""
         while True:
             await asyncio.sleep(HOLD_SECONDS)
-            for held in self.lanes.overflow(time.monotonic()):
-                self._hold(held)
+            self._hold(self.lanes.overflow(time.monotonic()))
             self._start_what_may()
 
     async def look_after_those_who_wait(self) -> None:
@@ -113,15 +117,17 @@ class Deliverer:
             return None
         subscription = entry.fields.get(b"subscription")
         wanting = self.cases.last_known(subscription.decode(errors="replace")) if subscription else None
-        if wanting is None or wanting.subscription.fallback_confirmed:
+        if wanting is None:
             return None
         lane = self._lane_of(wanting)
-        return None if lane.proven or lane.is_free(now) else lane
+        if lane.proven or lane.is_free(now) or wanting.subscription.fallback_confirmed:
+            return None
+        return lane
 
     async def _look_up(self, lane: Lane[Job], delivery_id: str) -> Ready | Outcome:
         """Return what waited for a lane as it is now; it is queued again if it goes elsewhere by now."""
         ready = self._ready(await self.cases.find_soon(delivery_id), datetime.now(UTC))
-        if isinstance(ready, Ready) and self._lane_of(ready.wanting) is not lane:
+        if not isinstance(ready, Outcome) and self._lane_of(ready[1]) is not lane:
             return Outcome(queue_again(self.ledger.bus.names, delivery_id))
         return ready
 
@@ -135,34 +141,43 @@ class Deliverer:
             return self.ledger.cancelled(case.delivery, str(e))
         if until := rests_until(case.delivery, wanting.subscription, now):
             return self.ledger.put_off(case.delivery, until)
-        return Ready(case, wanting)
+        return case, wanting
 
     def _lane_of(self, wanting: Wanting) -> Lane[Job]:
-        return self.endpoints.lane(wanting.subscription.channel)
+        lane = wanting.lane = wanting.lane or self.endpoints.lane(wanting.subscription.channel)
+        return lane
 
     def _start_what_may(self) -> None:
         while turn := self.lanes.next_turn(time.monotonic()):
-            turn[1].consumer.run(self._work(turn))
+            self._consumer.run(self._work(turn))
 
     async def _work(self, turn: tuple[Lane[Job], Job] | None) -> None:
         """Perform a delivery, and the next that may start when it has ended: most need no task of their own."""
         while turn:
             lane, job = turn
-            await job.consumer.perform(job.entry, self._perform(lane, job))
-            if job.consumer.stopping:
+            await self._consumer.perform(job.entry, self._perform(lane, job))
+            if self._consumer.stopping:
                 return
             turn = self.lanes.next_turn(time.monotonic())
-            if not self.lanes.is_full:
+            if turn and not self.lanes.is_full:
                 self._start_what_may()
 
-    def _hold(self, held: Held[Job]) -> None:
-        until = time.time() + max(0.0, held.until - time.monotonic()) + LOOK_SECONDS
-        for job in held.items:
-            # Each with its own: what is written for an entry is left out if another process has settled that.
-            commands = hold(self.ledger.bus.names, held.lane.name, _id_of(job.entry), until)
-            if job.ready:
-                commands += self.ledger.told_while_waiting(held.lane, *job.ready)
-            job.consumer.finish(job.entry, Outcome(commands))
+    def _hold(self, overflow: Iterable[Held[Job]]) -> None:
+        for lane, jobs, until in overflow:
+            for entry, ready in jobs:
+                waiting = _waiting(entry, lane, until)
+                if ready and (told := self.ledger.told_while_waiting(lane, *ready)):
+                    self._consumer.finish(entry, Outcome([*hold(self.ledger.bus.names, waiting), *told]))
+                else:
+                    self._to_hold.append(waiting)
+        self._write_held()
+
+    def _write_held(self) -> None:
+        rows, self._to_hold = self._to_hold, []
+        for at in range(0, len(rows), HELD_AT_ONCE):
+            some = rows[at : at + HELD_AT_ONCE]
+            script = self.deliveries.hold(self._consumer.group, some)
+            self._consumer.run(self._consumer.settle_by([row[0] for row in some], script))
 
     async def _perform(self, lane: Lane[Job], job: Job) -> Finished:
         started = time.monotonic()
@@ -188,7 +203,7 @@ class Deliverer:
             return self.ledger.cancelled(case.delivery, str(e))
         finally:
             self.lanes.done(lane)
-            if lane.held and not job.consumer.stopping:
+            if lane.held and not self._consumer.stopping:
                 self._refill(lane)
         duration_ms = round((time.monotonic() - started) * 1000)
         if isinstance(came, DeliveryError):
@@ -220,6 +235,11 @@ class Deliverer:
 
 def _id_of(entry: Entry) -> str:
     return entry.fields[b"id"].decode()
+
+
+def _waiting(entry: Entry, lane: Lane[Job], until: float) -> Waiting:
+    seconds = max(0.0, until - time.monotonic()) + LOOK_SECONDS
+    return entry.id, _id_of(entry), lane.name, time.time() + seconds
 
 
 def _is_ours(entry: Entry) -> bool:

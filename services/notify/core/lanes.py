@@ -12,7 +12,7 @@ time share a part of the connections; the rest is always there for those that di
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 
@@ -90,8 +90,7 @@ class Lane(Generic[Item]):
             self.open_from = max(self.open_from, now + seconds * (0.8 + 0.4 * jitter))
 
 
-@dataclass(frozen=True, slots=True)
-class Held(Generic[Item]):
+class Held(NamedTuple, Generic[Item]):
     """What a lane cannot take for now, and when to look again."""
 
     lane: Lane[Item]
@@ -118,9 +117,20 @@ class Lanes(Generic[Item]):
         """Queue an item."""
         self._waiting += not lane.queue
         lane.queue.append(item)
-        if self.room(lane) < 0:
+        if len(lane.queue) > SMALL_SHARE and self.room(lane) < 0:
             self._overfull[lane.name] = lane
         self._turn(lane)
+
+    def turns_away(self, lane: Lane[Item], now: float) -> float:
+        """Return when to look again for what comes for a lane that is closed or full, 0 if it may wait here.
+
+        That is to be held outside at once.
+        """
+        until = lane.opens_at(now)
+        if until <= now + SOON_SECONDS and self.room(lane) > 0:
+            return 0.0
+        lane.held = True
+        return _look_again(until, now)
 
     def overflow(self, now: float) -> Iterator[Held[Item]]:
         """What waits for lanes that are closed, or have more than their share of what may wait here; it is let go."""
@@ -135,8 +145,7 @@ class Lanes(Generic[Item]):
                 items = [lane.queue.pop() for _ in range(excess)]
                 self._waiting -= not lane.queue
                 lane.held = True
-                # A full lane lets held ones go as it empties; the moment is for those of a process that has died.
-                yield Held(lane, tuple(reversed(items)), until if until > now else now + FORGOTTEN_SECONDS)
+                yield Held(lane, tuple(reversed(items)), _look_again(until, now))
             self._turn(lane)
 
     def room(self, lane: Lane[Item]) -> int:
@@ -197,3 +206,8 @@ class Lanes(Generic[Item]):
         if self._unproven and may_try and (self._unproven_next or not self._proven):
             return self._unproven.popleft()
         return self._proven.popleft() if self._proven else None
+
+
+def _look_again(opens_at: float, now: float) -> float:
+    # A full lane lets held ones go as it empties; the moment is for those of a process that has died.
+    return opens_at if opens_at > now else now + FORGOTTEN_SECONDS

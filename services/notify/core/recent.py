@@ -20,6 +20,13 @@ class Recent(Generic[Key, Value]):
             self._kept.move_to_end(key)
         return value
 
+    def peek(self, key: Key) -> Value | None:
+        """Return a value without that it counts as asked for."""
+        return self._kept.get(key)
+
+    def drop(self, key: Key) -> None:
+        self._kept.pop(key, None)
+
     def put(self, key: Key, value: Value) -> Value:
         self._kept[key] = value
         self._kept.move_to_end(key)
