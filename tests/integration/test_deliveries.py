@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -408,6 +409,27 @@ async def test_what_is_held_together_is_held_though_another_process_has_settled_
     await until(nothing_is_in_hand)
     assert await bus.redis.lrange(bus.names.held(lane.name), 0, -1) == [b"dlv_1", b"dlv_2"]
     assert await bus.redis.zcard(bus.names.endpoints_held) == 1
+
+
+async def test_what_changes_while_it_is_read_is_not_known_afterwards(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscription, cases = await desk.subscribe(), Cases(desk.bus)
+    read = desk.bus.redis.hmget
+
+    async def changed_meanwhile(*args: Any) -> Any:
+        rows = await read(*args)
+        cases.changed(subscription.id)
+        return rows
+
+    monkeypatch.setattr(desk.bus.redis, "hmget", changed_meanwhile)
+    assert await cases.wanting(subscription.id, time.monotonic())
+    assert cases.last_known(subscription.id) is None
+    monkeypatch.undo()
+    assert await cases.wanting(subscription.id, time.monotonic())
+    assert cases.last_known(subscription.id)
+    cases.changed(subscription.id)
+    assert cases.last_known(subscription.id) is None
 
 
 async def test_a_dead_endpoint_is_left_in_peace_and_catches_up_when_it_is_back(desk: Desk) -> None:
