@@ -25,13 +25,16 @@ DIGEST_SECONDS = 7 * 86400
 # What falls off a subscription's log may still be waiting for its last attempt.
 KEPT_OFF_THE_LOG_SECONDS = 5 * 86400
 CHUNK = 200
+# Learnt anew once a minute: nothing that has become wrong stays.
+WAITS_SECONDS = 60
 
 # A delivery that waits is at most this much late: a list for each moment would cost more than what is in it.
 _GRAINS = ((10.0, 0.1), (3600.0, 1.0), (math.inf, 10.0))
 
 
-Waiting = tuple[str, str, str, float]
-"""An entry of the stream, its delivery, the endpoint that it waits for, and when that is looked at again (s)."""
+Waiting = tuple[str, str, str, float, str]
+"""An entry of the stream, its delivery, the endpoint that it waits for, when that is looked at again (s), and the
+subscription whose next reports wait there as well; empty if they are to come here."""
 
 
 class DeliveryLog:
@@ -49,7 +52,13 @@ class DeliveryLog:
         """
         new = 0
         for at in range(0, len(deliveries), CHUNK):
-            keys = [self._names.deliveries, self._names.delivery("")]
+            keys = [
+                self._names.deliveries,
+                self._names.delivery(""),
+                self._names.waits,
+                self._names.endpoints_held,
+                self._names.held(""),
+            ]
             args: list[Argument] = [OWED_SECONDS, KEPT_PER_SUBSCRIPTION, KEPT_OFF_THE_LOG_SECONDS]
             for delivery in deliveries[at : at + CHUNK]:
                 keys.append(self._names.deliveries_of(delivery.subscription))
@@ -92,10 +101,12 @@ class DeliveryLog:
     async def hold(self, group: str, waiting: Sequence[Waiting]) -> int:
         """Acknowledge entries of the stream, and have their deliveries wait for endpoints; return how many.
 
-        What another process has settled by then is left alone.
+        What another process has settled by then is left alone. An endpoint that is well elsewhere keeps nothing that
+        comes next waiting.
         """
         keys = [self._names.deliveries, self._names.endpoints_held, self._names.held("")]
-        args: list[Argument] = [group]
+        keys += [self._names.waits, self._names.well("")]
+        args: list[Argument] = [group, WAITS_SECONDS]
         for row in waiting:
             args += row
         return int(await self._bus.script("hold")(keys=keys, args=args))
@@ -108,8 +119,8 @@ class DeliveryLog:
 
     async def release(self, endpoint: str, at_most: int) -> int:
         """Move held deliveries of one endpoint to the stream; return how many."""
-        keys = [self._names.held(endpoint), self._names.deliveries]
-        return int(await self._bus.script("release")(keys=keys, args=[at_most]))
+        keys = [self._names.held(endpoint), self._names.deliveries, self._names.endpoints_held]
+        return int(await self._bus.script("release")(keys=keys, args=[at_most, endpoint]))
 
     async def waiting(self) -> int:
         """Return how many deliveries wait for a moment or for their endpoint."""
@@ -168,7 +179,7 @@ def queue_again(names: Names, delivery_id: str) -> list[Command]:
 
 def hold(names: Names, waiting: Waiting) -> list[Command]:
     """Return what makes a delivery wait for its endpoint, to be written with the acknowledgement of its entry."""
-    _, delivery_id, endpoint, until = waiting
+    _, delivery_id, endpoint, until, _ = waiting
     return [
         ("RPUSH", names.held(endpoint), delivery_id),
         ("ZADD", names.endpoints_held, until, endpoint),

@@ -60,6 +60,8 @@ class Names:
         """Sorted set of the moments (seconds) for which deliveries wait."""
         self.endpoints_held = f"{prefix}endpoints:held"
         """Sorted set of endpoints for which deliveries are held, by when to let some go, in seconds."""
+        self.waits = f"{prefix}endpoints:waits"
+        """Hash with a short life: subscription id -> the endpoint for which its next reports wait, while others do."""
         self.digests_due = f"{prefix}digests:due"
         """Sorted set "digest's delivery id, subscription id[, note]", with spaces, by when it is due, in seconds."""
 
@@ -147,6 +149,10 @@ class Names:
     def held(self, endpoint: str) -> str:
         """List of the ids of deliveries that an endpoint cannot take now."""
         return f"{self.prefix}endpoints:held:{endpoint}"
+
+    def well(self, endpoint: str) -> str:
+        """String with a short life: the endpoint has taken something, from whichever process."""
+        return f"{self.prefix}endpoints:well:{endpoint}"
 
     def failing(self, endpoint: str) -> str:
         """String with a life: since when an endpoint has failed without a success in between, in seconds."""

@@ -6,7 +6,7 @@ local moved = 0
 for _, endpoint in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1000)) do
   local list = KEYS[3] .. endpoint
   local ids = redis.call('LPOP', list, ARGV[2]) or {}
-  for _, id in ipairs(ids) do redis.call('XADD', KEYS[2], '*', 'id', id) end
+  for _, id in ipairs(ids) do redis.call('XADD', KEYS[2], '*', 'id', id, 'held', 1) end
   moved = moved + #ids
   if redis.call('EXISTS', list) == 1 then
     redis.call('ZADD', KEYS[1], ARGV[1] + ARGV[3], endpoint)

@@ -20,7 +20,7 @@ from services.notify.core.lanes import CLOSED_AFTER, Held, Lane
 from shared.bus import Bus
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
-from shared.deliveries import DeliveryLog, endpoint_id, hold_for_digest, put_off
+from shared.deliveries import WAITS_SECONDS, DeliveryLog, endpoint_id, hold_for_digest, put_off
 from shared.delivery import Delivery, digest_id, owed_message, owed_report
 from shared.endpoints import EmailEndpoint, WebhookEndpoint
 from shared.entries import Entry
@@ -400,6 +400,7 @@ async def test_what_is_held_together_is_held_though_another_process_has_settled_
     jobs = tuple(Job(Entry(bus.names.deliveries, raw.decode(), fields)) for raw, fields in rows)
     await bus.redis.xack(bus.names.deliveries, "notify", rows[0][0])
     lane: Lane[Any] = deliverer.endpoints.lane(WebhookEndpoint(type="webhook", url="https://ok.example/"))
+    lane.open_from = time.monotonic() + 3000
     deliverer._consumer = consumer
     deliverer._hold([Held(lane, jobs, 0)])
 
@@ -408,7 +409,38 @@ async def test_what_is_held_together_is_held_though_another_process_has_settled_
 
     await until(nothing_is_in_hand)
     assert await bus.redis.lrange(bus.names.held(lane.name), 0, -1) == [b"dlv_1", b"dlv_2"]
-    assert await bus.redis.zcard(bus.names.endpoints_held) == 1
+    [(_, look_at)] = await bus.redis.zrange(bus.names.endpoints_held, 0, -1, withscores=True)
+    assert look_at < time.time() + 32, "others may try it sooner than this process does"
+
+
+async def test_one_process_keeps_none_waiting_for_an_endpoint_that_is_well_elsewhere(bus: Bus) -> None:
+    log, names = DeliveryLog(bus), bus.names
+    await bus.redis.xgroup_create(names.deliveries, "notify", id="0", mkstream=True)
+    await bus.redis.set(names.well("well"), 1)
+    for endpoint in ("well", "dead"):
+        await bus.redis.xadd(names.deliveries, {"id": "dlv_1"})
+        [(_, [(raw, _)])] = await bus.redis.xreadgroup("notify", "one", {names.deliveries: ">"})
+        assert await log.hold("notify", [(raw.decode(), "dlv_1", endpoint, 1e12, f"sub_{endpoint}")]) == 1
+    assert await bus.redis.hgetall(names.waits) == {b"sub_dead": b"dead"}
+    assert 0 < await bus.redis.ttl(names.waits) <= WAITS_SECONDS
+
+
+async def test_what_is_held_just_as_its_endpoint_becomes_well_does_not_stay_there(bus: Bus) -> None:
+    deliverer, names = make_deliverer(bus, Cases(bus), FakeChannel(), SCHEDULE), bus.names
+    consumer = Consumer(bus, names.deliveries, "notify", deliverer.on_deliveries, batch=10)
+    await consumer.ensure_group()
+    await bus.redis.xadd(names.deliveries, {"id": "dlv_1"})
+    [(_, [(raw, fields)])] = await bus.redis.xreadgroup("notify", "one", {names.deliveries: ">"})
+    lane: Lane[Any] = deliverer.endpoints.lane(WebhookEndpoint(type="webhook", url="https://ok.example/"))
+    lane.succeeded()
+    deliverer._consumer = consumer
+    deliverer._hold([Held(lane, (Job(Entry(names.deliveries, raw.decode(), fields)),), 0)])
+
+    async def it_is_queued_again() -> bool:
+        return [each[b"id"] for _, each in await bus.redis.xrange(names.deliveries)] == [b"dlv_1", b"dlv_1"]
+
+    await until(it_is_queued_again)
+    assert not await bus.redis.zcard(names.endpoints_held)
 
 
 async def test_what_changes_while_it_is_read_is_not_known_afterwards(
@@ -448,6 +480,66 @@ async def test_a_dead_endpoint_is_left_in_peace_and_catches_up_when_it_is_back(d
     for each in owed:
         await desk.becomes(each, "delivered")
     assert await desk.log.waiting() == 0
+    assert await desk.bus.redis.exists(desk.bus.names.well(lane.name))
+
+
+async def test_reports_for_an_endpoint_that_keeps_others_waiting_are_not_queued(desk: Desk) -> None:
+    desk.channel.failure = DeliveryError("no answer within 15 s", overloaded=True)
+    subscription, names = await desk.subscribe(), desk.bus.names
+    waiting = names.held(endpoint_id("https://ok.example/"))
+    owed = list[Delivery]()
+
+    async def one_more_tells_what_becomes_of_the_next() -> bool:
+        owed.append(await desk.owe(subscription))
+        return bool(await desk.bus.redis.hexists(names.waits, subscription.id))
+
+    await until(one_more_tells_what_becomes_of_the_next)
+    queued, held = await desk.bus.redis.xlen(names.deliveries), await desk.bus.redis.llen(waiting)
+    owed.append(await desk.owe(subscription))
+    assert await desk.bus.redis.xlen(names.deliveries) == queued
+    assert await desk.bus.redis.llen(waiting) == held + 1
+    desk.channel.failure = None
+    [lane] = desk.lanes()
+    lane.open_from = 0
+    for each in owed:
+        await desk.becomes(each, "delivered")
+    assert not await desk.bus.redis.zcard(names.endpoints_held)
+    queued = await desk.bus.redis.xlen(names.deliveries)
+    await desk.becomes(await desk.owe(subscription), "delivered")
+    assert await desk.bus.redis.xlen(names.deliveries) == queued + 1
+
+
+async def test_a_subscription_that_has_changed_does_not_wait_for_the_endpoint_it_had(desk: Desk) -> None:
+    subscription, names = await desk.subscribe(), desk.bus.names
+    await desk.bus.redis.zadd(names.endpoints_held, {"dead": 1e12})
+    await desk.bus.redis.hset(names.waits, subscription.id, "dead")
+    owed = await desk.owe(subscription)
+    assert await desk.bus.redis.lrange(names.held("dead"), 0, -1) == [owed.id.encode()]
+    moved = WebhookEndpoint(type="webhook", url="https://other.example/")
+    await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
+
+    async def forgotten() -> bool:
+        return not await desk.bus.redis.hexists(names.waits, subscription.id)
+
+    await until(forgotten)
+    await desk.owe(subscription)
+    await until(lambda: desk.channel.to == ["https://other.example/"])
+
+
+async def test_what_another_process_held_is_asked_for_as_soon_as_its_endpoint_answers(desk: Desk) -> None:
+    subscription, names, endpoint = await desk.subscribe(), desk.bus.names, endpoint_id("https://ok.example/")
+    await desk.bus.redis.zadd(names.endpoints_held, {endpoint: 0})
+    await desk.bus.redis.hset(names.waits, subscription.id, endpoint)
+    owed = [await desk.owe(subscription) for _ in range(30)]
+    assert await desk.log.waiting() == 30
+    assert await desk.log.release_due(datetime.now(UTC), 5, 1000) == 5
+
+    async def all_delivered() -> bool:
+        found = await desk.log.many([each.id for each in owed])
+        return all(each and each.state == "delivered" for each in found)
+
+    await until(all_delivered, 20)
+    assert not await desk.bus.redis.zcard(names.endpoints_held)
 
 
 async def test_none_is_sent_after_a_removal_but_those_under_way(desk: Desk) -> None:

@@ -121,6 +121,23 @@ def teller(bus: Bus) -> Teller:
     return Teller(bus)
 
 
+async def test_a_match_for_an_endpoint_that_keeps_others_waiting_queues_up_behind_those(
+    teller: Teller,
+) -> None:
+    waits, goes, redis, names = (
+        make_subscription("w"),
+        make_subscription("g"),
+        teller.bus.redis,
+        teller.bus.names,
+    )
+    await redis.hset(names.waits, mapping={waits.id: "dead", goes.id: "well"})
+    await redis.zadd(names.endpoints_held, {"dead": 1e12})
+    await teller.tell(seen_now(), waits, goes)
+    [[waiting], [queued]] = [await teller.deliveries(each) for each in (waits, goes)]
+    assert await redis.lrange(names.held("dead"), 0, -1) == [waiting.id.encode()]
+    assert await teller.queued() == [queued.id]
+
+
 async def test_a_match_is_told_once_however_often_the_report_is_read(teller: Teller) -> None:
     subscription, tagged = make_subscription(), seen_now()
     await teller.tell(tagged, subscription)

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from services.notify.core.lanes import CLOSED_AFTER, LONGEST_CLOSED, Lane, Lanes
+from services.notify.core.lanes import CLOSED_AFTER, LONGEST_CLOSED, SLOW_SECONDS, Lane, Lanes
 
 MIDDLE = 0.5
 
@@ -62,6 +62,15 @@ def test_a_shallow_queue_is_not_delayed_by_a_deep_one() -> None:
             while each.under_way:
                 succeed(lanes, each)
     assert {"shallow0", "shallow1"} <= set(order[:4])
+
+
+def test_one_that_is_slow_to_answer_for_the_first_time_keeps_what_comes_waiting_outside() -> None:
+    lanes, slow = Lanes[str](10), lane()
+    put(lanes, slow, 1)
+    assert started(lanes) == ["a0"]
+    assert not lanes.turns_away(slow, 0.9 * SLOW_SECONDS)
+    assert lanes.turns_away(slow, 1.1 * SLOW_SECONDS)
+    assert slow.held
 
 
 def test_an_overloaded_endpoint_gets_half_of_what_it_had() -> None:

@@ -23,7 +23,7 @@ from services.notify.adapters.ledger import Ledger
 from services.notify.adapters.renderer import Unsendable
 from services.notify.core.case import Cancelled, Case, Wanting, addressed, is_early, rests_until
 from services.notify.core.channel import DeliveryError, Sent
-from services.notify.core.lanes import Held, Lane, Lanes
+from services.notify.core.lanes import FORGOTTEN_SECONDS, Held, Lane, Lanes
 from shared.consumer import Consumer, Finished
 from shared.deliveries import DeliveryLog, Waiting, hold, queue_again
 from shared.entries import Entry, Outcome, Rejected
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 0.25
 HOLD_SECONDS = 0.5
-RELEASED_EACH = 50
+RELEASED_EACH = 5
 FAILING_AT_ONCE = 10
 HELD_AT_ONCE = 250
 
@@ -61,7 +61,7 @@ class Deliverer:
     asking: asyncio.Semaphore
     _failing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FAILING_AT_ONCE))
     _refilling: set[str] = field(default_factory=set)
-    _to_hold: list[Waiting] = field(default_factory=list)
+    _to_hold: list[tuple[Lane[Job], Waiting]] = field(default_factory=list)
     _consumer: Consumer = field(init=False, repr=False)
 
     async def on_deliveries(self, consumer: Consumer, entries: list[Entry]) -> None:
@@ -72,7 +72,8 @@ class Deliverer:
                 consumer.handle(entry, _not_ours())
             elif lane := self._lane_without_room(entry, now):
                 if until := self.lanes.turns_away(lane, now):
-                    self._to_hold.append(_waiting(entry, lane, until))
+                    subscription = entry.fields[b"subscription"].decode(errors="replace")
+                    self._to_hold.append((lane, _waiting(entry, lane, until, subscription)))
                 else:
                     self.lanes.put(lane, Job(entry))
             else:
@@ -86,7 +87,10 @@ class Deliverer:
             if isinstance(ready, Outcome):
                 consumer.finish(entry, ready)
             else:
-                self.lanes.put(self._lane_of(ready[1]), Job(entry, ready))
+                lane = self._lane_of(ready[1])
+                # There may be more where this was.
+                lane.held = lane.held or b"held" in entry.fields
+                self.lanes.put(lane, Job(entry, ready))
         self._start_what_may()
 
     async def hold_what_cannot_go(self) -> None:
@@ -169,15 +173,23 @@ class Deliverer:
                 if ready and (told := self.ledger.told_while_waiting(lane, *ready)):
                     self._consumer.finish(entry, Outcome([*hold(self.ledger.bus.names, waiting), *told]))
                 else:
-                    self._to_hold.append(waiting)
+                    self._to_hold.append((lane, waiting))
         self._write_held()
 
     def _write_held(self) -> None:
         rows, self._to_hold = self._to_hold, []
         for at in range(0, len(rows), HELD_AT_ONCE):
-            some = rows[at : at + HELD_AT_ONCE]
-            script = self.deliveries.hold(self._consumer.group, some)
-            self._consumer.run(self._consumer.settle_by([row[0] for row in some], script))
+            self._consumer.run(self._write_some(rows[at : at + HELD_AT_ONCE]))
+
+    async def _write_some(self, rows: list[tuple[Lane[Job], Waiting]]) -> None:
+        waiting = [row for _, row in rows]
+        script = self.deliveries.hold(self._consumer.group, waiting)
+        await self._consumer.settle_by([row[0] for row in waiting], script)
+        for lane in {lane.name: lane for lane, _ in rows}.values():
+            # It may have become well meanwhile, and nothing else would ask for what was just written.
+            lane.held = True
+            if not lane.under_way and not lane.queue:
+                self._refill(lane)
 
     async def _perform(self, lane: Lane[Job], job: Job) -> Finished:
         started = time.monotonic()
@@ -217,7 +229,8 @@ class Deliverer:
 
     def _refill(self, lane: Lane[Job]) -> None:
         """Let held deliveries of an endpoint go as soon as it has taken what waited here."""
-        room = self.lanes.room(lane)
+        # One that failed is asked by one.
+        room = self.lanes.room(lane) if lane.proven else 1
         if (
             room > len(lane.queue)
             and lane.opens_at(0) <= time.monotonic()
@@ -237,9 +250,10 @@ def _id_of(entry: Entry) -> str:
     return entry.fields[b"id"].decode()
 
 
-def _waiting(entry: Entry, lane: Lane[Job], until: float) -> Waiting:
-    seconds = max(0.0, until - time.monotonic()) + LOOK_SECONDS
-    return entry.id, _id_of(entry), lane.name, time.time() + seconds
+def _waiting(entry: Entry, lane: Lane[Job], until: float, subscription: str = "") -> Waiting:
+    # Another process may know the endpoint as well: it gets to try some now and then.
+    seconds = min(max(0.0, until - time.monotonic()), FORGOTTEN_SECONDS) + LOOK_SECONDS
+    return entry.id, _id_of(entry), lane.name, time.time() + seconds, subscription
 
 
 def _is_ours(entry: Entry) -> bool:

@@ -15,6 +15,7 @@ ENDPOINTS_KEPT = 100_000
 # A row of failures ends when nothing was tried for so long: one failure now and one next week are no row.
 ROW_SECONDS = 2 * 86400
 SAID_AGAIN_SECONDS = 60.0
+WELL_SECONDS = 150
 
 _FAILING = script("""
 redis.call('SET', KEYS[1], ARGV[1], 'NX')
@@ -53,12 +54,15 @@ class Endpoints:
         return self._lanes.put(address, Lane(endpoint_id(address), most, rate))
 
     def after_success(self, lane: Lane[Any]) -> list[Command]:
-        """Return what ends a row of failures. Said now and then to an endpoint that is well: another may know more."""
+        """Return what ends a row of failures. Said now and then of an endpoint that is well: another may know more."""
         now = time.monotonic()
         if not lane.failing_since and now - lane.said_well_at < SAID_AGAIN_SECONDS:
             return []
         lane.failing_since, lane.said_well_at = 0.0, now
-        return [("DEL", self._bus.names.failing(lane.name))]
+        return [
+            ("DEL", self._bus.names.failing(lane.name)),
+            ("SET", self._bus.names.well(lane.name), "1", "EX", WELL_SECONDS),
+        ]
 
     async def failing_since(self, lane: Lane[Any], now: float) -> float:
         """Return since when (s) an endpoint that has just failed does so, for all processes."""

@@ -102,12 +102,14 @@ class FanOut:
             names.sent_in(hour),
             names.digests_due,
             names.revised(news.report),
+            names.waits,
+            names.endpoints_held,
         ]
         args = [
             OWED_SECONDS, KEPT_PER_SUBSCRIPTION, self._bus.kept_seconds,
             names.delivery(""), names.deliveries_of(""), names.digest(""),
             news.report, news.revision, news.mark, f"{now.timestamp():.1f}",
-            KEPT_OFF_THE_LOG_SECONDS, news.story, json.dumps(items),
+            KEPT_OFF_THE_LOG_SECONDS, news.story, json.dumps(items), names.held(""),
         ]  # fmt: skip
         answers: list[Any] = await self._settle(keys=keys, args=args)
         return answers

@@ -24,6 +24,7 @@ BURST_SECONDS = 1.0
 SMALL_SHARE = 16
 FORGOTTEN_SECONDS = 30.0
 SOON_SECONDS = 1.0
+SLOW_SECONDS = 0.25
 UNPROVEN_PART = 0.8
 
 
@@ -48,6 +49,7 @@ class Lane(Generic[Item]):
     held: bool = False
     queue: deque[Item] = field(default_factory=deque)
     waits: bool = False
+    started_at: float = 0.0
     _paid_until: float = 0.0
 
     def opens_at(self, now: float) -> float:
@@ -63,6 +65,7 @@ class Lane(Generic[Item]):
 
     def start(self, now: float) -> None:
         self.under_way += 1
+        self.started_at = now
         self._paid_until = max(self._paid_until, now) + 1 / self.rate
 
     def succeeded(self) -> None:
@@ -122,12 +125,13 @@ class Lanes(Generic[Item]):
         self._turn(lane)
 
     def turns_away(self, lane: Lane[Item], now: float) -> float:
-        """Return when to look again for what comes for a lane that is closed or full, 0 if it may wait here.
+        """Return when to look again for what comes for a lane that is closed, slow or full, 0 if it may wait here.
 
         That is to be held outside at once.
         """
         until = lane.opens_at(now)
-        if until <= now + SOON_SECONDS and self.room(lane) > 0:
+        is_slow = lane.under_way > 0 and now - lane.started_at > SLOW_SECONDS
+        if until <= now + SOON_SECONDS and self.room(lane) > 0 and not is_slow:
             return 0.0
         lane.held = True
         return _look_again(until, now)

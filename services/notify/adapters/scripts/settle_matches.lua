@@ -1,11 +1,12 @@
 -- Write down what becomes of a report for each of some subscriptions, and queue what is sent; each once.
+-- Reports for an endpoint that keeps others waiting queue up behind those.
 -- A decision counts only if what it was made on is still so. Else nothing of that item is written, and the answer says
 -- what is so now: whoever asked decides again.
 -- KEYS: queue of deliveries, hash of what was told of the story, hash of what was sent this hour, digests due,
---   hash of later revisions of the report
+--   hash of later revisions of the report, hash of who waits for an endpoint, sorted set of endpoints that hold
 -- ARGV: seconds what is owed is kept, how many a subscription keeps, seconds all else is kept, prefix of deliveries,
 --   prefix of subscriptions' logs, prefix of digests, report, revision, mark, created (s), seconds for what falls off a
---   log, story, JSON of the items
+--   log, story, JSON of the items, what the key of a list of an endpoint begins with
 -- An item: subscription, id of the report's delivery, expected: told, earlier, sent ('' = any);
 --   then: told from now on, id of what is written ('' = nothing), its state, decision, due (s), digest, refers to,
 --   whether it is an update, mark told from now on ('' = as before)
@@ -14,7 +15,7 @@ local queue, told_key, sent_key, due_key, revised_key = KEYS[1], KEYS[2], KEYS[3
 local owed, most, kept = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local deliveries, logs, digests = ARGV[4], ARGV[5], ARGV[6]
 local report, revision, mark, created = ARGV[7], tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
-local story = ARGV[12]
+local story, lists, waits_key, holds_key = ARGV[12], ARGV[14], KEYS[6], KEYS[7]
 
 redis.call('HSET', revised_key, '@' .. ARGV[8], mark)
 redis.call('EXPIRE', revised_key, kept)
@@ -72,7 +73,10 @@ for n, item in ipairs(cjson.decode(ARGV[13])) do
           redis.call('EXPIRE', deliveries .. redis.call('RPOP', log), ARGV[11])
         end
         redis.call('EXPIRE', log, owed)
-        if state == 'pending' then
+        local endpoint = state == 'pending' and redis.call('HGET', waits_key, subscription)
+        if endpoint and redis.call('ZSCORE', holds_key, endpoint) then
+          redis.call('RPUSH', lists .. endpoint, id)
+        elseif state == 'pending' then
           redis.call('XADD', queue, '*', 'id', id, 'subscription', subscription)
         elseif state == 'held' then
           redis.call('RPUSH', digests .. digest, id)
