@@ -21,7 +21,7 @@ from shared.bus import Bus
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
 from shared.deliveries import WAITS_SECONDS, DeliveryLog, endpoint_id, hold_for_digest, put_off
-from shared.delivery import Delivery, digest_id, owed_message, owed_report
+from shared.delivery import TO_FALLBACK, Delivery, digest_id, owed_message, owed_report
 from shared.endpoints import EmailEndpoint, WebhookEndpoint
 from shared.entries import Entry
 from shared.redis_client import at_once
@@ -40,6 +40,7 @@ class FakeChannel:
     """Remembers what it was given; fails as it is told."""
 
     failure: DeliveryError | None = None
+    failure_of_second: DeliveryError | None = None
     hang: bool = False
     sent: list[str] = field(default_factory=list)
     to: list[str] = field(default_factory=list)
@@ -54,8 +55,9 @@ class FakeChannel:
         self.to.append(endpoint.url if isinstance(endpoint, WebhookEndpoint) else endpoint.address)
         if self.hang and isinstance(endpoint, WebhookEndpoint) and "slow" in endpoint.url:
             await self.go_on.wait()
-        if self.failure and not self.to[-1].startswith("https://second"):
-            raise self.failure
+        failure = self.failure_of_second if self.to[-1].startswith("https://second") else self.failure
+        if failure:
+            raise failure
         return Sent(204, "taken")
 
 
@@ -295,6 +297,32 @@ async def test_an_endpoint_that_failed_for_days_is_switched_off_and_the_second_c
     await until(lambda: "https://second.example/" in desk.channel.to)
     [notice] = [each for each in await desk.log.newest(subscription.id) if each.kind == "notice"]
     assert "answered 500" in notice.note
+
+
+async def test_the_second_channel_is_told_of_what_an_endpoint_that_is_gone_has_missed(desk: Desk) -> None:
+    desk.channel.failure = DeliveryError("answered 410", status=410, gone=True)
+    subscription = await desk.subscribe(**SECOND)
+    missed = await desk.owe(subscription)
+    await desk.becomes(missed, "given_up")
+    assert (await desk.stored(subscription)).state == "disabled"
+    [[member, due]] = await desk.bus.redis.zrange(desk.bus.names.digests_due, 0, -1, withscores=True)
+    assert await desk.bus.redis.lrange(desk.bus.names.digest(member.split()[0].decode()), 0, -1) == [
+        missed.id.encode()
+    ]
+    await FanOut(desk.bus).queue_digests(datetime.fromtimestamp(due, UTC))
+    digest = await desk.log.get(member.split()[0].decode())
+    assert digest
+    await desk.becomes(digest, "delivered")
+
+
+async def test_a_second_channel_that_is_gone_is_taken_off_the_alert(desk: Desk) -> None:
+    subscription = await desk.subscribe(**SECOND | {"fallback_confirmed": False})
+    desk.channel.failure_of_second = DeliveryError("answered 410", status=410, gone=True)
+    asks = owed_message("confirm", subscription.id, "now", NOW, TO_FALLBACK)
+    await desk.log.owe([asks])
+    await desk.becomes(asks, "given_up")
+    found = await desk.stored(subscription)
+    assert (found.state, found.fallback) == ("active", None)
 
 
 async def test_one_success_ends_a_row_of_failures(desk: Desk) -> None:
@@ -590,3 +618,10 @@ async def test_one_address_gets_no_more_than_its_share_of_an_hour(desk: Desk) ->
 
     await until(waits)
     assert desk.channel.sent == []
+    [waiting] = await desk.log.newest(subscription.id)
+    assert waiting.next_attempt_at
+    assert waiting.next_attempt_at > datetime.now(UTC) + timedelta(seconds=3500)
+    assert waiting.log == ()
+    desk.deliverer.courier.mail_budget = MailBudget(desk.bus, 100)
+    await desk.log.retry_now([waiting])
+    await desk.becomes(waiting, "delivered")

@@ -143,6 +143,26 @@ async def test_a_refused_recipient_is_final_if_the_server_says_so(answer: str, p
     assert (error.permanent, error.status) == (permanent, int(answer[:3]))
 
 
+@pytest.mark.parametrize(
+    ("answer", "gone"),
+    [
+        ("550 5.1.1 no such user", True),
+        ("550 5.1.10 no mail for this domain", True),
+        ("550 5.2.1 switched off", True),
+        ("550 5.2.2 full", False),
+        ("550 5.7.1 not from you", False),
+        ("550 5.1.15 who knows", False),
+        ("550 no such user", False),
+        ("450 5.1.1 strange", False),
+    ],
+)
+async def test_a_recipient_that_there_is_not_is_gone(answer: str, gone: bool) -> None:
+    postbox = Postbox()
+    postbox.refuse_recipient = answer
+    async with mail_server(postbox) as port:
+        assert (await failure(f"smtp://127.0.0.1:{port}")).gone is gone
+
+
 @pytest.mark.parametrize(("answer", "permanent"), [("554 looks like spam", True), ("451 disk full", False)])
 async def test_a_refused_mail_is_final_if_the_server_says_so(answer: str, permanent: bool) -> None:
     postbox = Postbox()

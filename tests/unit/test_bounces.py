@@ -63,6 +63,13 @@ def test_what_postmark_tells(told: dict[str, str], kinds: list[str]) -> None:
     assert [bounce.kind for bounce in found] == kinds
 
 
+def test_a_domain_in_its_own_letters_is_told_as_alerts_keep_it() -> None:
+    told = {"address": "Jo@Bücher.example", "kind": "hard"}
+    assert read_bounces("generic", told)[0].address == "jo@xn--bcher-kva.example"
+    odd = {"address": "jo@-odd_.example", "kind": "hard"}
+    assert read_bounces("generic", odd)[0].address == "jo@-odd_.example"
+
+
 def test_the_generic_form() -> None:
     assert read_bounces("generic", {"address": "jo@example.org", "kind": "soft"}) == [
         Bounce("jo@example.org", "soft", "")

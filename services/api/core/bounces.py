@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
+
+import idna
 
 Kind = Literal["hard", "soft", "complaint"]
 Sender = Literal["generic", "ses", "postmark"]
@@ -88,4 +91,8 @@ def _bounce(address: Any, kind: Kind, reason: Any) -> Bounce:
         raise ValueError("no address")
     # "Jo <jo@example.org>" as some write it.
     plain = address.rpartition("<")[2].rstrip("> ").strip().lower()
+    local, _, domain = plain.rpartition("@")
+    # As alerts keep it; some tell of the domain in its own letters.
+    with suppress(idna.IDNAError):
+        plain = f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"
     return Bounce(plain, kind, " ".join(str(reason or "").split())[:200])

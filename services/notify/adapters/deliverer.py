@@ -210,7 +210,7 @@ class Deliverer:
             else:
                 lane.failed(started, time.monotonic(), random.random(), e.overloaded, e.retry_after)
         except NotNow as e:
-            return self.ledger.put_off(case.delivery, e.until)
+            return self.ledger.not_now(case.delivery, e.until)
         except (Cancelled, Unsendable) as e:
             return self.ledger.cancelled(case.delivery, str(e))
         finally:

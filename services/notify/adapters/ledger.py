@@ -48,6 +48,11 @@ class Ledger:
         """It waits, and that was no attempt."""
         return Outcome(put_off(self.bus.names, delivery, until, _now()))
 
+    def not_now(self, delivery: Delivery, until: datetime) -> Outcome:
+        """It waits, and its owner sees until when."""
+        waits = replace(delivery, next_attempt_at=until)
+        return Outcome([rewritten(self.bus.names, waits), *put_off(self.bus.names, waits, until, _now())])
+
     def told_while_waiting(self, lane: Lane[Any], case: Case, wanting: Wanting) -> list[Command]:
         """Return what tells the second channel of what waits for an endpoint that is failing and not asked."""
         delivery, subscription, now = case.delivery, wanting.subscription, _now()
@@ -96,7 +101,7 @@ class Ledger:
             await self.standing.disable(subscription, f"the endpoint is gone: {error}")
         elif delivery.kind == "confirm":
             await self.standing.explain_pending(subscription.id, str(error))
-        elif not delivery.to_fallback:
+        if delivery.kind != "confirm" and not delivery.to_fallback:
             since = await self._failing_since(lane, failed, error, now)
             # No address is switched off because the relay is down.
             is_its_own = not isinstance(subscription.channel, EmailEndpoint)
@@ -110,8 +115,9 @@ class Ledger:
     async def _failing_since(
         self, lane: Lane[Any], failed: Delivery, error: DeliveryError, now: datetime
     ) -> datetime:
-        """Since when the endpoint fails; where only this was not taken, since when that is, or always if for good."""
-        if not error.only_this:
+        """Since when the endpoint fails; since when this is not taken, where the rest is or nothing will be: always, if
+        for good."""
+        if not (error.only_this or error.gone):
             return datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
         return failed.log[-1].at if failed.next_attempt_at else failed.created_at - timedelta(days=1)
 

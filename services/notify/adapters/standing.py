@@ -32,9 +32,13 @@ class Standing:
         await self._subscriptions.update(asked.id, answered)
 
     async def disable(self, asked: Subscription, reason: str) -> None:
-        """Switch it off, and tell its second channel why."""
+        """Switch it off, and tell its second channel why; take that off it, if it was asked there."""
 
         def given_up(subscription: Subscription) -> Subscription:
+            if asked.channel == subscription.fallback != subscription.channel:
+                return subscription.model_copy(
+                    update={"fallback": None, "fallback_confirmed": False, "changed_at": _now()}
+                )
             if subscription.state == "disabled" or subscription.channel != asked.channel:
                 return subscription
             return subscription.model_copy(

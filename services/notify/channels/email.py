@@ -15,6 +15,8 @@ from shared.endpoints import EmailEndpoint
 TIMEOUT_SECONDS = 20.0
 ACCEPTED = 250
 
+# No such mailbox or domain, moved away, switched off, takes no mail at all (RFC 3463, 3.2 and 3.3; RFC 7505).
+_NO_SUCH_ADDRESS = re.compile(r"5\.(1\.[12346]|1\.10|2\.1)\b")
 _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 
 __all__ = ["OutboxChannel", "Relay", "RelayURLError", "SmtpChannel"]
@@ -32,8 +34,8 @@ class SmtpChannel:
     async def send(self, message: MailMessage, endpoint: EmailEndpoint) -> Sent:
         """Return when the relay has taken the mail; raise DeliveryError otherwise.
 
-        Final is only what the relay says for good of this recipient or this mail. A sender or a password that
-        it refuses is for the operator to mend, so the mail is tried again.
+        Final is only what the relay says for good of this recipient or this mail; a recipient that there is not is
+        gone. A sender or a password that it refuses is for the operator to mend, so the mail is tried again.
         """
         options = () if endpoint.address.isascii() else ("SMTPUTF8", "BODY=8BITMIME")
         try:
@@ -88,12 +90,14 @@ def _delivery_error(error: Exception, timeout: float) -> DeliveryError:
         error = error.recipients[0]
     if isinstance(error, aiosmtplib.SMTPResponseException):
         about_this_mail = isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError)
-        reason = f"the mail server answered {error.code}: {one_line(error.message)}"
+        words = one_line(error.message)
+        is_gone = isinstance(error, aiosmtplib.SMTPRecipientRefused) and _NO_SUCH_ADDRESS.match(words)
         return DeliveryError(
-            reason,
+            f"the mail server answered {error.code}: {words}",
             permanent=about_this_mail and error.code >= 500,
             status=error.code,
             only_this=about_this_mail,
+            gone=bool(is_gone) and error.code >= 500,
         )
     if isinstance(error, aiosmtplib.SMTPNotSupported):
         return DeliveryError(
