@@ -8,6 +8,7 @@ the rest.
 
 import hashlib
 import math
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from shared.bus import Bus
 from shared.delivery import TO_FALLBACK, Delivery, owed_message, read, written
 from shared.entries import xadd
 from shared.names import Names
-from shared.redis_client import Argument, Command, at_once
+from shared.redis_client import Argument, Command
 from shared.subscriptions import Subscription
 
 OWED_SECONDS = 30 * 86400
@@ -27,6 +28,7 @@ KEPT_OFF_THE_LOG_SECONDS = 5 * 86400
 CHUNK = 200
 # Learnt anew once a minute: nothing that has become wrong stays.
 WAITS_SECONDS = 60
+WELL_AGAIN_SECONDS = 1.0
 
 # A delivery that waits is at most this much late: a list for each moment would cost more than what is in it.
 _GRAINS = ((10.0, 0.1), (3600.0, 1.0), (math.inf, 10.0))
@@ -82,16 +84,24 @@ class DeliveryLog:
         ids = await self._bus.redis.lrange(self._names.deliveries_of(subscription_id), 0, last)
         return [found for found in await self.many([raw.decode() for raw in ids]) if found]
 
-    async def retry_now(self, deliveries: Sequence[Delivery]) -> None:
-        """Queue deliveries again from the start of their schedule, whatever became of them."""
+    async def retry_now(self, deliveries: Sequence[Delivery], endpoint: str = "") -> None:
+        """Queue deliveries again from the start of their schedule, whatever became of them.
+
+        Those that are pending may wait for an endpoint (`endpoint_id`); one that is queued already stays as it is.
+        """
+        keys = [self._names.deliveries, self._names.held(endpoint)]
         for at in range(0, len(deliveries), CHUNK):
-            commands: list[Command] = []
+            args: list[Argument] = [OWED_SECONDS]
             for delivery in deliveries[at : at + CHUNK]:
-                if delivery.next_attempt_at:
-                    commands.append(("LREM", self._names.later_at(_moment_of(delivery)), 1, delivery.id))
-                commands.append(_write(self._names, delivery.anew()))
-                commands.append(xadd(self._names.deliveries, {"id": delivery.id}))
-            await at_once(self._bus.redis, *commands)
+                waits = delivery.next_attempt_at is not None
+                args += (
+                    delivery.id,
+                    self._names.delivery(delivery.id),
+                    written(delivery.anew()),
+                    self._names.later_at(_moment_of(delivery)) if waits else "",
+                    int(delivery.state == "pending"),
+                )
+            await self._bus.script("retry")(keys=keys, args=args)
 
     async def queue_due(self, now: datetime, limit: int = 1000) -> int:
         """Move deliveries whose time has come to the stream; return how many."""
@@ -101,20 +111,24 @@ class DeliveryLog:
     async def hold(self, group: str, waiting: Sequence[Waiting]) -> int:
         """Acknowledge entries of the stream, and have their deliveries wait for endpoints; return how many.
 
-        What another process has settled by then is left alone. An endpoint that is well elsewhere keeps nothing that
-        comes next waiting.
+        What another process has settled by then is left alone. An endpoint that is well elsewhere is looked at soon,
+        and keeps nothing that comes next waiting.
         """
         keys = [self._names.deliveries, self._names.endpoints_held, self._names.held("")]
         keys += [self._names.waits, self._names.well("")]
-        args: list[Argument] = [group, WAITS_SECONDS]
+        args: list[Argument] = [group, WAITS_SECONDS, time.time() + WELL_AGAIN_SECONDS]
         for row in waiting:
             args += row
         return int(await self._bus.script("hold")(keys=keys, args=args))
 
-    async def release_due(self, now: datetime, each: int, again_after: float) -> int:
-        """Move up to `each` held deliveries of every endpoint whose turn has come to the stream; return how many."""
+    async def release_due(self, now: datetime, each: int, again_after: float, limit: int = 1000) -> int:
+        """Move up to `each` held deliveries of every endpoint whose turn has come to the stream; return how many.
+
+        When it is about `limit`, the others wait for the next time; an endpoint's next turn is `again_after` seconds
+        later.
+        """
         keys = [self._names.endpoints_held, self._names.deliveries, self._names.held("")]
-        args = [now.timestamp(), each, again_after]
+        args = [now.timestamp(), each, again_after, limit]
         return int(await self._bus.script("release_due")(keys=keys, args=args))
 
     async def release(self, endpoint: str, at_most: int) -> int:
@@ -182,7 +196,7 @@ def hold(names: Names, waiting: Waiting) -> list[Command]:
     _, delivery_id, endpoint, until, _ = waiting
     return [
         ("RPUSH", names.held(endpoint), delivery_id),
-        ("ZADD", names.endpoints_held, until, endpoint),
+        ("ZADD", names.endpoints_held, "LT", until, endpoint),
     ]
 
 
@@ -203,7 +217,8 @@ def hold_for_digest(
 
 
 def _write(names: Names, delivery: Delivery, kept: int = OWED_SECONDS) -> Command:
-    return ("SET", names.delivery(delivery.id), written(delivery), "EX", kept)
+    # Not if it is gone: its subscription was removed, perhaps, while it was on its way.
+    return ("SET", names.delivery(delivery.id), written(delivery), "EX", kept, "XX")
 
 
 def _wait(names: Names, delivery_id: str, moment: str) -> list[Command]:

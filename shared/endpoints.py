@@ -106,7 +106,17 @@ def _is_of(host: str, allowed: str) -> bool:
     return host.endswith(allowed) if allowed.startswith(".") else host == allowed
 
 
+MAIL = "mail"
 Endpoint = Annotated[WebhookEndpoint | EmailEndpoint | ChatEndpoint, Field(discriminator="type")]
+
+
+def turn_of(endpoint: Endpoint) -> str:
+    """Return what those share who wait for each other: where it goes; for all mails the relay."""
+    if isinstance(endpoint, WebhookEndpoint):
+        return endpoint.url
+    if isinstance(endpoint, ChatEndpoint):
+        return f"{endpoint.url} {endpoint.token} {endpoint.room}"
+    return MAIL
 
 
 def address_of(endpoint: Endpoint) -> str:

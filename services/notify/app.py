@@ -63,7 +63,7 @@ def make_app(settings: NotifySettings) -> App:
     bus, names = app.bus, settings.names
     store, deliveries = SubscriptionStore(bus), DeliveryLog(bus)
     cases, fan_out = Cases(bus), FanOut(bus)
-    active = ActiveSubscriptions(bus, store, cases.changed)
+    active = ActiveSubscriptions(bus, store, lambda subscription_id: deliverer.changed(subscription_id))
     webhooks = WebhookChannel(
         AddressGuard(settings.allow_hosts),
         lambda: datetime.now(UTC),
@@ -75,6 +75,7 @@ def make_app(settings: NotifySettings) -> App:
         AddressGuard(settings.allow_hosts),
         lambda: datetime.now(UTC),
         deadline=settings.attempt_timeout,
+        connections=_connections(settings.deliver_concurrency),
         user_agent=f"Tocsin/{version('tocsin')} (+{settings.public_url})",
     )
     mails = _mail_channel(settings)

@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from services.api.adapters.recent_reports import RecentReports
+from services.api.adapters.subscription_desk import SubscriptionDesk
+from services.api.core.life import Change
 from services.api.core.preview import PreviewWish
 from services.api.settings import ApiSettings
 from services.notify.adapters.fan_out import FanOut
@@ -525,6 +527,14 @@ async def test_a_secret_is_rotated(api):
     assert (await api.stored(made["id"])).secret == new["secret"]
 
 
+async def test_a_change_that_was_asked_for_before_a_rotation_leaves_the_new_secret(api):
+    _, made, _ = await sign_up(api)
+    desk, asked = SubscriptionDesk(api.bus), await api.stored(made["id"])
+    new = (await desk.rotate_secret(asked)).secret
+    await desk.change(asked, Change(name="renamed"))
+    assert (await api.stored(made["id"])).secret == new
+
+
 async def test_a_mail_subscription_has_no_secret_to_rotate(api):
     path, made, owner = await sign_up(api, channel=MAIL)
     assert "secret" not in made
@@ -625,6 +635,43 @@ async def test_what_was_missed_is_sent_again_once_under_its_own_id(api):
         assert answer == {"queued": queued}
     told = {each.id: each.state for each in await log.newest(made["id"]) if each.kind == "report"}
     assert told == {arrived.id: "delivered", failed.id: "pending", never.id: "pending"}
+
+
+async def test_a_replay_of_more_than_can_be_looked_at_says_so_and_sends_nothing(api, monkeypatch):
+    path, made, owner = await activated(api)
+    now = datetime.now(UTC)
+    await store_reports(
+        api.bus,
+        [make_tagged(fresh_report(title=f"Aid {each}"), aid=("fled",)) for each in range(3)],
+        moment=now,
+    )
+    monkeypatch.setattr("services.api.adapters.replays.REPORTS_LOOKED_AT", 2)
+    wanted = {"what": "missed", "since": (now - timedelta(minutes=5)).isoformat()}
+    problem = await api.json_of("POST", f"{path}/replay", 409, json=wanted, headers=owner)
+    assert "name a later moment" in problem["detail"]
+    assert await kinds_owed(api, made["id"]) == ["confirm"]
+
+
+async def test_two_webhooks_are_signed_in_one_way(api):
+    second = HOOK | {"url": "https://second.example.org/", "signature": "v1a"}
+    problem = await api.json_of("POST", "/v1/subscriptions", 422, json=WISH | {"fallback": second})
+    assert [error["field"] for error in problem["errors"]] == ["fallback.signature"]
+    both = {"channel": HOOK | {"signature": "v1a"}, "fallback": second}
+    await api.json_of("POST", "/v1/subscriptions", 201, json=WISH | both)
+
+
+async def test_what_failed_and_fell_off_the_log_is_missed_as_well(api):
+    path, made, owner = await activated(api)
+    now, log, report = datetime.now(UTC), DeliveryLog(api.bus), make_tagged(fresh_report(), aid=("fled",))
+    await store_reports(api.bus, [report], moment=now)
+    failed = owed_report(made["id"], report.report.id, now)
+    await log.owe([failed.after(Attempt(now, "given_up"), "given_up")])
+    await api.bus.redis.delete(api.bus.names.deliveries_of(made["id"]))
+    wanted = {"what": "missed", "since": (now - timedelta(minutes=5)).isoformat()}
+    assert await api.json_of("POST", f"{path}/replay", 202, json=wanted, headers=owner) == {"queued": 1}
+    again = await log.get(failed.id)
+    assert again
+    assert again.state == "pending"
 
 
 async def test_what_was_missed_is_owed_from_when_it_came_so_that_it_is_marked_as_late(api):

@@ -1,5 +1,6 @@
 """Chat services on this machine: what arrives there, and what their answers come to."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -12,6 +13,7 @@ from services.notify.channels.chat import ChatChannel
 from services.notify.core.channel import ChatMessage, DeliveryError, Sent
 from shared.address_guard import AddressGuard
 from shared.endpoints import ChatEndpoint
+from tests.processes import until
 
 OPEN, CLOSED = AddressGuard((ip_network("127.0.0.0/8"),)), AddressGuard()
 MESSAGE = ChatMessage(
@@ -86,3 +88,30 @@ async def test_no_address_inside_is_reached(service: Service) -> None:
             await send({"service": named, "url": f"{service.url}/hooks/x"}, CLOSED)
         assert caught.value.permanent
     assert service.seen == []
+
+
+async def test_one_that_is_well_does_not_wait_for_those_who_hang(service: Service) -> None:
+    asked, go_on = 0, asyncio.Event()
+
+    async def hang(request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        await go_on.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", hang)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    hanging = ChatEndpoint(
+        type="chat", service="mattermost", url=f"http://127.0.0.1:{runner.addresses[0][1]}/hooks/x"
+    )
+    well = ChatEndpoint(type="chat", service="mattermost", url=f"{service.url}/hooks/x")
+    async with ChatChannel(OPEN, lambda: datetime.now(UTC), deadline=30, user_agent="Tocsin") as channel:
+        waiting = [asyncio.ensure_future(channel.send(MESSAGE, hanging)) for _ in range(200)]
+        await until(lambda: asked == len(waiting))
+        assert (await channel.send(MESSAGE, well)).status == 200
+        go_on.set()
+        await asyncio.gather(*waiting)
+    await runner.cleanup()

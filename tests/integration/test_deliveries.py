@@ -21,9 +21,18 @@ from shared.bus import Bus
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
 from shared.deliveries import WAITS_SECONDS, DeliveryLog, endpoint_id, hold_for_digest, put_off
-from shared.delivery import TO_FALLBACK, Delivery, digest_id, owed_message, owed_report
+from shared.delivery import (
+    TO_FALLBACK,
+    TOLD_BY_FALLBACK,
+    Attempt,
+    Delivery,
+    digest_id,
+    owed_message,
+    owed_report,
+)
 from shared.endpoints import EmailEndpoint, WebhookEndpoint
 from shared.entries import Entry
+from shared.holdings import erase_held
 from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Filter, State, Subscription
@@ -135,8 +144,8 @@ class Desk:
 async def desk(bus: Bus) -> AsyncIterator[Desk]:
     channel, subscriptions = FakeChannel(), SubscriptionStore(bus)
     cases = Cases(bus)
-    active = ActiveSubscriptions(bus, subscriptions, cases.changed)
     deliverer = make_deliverer(bus, cases, channel, SCHEDULE)
+    active = ActiveSubscriptions(bus, subscriptions, deliverer.changed)
     background = [active.follow(), deliverer.hold_what_cannot_go()]
     following = asyncio.gather(*background)
     consumer = Consumer(bus, bus.names.deliveries, "notify", deliverer.on_deliveries, batch=10)
@@ -450,7 +459,51 @@ async def test_one_process_keeps_none_waiting_for_an_endpoint_that_is_well_elsew
         [(_, [(raw, _)])] = await bus.redis.xreadgroup("notify", "one", {names.deliveries: ">"})
         assert await log.hold("notify", [(raw.decode(), "dlv_1", endpoint, 1e12, f"sub_{endpoint}")]) == 1
     assert await bus.redis.hgetall(names.waits) == {b"sub_dead": b"dead"}
+    assert await bus.redis.zscore(names.endpoints_held, "well") < time.time() + 2
     assert 0 < await bus.redis.ttl(names.waits) <= WAITS_SECONDS
+
+
+async def test_one_that_waits_for_its_endpoint_is_queued_again_once(bus: Bus) -> None:
+    log, names = DeliveryLog(bus), bus.names
+    failed = owed_report("sub_a", "report", NOW).after(Attempt(NOW, "failed"), "pending")
+    await log.owe([failed])
+    await bus.redis.xtrim(names.deliveries, maxlen=0, approximate=False)
+    await bus.redis.rpush(names.held("dead"), failed.id)
+    for _ in range(2):
+        await log.retry_now([failed], "dead")
+        assert await bus.redis.xlen(names.deliveries) == 1
+    assert not await bus.redis.exists(names.held("dead"))
+
+
+async def test_a_test_is_what_a_closed_endpoint_is_tried_by(desk: Desk) -> None:
+    desk.channel.failure = DeliveryError("answered 500", status=500)
+    subscription = await desk.subscribe()
+    owed = [await desk.owe(subscription) for _ in range(30)]
+
+    async def all_wait() -> bool:
+        return await desk.log.waiting() == len(owed)
+
+    await until(all_wait)
+    desk.channel.failure, asked = None, owed_message("test", subscription.id, "now", NOW)
+    await desk.log.owe([asked])
+    await until(lambda: desk.channel.sent[CLOSED_AFTER:][:1] == [asked.id], 5)
+
+
+async def test_a_change_while_rows_are_in_hand_marks_nothing_for_the_endpoint_it_had(desk: Desk) -> None:
+    lane = desk.deliverer.endpoints.lane(WebhookEndpoint(type="webhook", url="https://ok.example/"))
+    desk.deliverer._to_hold = [(lane, ("1-1", "dlv_1", "dead", 1.0, each)) for each in ("sub_a", "sub_b")]
+    desk.deliverer.changed("sub_a")
+    assert [row[4] for _, row in desk.deliverer._to_hold] == ["", "sub_b"]
+
+
+async def test_what_goes_on_coming_puts_no_endpoint_off(bus: Bus) -> None:
+    log, names = DeliveryLog(bus), bus.names
+    await bus.redis.xgroup_create(names.deliveries, "notify", id="0", mkstream=True)
+    for look_at in (1000, 2000):
+        entry = await bus.redis.xadd(names.deliveries, {"id": "dlv_1"})
+        await bus.redis.xreadgroup("notify", "one", {names.deliveries: ">"})
+        await log.hold("notify", [(entry.decode(), "dlv_1", "dead", look_at, "")])
+        assert await bus.redis.zscore(names.endpoints_held, "dead") == 1000
 
 
 async def test_what_is_held_just_as_its_endpoint_becomes_well_does_not_stay_there(bus: Bus) -> None:
@@ -552,6 +605,69 @@ async def test_a_subscription_that_has_changed_does_not_wait_for_the_endpoint_it
     await until(forgotten)
     await desk.owe(subscription)
     await until(lambda: desk.channel.to == ["https://other.example/"])
+
+
+async def test_what_waits_for_a_dead_endpoint_goes_to_the_one_that_replaced_it(desk: Desk) -> None:
+    desk.channel.failure = DeliveryError("no answer within 15 s", overloaded=True)
+    subscription = await desk.subscribe()
+    owed = [await desk.owe(subscription) for _ in range(30)]
+
+    async def all_wait() -> bool:
+        return await desk.log.waiting() == len(owed)
+
+    await until(all_wait)
+    desk.channel.failure = None
+    moved = WebhookEndpoint(type="webhook", url="https://other.example/")
+    await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": moved}))
+    await until(lambda: desk.channel.to.count("https://other.example/") >= 27)
+
+
+async def test_all_that_waits_is_told_to_the_second_channel_once_it_is_time(desk: Desk) -> None:
+    desk.channel.failure = DeliveryError("answered 500", status=500)
+    subscription = await desk.subscribe(**SECOND)
+    owed = [await desk.owe(subscription) for _ in range(30)]
+
+    async def all_wait() -> bool:
+        return await desk.log.waiting() == len(owed)
+
+    await until(all_wait)
+    await desk.has_failed_since("https://ok.example/", timedelta(minutes=16))
+    [lane] = desk.lanes()
+    lane.open_from = 0
+    owed.append(await desk.owe(subscription))
+
+    async def all_told() -> bool:
+        found = await desk.log.many([each.id for each in owed if each.id not in desk.channel.sent])
+        return all(each and each.note == TOLD_BY_FALLBACK for each in found)
+
+    await until(all_told)
+
+
+async def test_what_is_erased_while_it_is_on_its_way_stays_so(desk: Desk) -> None:
+    desk.channel.hang = True
+    subscription = await desk.subscribe("slow", url="https://slow.example/")
+    owed = await desk.owe(subscription)
+    await until(lambda: bool(desk.channel.sent))
+    await desk.store.remove(subscription.id)
+    await erase_held(desk.bus, subscription.id)
+    desk.channel.go_on.set()
+    await until(lambda: not desk.consumer.in_hand)
+    assert await desk.log.get(owed.id) is None
+
+
+async def test_one_that_takes_few_a_second_is_asked_for_before_it_may_take_the_next(desk: Desk) -> None:
+    subscription, names = await desk.subscribe(), desk.bus.names
+    await desk.becomes(await desk.owe(subscription), "delivered")
+    [lane] = desk.lanes()
+    await desk.bus.redis.zadd(names.endpoints_held, {lane.name: 1e12})
+    await desk.bus.redis.hset(names.waits, subscription.id, lane.name)
+    await desk.owe(subscription)
+    lane.rate = 0.4
+    lane.start(time.monotonic())
+    lane.under_way -= 1
+    assert lane.opens_at(0) > time.monotonic() + 1
+    desk.deliverer._refill(lane)
+    await until(lambda: len(desk.channel.sent) == 2, 20)
 
 
 async def test_what_another_process_held_is_asked_for_as_soon_as_its_endpoint_answers(desk: Desk) -> None:

@@ -64,6 +64,19 @@ def test_a_shallow_queue_is_not_delayed_by_a_deep_one() -> None:
     assert {"shallow0", "shallow1"} <= set(order[:4])
 
 
+def test_what_somebody_waits_for_is_what_a_closed_lane_is_tried_by() -> None:
+    lanes, only = Lanes[str](100), lane()
+    put(lanes, only, 5)
+    for now in range(CLOSED_AFTER):
+        started(lanes, now)
+        fail(lanes, only, now)
+    assert not started(lanes, CLOSED_AFTER)
+    lanes.put(only, "asked for", first=True)
+    assert started(lanes, CLOSED_AFTER) == ["asked for"]
+    fail(lanes, only, CLOSED_AFTER)
+    assert not started(lanes, CLOSED_AFTER + 1)
+
+
 def test_one_that_is_slow_to_answer_for_the_first_time_keeps_what_comes_waiting_outside() -> None:
     lanes, slow = Lanes[str](10), lane()
     put(lanes, slow, 1)

@@ -14,7 +14,8 @@ from shared.subscriptions import Subscription
 
 What = Literal["failed", "missed"]
 
-REPORTS_LOOKED_AT = 10_000
+REPORTS_LOOKED_AT = 100_000
+FAILED = ("given_up", "cancelled")
 
 
 async def replay(
@@ -34,17 +35,23 @@ async def replay(
         if since <= each.created_at
         and (until is None or each.created_at <= until)
         and each.kind in ("report", "digest")
-        and each.state in ("given_up", "cancelled")
+        and each.state in FAILED
     ]
-    await log.retry_now(failed)
     if what == "failed":
+        await log.retry_now(failed)
         return len(failed)
     # From when it should have been told: so it is marked as late.
     missed = [
         owed_report(subscription.id, place.report_id, datetime.fromtimestamp(place.moment / 1_000_000, UTC))
         async for place in _matching(bus, subscription, since, until)
     ]
-    return len(failed) + await log.owe(missed)
+    await log.retry_now(failed)
+    owed = await log.owe(missed)
+    # What has fallen off the log may have failed as well.
+    known = await log.many([each.id for each in missed])
+    fallen = [each for each in known if each and each.state in FAILED]
+    await log.retry_now(fallen)
+    return len(failed) + owed + len(fallen)
 
 
 async def _matching(
@@ -52,12 +59,17 @@ async def _matching(
 ) -> AsyncIterator[Place]:
     """The places of the reports that were tagged in that time and match, the newest first."""
     search, store = Search.of(subscription.filter), ReportStore(bus.redis, bus.names)
-    after = _just_after(until) if until else None
+    after, looked_at = _just_after(until) if until else None, 0
     async for stored in store.newest(search.topic, after, REPORTS_LOOKED_AT):
         if stored.place.moment < since.timestamp() * 1_000_000:
             return
         if stored.tagged and find_hit(search, stored.tagged):
             yield stored.place
+        looked_at += 1
+    if looked_at >= REPORTS_LOOKED_AT:
+        raise Conflict(
+            f"more than {REPORTS_LOOKED_AT:,} reports came since then: name a later moment, or some fewer hours"
+        )
 
 
 def _just_after(moment: datetime) -> Place:

@@ -26,9 +26,9 @@ from services.api.core.life import (
 )
 from services.api.core.problem import Conflict, Forbidden, NotFound
 from shared.bus import Bus
-from shared.deliveries import DeliveryLog
+from shared.deliveries import DeliveryLog, endpoint_id
 from shared.delivery import TO_FALLBACK, Delivery, Kind, owed_message
-from shared.endpoints import EmailEndpoint, Endpoint
+from shared.endpoints import EmailEndpoint, Endpoint, turn_of
 from shared.holdings import erase_held
 from shared.setting_shapes import Network
 from shared.subscription_store import SubscriptionStore
@@ -125,7 +125,9 @@ class SubscriptionDesk:
         values = {name: getattr(wish, name) for name in change.named} | {"changed_at": _now()}
         if "filter" in values:
             values["since"] = _now()
-        values["secret"] = secret_for(wish, secrets.token_bytes(32), subscription.secret)
+        secret = secret_for(wish, secrets.token_bytes(32), subscription.secret)
+        if secret != subscription.secret:
+            values["secret"] = secret
         moves, moves_fallback = wish.channel != subscription.channel, wish.fallback != subscription.fallback
         if moves_fallback:
             await self._limit_confirmations(wish.fallback)
@@ -199,7 +201,8 @@ class SubscriptionDesk:
         if delivery.state == "pending" and not delivery.attempts:
             raise Conflict("it is waiting for its first attempt")
         await self.limit("retries", subscription.id)
-        await self.log.retry_now([delivery])
+        channel = subscription.fallback if delivery.to_fallback else subscription.channel
+        await self.log.retry_now([delivery], endpoint_id(turn_of(channel or subscription.channel)))
         return delivery
 
     async def replay(self, subscription: Subscription, what: What, since: datetime) -> int:

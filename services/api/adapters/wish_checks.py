@@ -8,6 +8,7 @@ from services.api.core.checks import (
     check_headers,
     check_languages,
     check_query,
+    check_signatures,
     check_slips,
     check_topics,
     mail_address,
@@ -49,6 +50,8 @@ class WishChecks:
         wish = wish.model_copy(update=endpoints)
         if wish.fallback == wish.channel:
             errors.append(FieldError("fallback", "the second channel is the same as the first"))
+        if {"channel", "fallback"} & {*named}:
+            errors += check_signatures(wish.channel, wish.fallback)
         if errors:
             raise Invalid(errors)
         return wish

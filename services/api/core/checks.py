@@ -8,6 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from services.api.core.problem import FieldError
 from services.api.core.wording import listed
 from shared.countries import country_names, find_country
+from shared.endpoints import Endpoint, WebhookEndpoint
 from shared.matching.slips import slips
 from shared.matching.tokens import tokens
 
@@ -58,6 +59,15 @@ def check_headers(headers: Mapping[str, str]) -> list[str]:
         for name, value in headers.items()
         if not value.isascii()
     ]
+
+
+def check_signatures(channel: Endpoint, fallback: Endpoint | None) -> list[FieldError]:
+    """Return an error if two webhooks are to be signed in two ways: an alert has one key."""
+    hooks = [each for each in (channel, fallback) if isinstance(each, WebhookEndpoint)]
+    if len({hook.signature for hook in hooks}) < 2:
+        return []
+    words = f"both webhooks of an alert are signed by one key: write {hooks[0].signature!r} here as well, or for both"
+    return [FieldError("fallback.signature", words)]
 
 
 def check_query(query: str | None, topics: Sequence[str]) -> list[FieldError]:

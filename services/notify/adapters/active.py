@@ -69,11 +69,12 @@ class ActiveSubscriptions:
         ours = {each.decode() for each in ids if each and each.isascii()}
         if not all(each and each.isascii() for each in ids):
             log.warning("entries that are not ours, left out", stream=self._bus.names.subscription_changes)
+        for subscription_id in ours:
+            self._on_change(subscription_id)
         if ours:
             # It may have another endpoint by now.
             await self._bus.redis.hdel(self._bus.names.waits, *ours)
         for subscription_id in ours:
-            self._on_change(subscription_id)
             subscription = await self._store.get(subscription_id)
             if subscription is None:
                 self.wanted.drop(subscription_id)

@@ -32,9 +32,13 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 0.25
 HOLD_SECONDS = 0.5
-RELEASED_EACH = 5
+RELEASED_EACH = 50
+RELEASED_AT_ONCE = 500
+ALL_OF_ONE = 10_000
 FAILING_AT_ONCE = 10
 HELD_AT_ONCE = 250
+ASKED_FOR = ("confirm", "test")
+"""Whoever asks for them waits for the answer: they are the attempt that an endpoint is tried by."""
 
 
 Ready = tuple[Case, Wanting]
@@ -87,10 +91,11 @@ class Deliverer:
             if isinstance(ready, Outcome):
                 consumer.finish(entry, ready)
             else:
-                lane = self._lane_of(ready[1])
+                found, wanting = ready
+                lane = self._lane_of(wanting)
                 # There may be more where this was.
                 lane.held = lane.held or b"held" in entry.fields
-                self.lanes.put(lane, Job(entry, ready))
+                self.lanes.put(lane, Job(entry, ready), first=found.delivery.kind in ASKED_FOR)
         self._start_what_may()
 
     async def hold_what_cannot_go(self) -> None:
@@ -100,13 +105,26 @@ class Deliverer:
             self._hold(self.lanes.overflow(time.monotonic()))
             self._start_what_may()
 
+    def changed(self, subscription_id: str) -> None:
+        """A subscription is not any more what it was: what waits for its endpoint may go elsewhere, or nowhere."""
+        wanting = self.cases.last_known(subscription_id)
+        self.cases.changed(subscription_id)
+        self._to_hold = [
+            (lane, (*row[:4], "")) if row[4] == subscription_id else (lane, row)
+            for lane, row in self._to_hold
+        ]
+        if wanting and wanting.lane and wanting.lane.held:
+            self._ask_for(wanting.lane, ALL_OF_ONE)
+
     async def look_after_those_who_wait(self) -> None:
         """Queue what is due, and let held deliveries go, for ever."""
         while True:
             now, moved = datetime.now(UTC), 0
             try:
                 moved = await self.deliveries.queue_due(now)
-                moved += await self.deliveries.release_due(now, RELEASED_EACH, LOOK_SECONDS)
+                moved += await self.deliveries.release_due(
+                    now, RELEASED_EACH, FORGOTTEN_SECONDS, RELEASED_AT_ONCE
+                )
             except RedisError as e:
                 log.warning("those who wait are not looked after for now", error=str(e))
             await asyncio.sleep(0 if moved else LOOK_SECONDS)
@@ -222,7 +240,13 @@ class Deliverer:
             # Hundreds that hang end at the same moment, and those who are well must not wait for all of them.
             async with self._failing:
                 await asyncio.sleep(0)
-                return await self.ledger.failed(lane, case.delivery, wanting.subscription, came, duration_ms)
+                outcome = await self.ledger.failed(
+                    lane, case.delivery, wanting.subscription, came, duration_ms
+                )
+            if lane.held and wanting.subscription.fallback_confirmed:
+                # It may be time to tell the second channel of what waits.
+                self._ask_for(lane, ALL_OF_ONE)
+            return outcome
         if came.enough or case.delivery.kind == "confirm":
             await self.ledger.answered(case.delivery, wanting.subscription, came)
         return partial(self.ledger.succeeded, lane, case, wanting.subscription, came, duration_ms)
@@ -231,13 +255,13 @@ class Deliverer:
         """Let held deliveries of an endpoint go as soon as it has taken what waited here."""
         # One that failed is asked by one.
         room = self.lanes.room(lane) if lane.proven else 1
-        if (
-            room > len(lane.queue)
-            and lane.opens_at(0) <= time.monotonic()
-            and lane.name not in self._refilling
-        ):
+        if room > len(lane.queue) and lane.open_from <= time.monotonic():
+            self._ask_for(lane, room)
+
+    def _ask_for(self, lane: Lane[Job], at_most: int) -> None:
+        if lane.name not in self._refilling:
             self._refilling.add(lane.name)
-            asyncio.create_task(self._let_go(lane, room))  # noqa: RUF006
+            asyncio.create_task(self._let_go(lane, at_most))  # noqa: RUF006
 
     async def _let_go(self, lane: Lane[Job], room: int) -> None:
         with suppress(RedisError):

@@ -7,7 +7,7 @@ from services.notify.core.lanes import Lane
 from services.notify.core.recent import Recent
 from shared.bus import Bus
 from shared.deliveries import endpoint_id
-from shared.endpoints import ChatEndpoint, Endpoint, WebhookEndpoint
+from shared.endpoints import MAIL, Endpoint, turn_of
 from shared.redis_client import Command
 from shared.together import Together, script
 
@@ -41,16 +41,11 @@ class Endpoints:
 
     def lane(self, channel: Endpoint) -> Lane[Any]:
         """Return the lane of an endpoint. All mails share one: that of the relay."""
-        if isinstance(channel, WebhookEndpoint):
-            address = channel.url
-        elif isinstance(channel, ChatEndpoint):
-            address = f"{channel.url} {channel.token} {channel.room}"
-        else:
-            address = "mail"
+        address = turn_of(channel)
         known = self._lanes.get(address)
         if known is not None:
             return known
-        most, rate = self._mails if address == "mail" else self._webhooks
+        most, rate = self._mails if address == MAIL else self._webhooks
         return self._lanes.put(address, Lane(endpoint_id(address), most, rate))
 
     def after_success(self, lane: Lane[Any]) -> list[Command]:

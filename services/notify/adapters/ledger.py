@@ -23,7 +23,7 @@ from services.notify.core.outcome import (
     is_for_fallback,
 )
 from shared.bus import Bus
-from shared.deliveries import after_attempt, hold_for_digest, put_off, rewritten
+from shared.deliveries import after_attempt, hold_for_digest, put_off, rewritten, wait_for
 from shared.delivery import TO_FALLBACK, TOLD_BY_FALLBACK, Delivery
 from shared.endpoints import EmailEndpoint
 from shared.entries import Outcome
@@ -51,7 +51,7 @@ class Ledger:
     def not_now(self, delivery: Delivery, until: datetime) -> Outcome:
         """It waits, and its owner sees until when."""
         waits = replace(delivery, next_attempt_at=until)
-        return Outcome([rewritten(self.bus.names, waits), *put_off(self.bus.names, waits, until, _now())])
+        return Outcome([rewritten(self.bus.names, waits), *wait_for(self.bus.names, waits)])
 
     def told_while_waiting(self, lane: Lane[Any], case: Case, wanting: Wanting) -> list[Command]:
         """Return what tells the second channel of what waits for an endpoint that is failing and not asked."""

@@ -8,10 +8,9 @@ from services.notify.core.channel import ChatMessage, DeliveryError, Sent
 from services.notify.core.chat import chat_request
 from shared.address_guard import AddressGuard, ForbiddenURL
 from shared.endpoints import ChatEndpoint
-from shared.http_client import HttpClient, OpensHttp
+from shared.http_client import CONNECTIONS, HttpClient, OpensHttp
 from shared.http_handle import HttpError
 
-CONNECTIONS = 50
 # No such hook, room or token: asking again changes nothing.
 GONE = (404, 410)
 
@@ -20,11 +19,17 @@ class ChatChannel(OpensHttp):
     """Carries a message to a chat service. Open it with `async with`."""
 
     def __init__(
-        self, guard: AddressGuard, clock: Callable[[], datetime], *, deadline: float, user_agent: str
+        self,
+        guard: AddressGuard,
+        clock: Callable[[], datetime],
+        *,
+        deadline: float,
+        user_agent: str,
+        connections: int = CONNECTIONS,
     ) -> None:
         self._guard, self._clock, self._deadline = guard, clock, deadline
         self._http = HttpClient(
-            guard, user_agent=user_agent, max_bytes=ANSWER_LIMIT, head_is_enough=True, connections=CONNECTIONS
+            guard, user_agent=user_agent, max_bytes=ANSWER_LIMIT, head_is_enough=True, connections=connections
         )
 
     async def send(self, message: ChatMessage, endpoint: ChatEndpoint) -> Sent:
