@@ -71,7 +71,7 @@ def test_what_somebody_waits_for_is_what_a_closed_lane_is_tried_by() -> None:
         started(lanes, now)
         fail(lanes, only, now)
     assert not started(lanes, CLOSED_AFTER)
-    lanes.put(only, "asked for", first=True)
+    lanes.put_first(only, "asked for")
     assert started(lanes, CLOSED_AFTER) == ["asked for"]
     fail(lanes, only, CLOSED_AFTER)
     assert not started(lanes, CLOSED_AFTER + 1)

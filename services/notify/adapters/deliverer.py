@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 0.25
 HOLD_SECONDS = 0.5
-RELEASED_EACH = 50
+RELEASED_EACH = 10
 RELEASED_AT_ONCE = 500
 ALL_OF_ONE = 10_000
 FAILING_AT_ONCE = 10
@@ -93,9 +93,11 @@ class Deliverer:
             else:
                 found, wanting = ready
                 lane = self._lane_of(wanting)
-                # There may be more where this was.
-                lane.held = lane.held or b"held" in entry.fields
-                self.lanes.put(lane, Job(entry, ready), first=found.delivery.kind in ASKED_FOR)
+                if b"held" in entry.fields:
+                    # There may be more where this was.
+                    lane.held = True
+                put = self.lanes.put_first if found.delivery.kind in ASKED_FOR else self.lanes.put
+                put(lane, Job(entry, ready))
         self._start_what_may()
 
     async def hold_what_cannot_go(self) -> None:

@@ -116,16 +116,19 @@ class Lanes(Generic[Item]):
     _unproven_under_way: int = 0
     _unproven_next: bool = False
 
-    def put(self, lane: Lane[Item], item: Item, *, first: bool = False) -> None:
-        """Queue an item; `first` before all others, and now, if the lane is closed."""
+    def put_first(self, lane: Lane[Item], item: Item) -> None:
+        """Queue an item before all others; a closed lane is tried by it."""
         self._waiting += not lane.queue
-        if first:
-            lane.queue.appendleft(item)
-            lane.open_from = 0.0
-            if self._closed.pop(lane.name, None):
-                lane.waits = False
-        else:
-            lane.queue.append(item)
+        lane.queue.appendleft(item)
+        lane.open_from = 0.0
+        if self._closed.pop(lane.name, None):
+            lane.waits = False
+        self._turn(lane)
+
+    def put(self, lane: Lane[Item], item: Item) -> None:
+        """Queue an item."""
+        self._waiting += not lane.queue
+        lane.queue.append(item)
         if len(lane.queue) > SMALL_SHARE and self.room(lane) < 0:
             self._overfull[lane.name] = lane
         self._turn(lane)
