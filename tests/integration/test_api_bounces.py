@@ -107,3 +107,35 @@ async def test_what_ses_tells_comes_by_sns(open_api):
     await open_api.json_of("POST", "/v1/bounces/ses", 403, json=message)
     assert await open_api.json_of("POST", "/v1/bounces/ses", json=message, headers=TOKEN) == {"stopped": 1}
     assert (await open_api.stored(made)).state == "disabled"
+
+
+@pytest.mark.parametrize("raw", [True, False])
+async def test_what_sns_posts_as_plain_text_is_read(open_api, raw):
+    made = await mail_alert(open_api)
+    told = {
+        "notificationType": "Bounce",
+        "bounce": {
+            "bounceType": "Permanent",
+            "bouncedRecipients": [{"emailAddress": "duty@example.org", "diagnosticCode": "smtp; 550 5.1.1"}],
+        },
+    }
+    body = told if raw else {"Type": "Notification", "TopicArn": "arn:x", "Message": json.dumps(told)}
+    answer = await open_api.json_of(
+        "POST",
+        "/v1/bounces/ses?token=bounce-token",
+        data=json.dumps(body),
+        headers={"Content-Type": "text/plain; charset=UTF-8", "x-amz-sns-message-type": "Notification"},
+    )
+    assert answer == {"stopped": 1}
+    assert (await open_api.stored(made)).state == "disabled"
+
+
+async def test_what_is_no_json_is_refused_clearly(open_api):
+    problem = await open_api.json_of(
+        "POST",
+        "/v1/bounces/ses",
+        422,
+        data="{not json",
+        headers=TOKEN | {"Content-Type": "text/plain; charset=UTF-8"},
+    )
+    assert "JSON" in json.dumps(problem)

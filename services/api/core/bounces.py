@@ -41,6 +41,14 @@ def read_bounces(sender: Sender, message: Any) -> list[Bounce]:
         raise BounceError(f"this is not what {sender} sends: {type(e).__name__} {e}"[:200]) from e
 
 
+def parsed(message: bytes) -> Any:
+    """Return the JSON of a message that was not said to be JSON, as SNS sends it (text/plain); raise BounceError."""
+    try:
+        return json.loads(message)
+    except ValueError as e:
+        raise BounceError("a JSON object is expected") from e
+
+
 def _generic(message: Mapping[str, Any]) -> list[Bounce]:
     """{"address", "kind": "hard" | "soft" | "complaint", "reason"?}"""
     kind = message["kind"]

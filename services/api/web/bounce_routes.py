@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel
 
 from services.api.adapters.bounces import stop_bounced
-from services.api.core.bounces import BounceError, Sender, read_bounces
+from services.api.core.bounces import BounceError, Sender, parsed, read_bounces
 from services.api.core.problem import FieldError, Forbidden, Invalid
 from services.api.web.parts import PartsOf
 from services.api.web.tokens import Shown, is_token
@@ -34,13 +34,18 @@ async def take_bounce(
     """Take a bounce or complaint: generic is {"address", "kind": "hard", "soft" or "complaint", "reason"?}."""
     if not is_token(shown or token, parts.settings.bounce_token):
         raise Forbidden("the token is not TOCSIN_BOUNCE_TOKEN")
-    if sender == "ses" and isinstance(message, dict) and message.get("Type") == "SubscriptionConfirmation":
-        # Whoever set the topic up is looking at the log; we confirm nothing for somebody else.
-        log.warning(
-            "confirm the SNS subscription by opening this address", url=str(message.get("SubscribeURL"))
-        )
-        return Taken(stopped=0)
     try:
+        if isinstance(message, bytes):
+            message = parsed(message)
+        if (
+            sender == "ses"
+            and isinstance(message, dict)
+            and message.get("Type") == "SubscriptionConfirmation"
+        ):
+            # Whoever set the topic up is looking at the log; we confirm nothing for somebody else.
+            url = str(message.get("SubscribeURL"))
+            log.warning("confirm the SNS subscription by opening this address", url=url)
+            return Taken(stopped=0)
         return Taken(stopped=await stop_bounced(parts.bus, read_bounces(sender, message)))
     except BounceError as e:
         raise Invalid([FieldError("body", str(e))]) from e
