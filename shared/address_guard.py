@@ -28,8 +28,7 @@ _INNER_PORTS = {
 # fmt: on
 _INNER_SUFFIXES = (".local", ".localdomain", ".internal", ".lan", ".home.arpa")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# For documentation: no machine has it. Where it can be bound, all addresses can (ip_nonlocal_bind).
-_NOBODYS = IPv4Address("192.0.2.1")
+_ANY_PORT = 9
 _LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 
 _UNSAFE = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -67,18 +66,14 @@ class AddressGuard:
 
 
 def _is_own(address: Address) -> bool:
-    """Whether this machine has the address: only then can a socket be bound to it."""
-    return _can_bind(address) and not _can_bind(_NOBODYS)
-
-
-def _can_bind(address: Address) -> bool:
+    """Whether this machine has the address: only then does the way there begin at it. Nothing is sent."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((str(address), 0))
+            probe.connect((str(address), _ANY_PORT))
+            return bool(ip_address(probe.getsockname()[0]) == address)
     except OSError:
         return False
-    return True
 
 
 def check_url(url: str, allow: Sequence[Network] = ()) -> str:

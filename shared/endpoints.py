@@ -65,9 +65,9 @@ class EmailEndpoint(Strict):
 
 ChatService = Literal["slack", "msteams", "discord", "telegram", "matrix", "ntfy", "mattermost", "rocketchat"]
 # Those that run on hosts of their own are told apart by them; the others on any public host.
-_CHAT_HOSTS: Mapping[str, tuple[str, ...]] = {
+CHAT_HOSTS: Mapping[str, tuple[str, ...]] = {
     "slack": ("hooks.slack.com", "hooks.slack-gov.com"),
-    "msteams": (".webhook.office.com", ".logic.azure.com", ".api.powerplatform.com"),
+    "msteams": (".logic.azure.com", ".api.powerplatform.com"),
     "discord": ("discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"),
     "telegram": ("api.telegram.org",),
 }
@@ -92,7 +92,7 @@ class ChatEndpoint(Strict):
     @model_validator(mode="after")
     def _complete(self) -> "ChatEndpoint":
         parts = urlsplit(self.url)
-        host, hosts = (parts.hostname or "").lower(), _CHAT_HOSTS.get(self.service)
+        host, hosts = (parts.hostname or "").lower(), CHAT_HOSTS.get(self.service)
         if hosts and not (parts.scheme == "https" and any(_is_of(host, each) for each in hosts)):
             raise ValueError(f"a {self.service} address begins with https:// and is at {' or '.join(hosts)}")
         if self.service in _NEEDS_ROOM and not (self.token and self.room):

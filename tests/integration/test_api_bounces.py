@@ -18,11 +18,15 @@ def open_api(api, api_bus, tmp_path):
 
 
 async def mail_alert(api, **more: object) -> str:
+    return (await owned_alert(api, **more))["id"]
+
+
+async def owned_alert(api, **more: object) -> dict[str, str]:
     channel = {"type": "email", "address": "duty@example.org"}
     wish = {"filter": {"topics": ["aid"]}, "channel": channel, **more}
     made = await api.json_of("POST", "/v1/subscriptions", 201, json=wish)
     await api.stored_with(made["id"], state="active")
-    return made["id"]
+    return made
 
 
 async def bounced(api, kind: str, address: str = "Duty@Example.org") -> int:
@@ -44,6 +48,15 @@ async def test_the_third_soft_bounce_of_a_week_pauses(open_api):
     assert (await open_api.stored(made)).state == "active"
     assert await bounced(open_api, "soft") == 1
     assert (await open_api.stored(made)).state == "paused"
+
+
+async def test_whoever_resumes_after_soft_bounces_begins_anew(open_api):
+    made = await owned_alert(open_api)
+    for _ in range(3):
+        await bounced(open_api, "soft")
+    owner = {"Authorization": f"Bearer {made['manage_token']}"}
+    await open_api.json_of("POST", f"/v1/subscriptions/{made['id']}/resume", headers=owner)
+    assert [await bounced(open_api, "soft") for _ in range(3)] == [0, 0, 1]
 
 
 async def test_a_second_address_that_bounces_is_taken_off_and_the_alert_goes_on(open_api):

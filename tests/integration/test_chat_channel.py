@@ -14,6 +14,7 @@ from services.notify.core.channel import ChatMessage, DeliveryError, Sent
 from shared.address_guard import AddressGuard
 from shared.endpoints import ChatEndpoint
 from tests.processes import until
+from tests.raw_server import raw_server
 
 OPEN, CLOSED = AddressGuard((ip_network("127.0.0.0/8"),)), AddressGuard()
 MESSAGE = ChatMessage(
@@ -73,13 +74,32 @@ async def test_the_method_of_one_request_is_not_the_next_ones(service: Service) 
 
 
 @pytest.mark.parametrize(
-    ("status", "gone", "overloaded"), [(404, True, False), (429, False, True), (500, False, False)]
+    ("status", "gone", "overloaded"),
+    [(410, True, False), (404, False, False), (429, False, True), (500, False, False)],
 )
 async def test_what_a_service_answers(service: Service, status: int, gone: bool, overloaded: bool) -> None:
     service.answer = lambda: web.Response(status=status, text="no", headers={"Retry-After": "7"})
     with pytest.raises(DeliveryError, match=f"answered {status}: no") as caught:
         await send({"service": "mattermost", "url": f"{service.url}/hooks/x"})
     assert (caught.value.gone, caught.value.overloaded, caught.value.retry_after) == (gone, overloaded, 7)
+
+
+async def test_how_long_to_wait_may_be_said_in_the_body(service: Service) -> None:
+    service.answer = lambda: web.json_response({"parameters": {"retry_after": 37}}, status=429)
+    with pytest.raises(DeliveryError) as caught:
+        await send({"service": "mattermost", "url": f"{service.url}/hooks/x"})
+    assert caught.value.retry_after == 37
+
+
+async def test_an_answer_that_breaks_off_within_its_head_is_none() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        writer.close()
+
+    async with raw_server(answer) as port:
+        with pytest.raises(DeliveryError, match="broke off within its head"):
+            await send({"service": "mattermost", "url": f"http://127.0.0.1:{port}/hooks/x"})
 
 
 async def test_no_address_inside_is_reached(service: Service) -> None:

@@ -43,6 +43,11 @@ def test_a_complaint_of_ses() -> None:
     assert read_bounces("ses", wrapped(SES_COMPLAINT)) == [Bounce("jo@example.org", "complaint", "abuse")]
 
 
+def test_a_mail_that_is_told_to_be_no_spam_is_no_complaint() -> None:
+    complaint = SES_COMPLAINT["complaint"] | {"complaintFeedbackType": "not-spam"}  # type: ignore[operator]
+    assert read_bounces("ses", SES_COMPLAINT | {"complaint": complaint}) == []
+
+
 def test_a_delivery_of_ses_is_no_bounce() -> None:
     assert read_bounces("ses", {"notificationType": "Delivery"}) == []
 

@@ -7,7 +7,14 @@ import pytest
 from pydantic import ValidationError
 
 from services.notify.core.channel import ChatMessage
-from services.notify.core.chat import LATE, LIMITS, chat_request, report_message
+from services.notify.core.chat import (
+    LATE,
+    LIMITS,
+    chat_request,
+    is_gone,
+    report_message,
+    seconds_asked_for,
+)
 from shared.endpoints import ChatEndpoint, ChatService
 from shared.subscriptions import public_view
 from tests.message_builders import LINKS, make_matched, make_subscription, make_tagged
@@ -118,6 +125,36 @@ def test_a_retry_to_matrix_is_the_same_transaction() -> None:
     first, second = (chat_request(endpoint("matrix"), report()) for _ in range(2))
     assert (first.method, first.url) == ("PUT", second.url)
     assert first.url.endswith("/rooms/%21r%3Ax/send/m.room.message/dlv_1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        ('{"ok": false, "error_code": 429, "parameters": {"retry_after": 35}}', 35),
+        ('{"message": "You are being rate limited.", "retry_after": 0.65, "global": false}', 0.65),
+        ('{"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 2000}', 2),
+        ('{"retry_after": ' + "9" * 400 + "}", 1e9),
+        ('{"retry_after": "soon", "parameters": []}', None),
+        ('{"retry_after": NaN}', None),
+        ('{"retry_after": -1}', None),
+        ("[]", None),
+        ("[" * 16_000, None),
+        ("too many", None),
+    ],
+)
+def test_how_long_an_answer_asks_to_wait(answer: str, seconds: float | None) -> None:
+    assert seconds_asked_for(answer.encode()) == seconds
+
+
+def test_a_404_ends_an_alert_only_where_no_proxy_stands_before_the_service() -> None:
+    assert is_gone("slack", 404)
+    assert is_gone("matrix", 410)
+    assert not is_gone("matrix", 404)
+
+
+def test_a_bot_that_was_blocked_and_a_token_that_is_none_are_gone() -> None:
+    assert [is_gone("telegram", status) for status in (400, 401, 403, 429)] == [False, True, True, False]
+    assert [is_gone("discord", status) for status in (401, 403)] == [True, False]
 
 
 def test_ntfy_is_told_its_topic() -> None:

@@ -36,6 +36,9 @@ async def stop_bounced(bus: Bus, bounces: Sequence[Bounce]) -> int:
         after = await store.update(before.id, lambda each: _without(each, final))
         if after and after.state != before.state:
             await DeliveryLog(bus).owe(owed_notice(after))
+    for bounce in final.values():
+        # Whoever resumes their alert begins anew.
+        await bus.redis.delete(bus.names.limit("bounced", bounce.address))
     log.info("bounces", told=len(bounces), subscriptions=len(hit))
     return len(hit)
 

@@ -61,6 +61,9 @@ def _ses(message: Mapping[str, Any]) -> list[Bounce]:
     """Amazon SES by SNS, wrapped in its notification or as it is (raw message delivery)."""
     told = json.loads(message["Message"]) if "Message" in message else message
     kind = told.get("notificationType") or told.get("eventType")
+    if kind == "Complaint" and told["complaint"].get("complaintFeedbackType") == "not-spam":
+        # Said of a mail that a filter had taken for spam.
+        return []
     if kind == "Complaint":
         return [
             _bounce(each["emailAddress"], "complaint", told["complaint"].get("complaintFeedbackType"))

@@ -7,7 +7,7 @@ from services.notify.core.lanes import Lane
 from services.notify.core.recent import Recent
 from shared.bus import Bus
 from shared.deliveries import endpoint_id
-from shared.endpoints import MAIL, Endpoint, turn_of
+from shared.endpoints import MAIL, ChatEndpoint, Endpoint, turn_of
 from shared.redis_client import Command
 from shared.together import Together, script
 
@@ -16,6 +16,8 @@ ENDPOINTS_KEPT = 100_000
 ROW_SECONDS = 2 * 86400
 SAID_AGAIN_SECONDS = 60.0
 WELL_SECONDS = 150
+# About what the services take for one room in the long run; and there the order is read.
+CHATS_AT_ONCE, CHATS_A_SECOND = 1, 1.0
 
 _FAILING = script("""
 redis.call('SET', KEYS[1], ARGV[1], 'NX')
@@ -46,6 +48,8 @@ class Endpoints:
         if known is not None:
             return known
         most, rate = self._mails if address == MAIL else self._webhooks
+        if isinstance(channel, ChatEndpoint):
+            most, rate = CHATS_AT_ONCE, min(rate, CHATS_A_SECOND)
         return self._lanes.put(address, Lane(endpoint_id(address), most, rate))
 
     def after_success(self, lane: Lane[Any]) -> list[Command]:

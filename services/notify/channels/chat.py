@@ -3,16 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from services.notify.core.answer import ANSWER_LIMIT, refused, unanswered, words_of
+from services.notify.core.answer import ANSWER_LIMIT, check_whole, refused, unanswered, words_of
 from services.notify.core.channel import ChatMessage, DeliveryError, Sent
-from services.notify.core.chat import chat_request
+from services.notify.core.chat import chat_request, is_gone, seconds_asked_for
 from shared.address_guard import AddressGuard, ForbiddenURL
 from shared.endpoints import ChatEndpoint
 from shared.http_client import CONNECTIONS, HttpClient, OpensHttp
 from shared.http_handle import HttpError
-
-# No such hook, room or token: asking again changes nothing.
-GONE = (404, 410)
 
 
 class ChatChannel(OpensHttp):
@@ -47,6 +44,12 @@ class ChatChannel(OpensHttp):
             raise DeliveryError(str(e), permanent=True) from e
         except HttpError as e:
             raise unanswered(e, self._deadline) from e
+        check_whole(answer)
         if 200 <= answer.status < 300:
             return Sent(answer.status, words_of(answer))
-        raise refused(answer, self._clock(), gone=answer.status in GONE)
+        raise refused(
+            answer,
+            self._clock(),
+            gone=is_gone(endpoint.service, answer.status),
+            retry_after=seconds_asked_for(answer.body),
+        )

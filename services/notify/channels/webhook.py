@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
 
-from services.notify.core.answer import ANSWER_LIMIT, refused, unanswered, words_of
+from services.notify.core.answer import ANSWER_LIMIT, check_whole, refused, unanswered, words_of
 from services.notify.core.channel import DeliveryError, Sent, WebhookMessage
 from services.notify.core.signature import signed_lines
 from shared.address_guard import AddressGuard, ForbiddenURL
@@ -67,12 +67,11 @@ class WebhookChannel(OpensHttp):
         return self._judged(answer)
 
     def _judged(self, answer: Answer) -> Sent:
-        if not answer.head.endswith((b"\n\r\n", b"\n\n")):
-            raise DeliveryError("the answer broke off within its head")
+        check_whole(answer)
         wish = answer.headers.get("webhook-delivery", "").lower() if b"ebhook-" in answer.head.lower() else ""
         if 200 <= answer.status < 300:
             return Sent(answer.status, words_of(answer), enough=wish == "disable")
         gone = answer.status == GONE or wish == "disable"
         abort = wish == "abort-message"
         said = f"webhook-delivery: {wish}" if abort or wish == "disable" else ""
-        raise refused(answer, self._clock(), gone=gone, permanent=abort, wish=said)
+        raise refused(answer, self._clock(), gone=gone, unwanted=abort, wish=said)

@@ -11,15 +11,31 @@ ANSWER_LIMIT = 16_384
 _OVERLOADED = (429, 502, 503, 504)
 
 
+def check_whole(answer: Answer) -> None:
+    """Raise DeliveryError if an answer broke off within its head, which libcurl lets pass."""
+    if not answer.head.endswith((b"\n\r\n", b"\n\n")):
+        raise DeliveryError("the answer broke off within its head")
+
+
 def words_of(answer: Answer) -> str:
     """Return the first words of an answer's body, as one line."""
     return one_line(answer.body.decode("utf-8", "replace")) if answer.body else ""
 
 
 def refused(
-    answer: Answer, now: datetime, *, gone: bool, permanent: bool = False, wish: str = ""
+    answer: Answer,
+    now: datetime,
+    *,
+    gone: bool,
+    unwanted: bool = False,
+    wish: str = "",
+    retry_after: float | None = None,
 ) -> DeliveryError:
-    """Return what an answer that is no success means; `wish` is what it said in a header."""
+    """Return what an answer that is no success means; `wish` is what it said in a header.
+
+    `retry_after` is for an answer that has no such header.
+    """
+    asked = parse_retry_after(answer.headers.get("Retry-After"), now)
     words = words_of(answer)
     reason = f"answered {answer.status}" + (f": {words}" if words else "")
     if 300 <= answer.status < 400:
@@ -29,8 +45,8 @@ def refused(
     return DeliveryError(
         reason,
         status=answer.status,
-        retry_after=parse_retry_after(answer.headers.get("Retry-After"), now),
-        permanent=permanent,
+        retry_after=retry_after if asked is None else asked,
+        unwanted=unwanted,
         gone=gone,
         overloaded=answer.status in _OVERLOADED,
     )

@@ -51,7 +51,7 @@ class DeliveryError(Exception):
 
     permanent: no use in trying again. gone: the endpoint wants nothing any more. overloaded: it has too much to do.
     status: what the receiver answered, if it did. retry_after: seconds that it asked for.
-    only_this: the way is open, and only this message was not taken.
+    only_this: the way is open, and only this message was not taken. unwanted: the receiver wants this one never.
     """
 
     def __init__(
@@ -64,14 +64,16 @@ class DeliveryError(Exception):
         gone: bool = False,
         overloaded: bool = False,
         only_this: bool = False,
+        unwanted: bool = False,
     ) -> None:
         super().__init__(reason)
-        self.permanent = permanent or gone
+        self.permanent = permanent or gone or unwanted
         self.status = status
         self.retry_after = retry_after
         self.gone = gone
         self.overloaded = overloaded
-        self.only_this = only_this
+        self.only_this = only_this or unwanted
+        self.unwanted = unwanted
 
 
 class Channel(Protocol[Message, Endpoint]):

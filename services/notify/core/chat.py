@@ -6,20 +6,23 @@ up, or sent as plain text.
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from services.notify.core.channel import ChatMessage, one_line
 from services.notify.core.mail_words import main_countries, main_topic, wish_in_words
-from shared.endpoints import ChatEndpoint, ChatService
+from shared.endpoints import CHAT_HOSTS, ChatEndpoint, ChatService
 from shared.events import TaggedReport
 from shared.excerpts import excerpt
 from shared.links import Links
 from shared.subscriptions import Matched, Subscription
 
 EXCERPT_WIDTH = 600
+LONGEST_ASKED = 1e9
+# A bot that was thrown out or blocked, a token that is none any more.
+REFUSED: Mapping[ChatService, tuple[int, ...]] = {"telegram": (401, 403), "discord": (401,)}
 LATE = "Late: it could not be delivered in time."
 # Units of UTF-16 of the whole text; the services count in several ways, and this is safely below each.
 LIMITS: dict[ChatService, int] = {
@@ -76,6 +79,32 @@ def plain_message(
 def chat_request(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
     """Return the request that carries a message, its text cut to what the service takes."""
     return _WRITERS[endpoint.service](endpoint, message)
+
+
+def is_gone(service: ChatService, status: int) -> bool:
+    """Whether an answer means that there is no such hook, bot or room any more: asking again changes nothing.
+
+    On a host of somebody's own a 404 may come from a proxy whose chat service is being started anew.
+    """
+    return status == 410 or (status == 404 and service in CHAT_HOSTS) or status in REFUSED.get(service, ())
+
+
+def seconds_asked_for(body: bytes) -> float | None:
+    """Return how long an answer's JSON asks to wait, None if it does not: Telegram, Discord, older homeservers."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(told, dict):
+        return None
+    within = told.get("parameters")
+    asked = [(told.get("retry_after"), 1), (told.get("retry_after_ms"), 1000)]
+    if isinstance(within, dict):
+        asked.append((within.get("retry_after"), 1))
+    for value, a_second in asked:
+        if isinstance(value, int | float) and value > 0:
+            return min(value, LONGEST_ASKED) / a_second
+    return None
 
 
 def _text(
