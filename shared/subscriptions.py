@@ -256,7 +256,7 @@ def public_view(subscription: Subscription) -> Mapping[str, object]:
 
 
 def as_fallback(subscription: Subscription) -> Subscription | None:
-    """Return the subscription as its second channel sees it; None if it has none that has answered."""
+    """Return the subscription as its second channel sees it; None if it has none."""
     if subscription.fallback is None:
         return None
     name = f"{subscription.name or 'Your alert'} (late: {_LATE})"

@@ -53,16 +53,29 @@ def test_the_second_channel_is_told_of_each_once_and_only_after_its_minutes() ->
         if is_for_fallback(failed, subscription, NOW, NOW + timedelta(minutes=minute))
     ]
     assert told == list(range(15, 30))
+    assert is_for_fallback(failed, subscription, NOW, None), "nothing will be tried again"
     assert is_for_fallback(replace(failed, kind="digest"), subscription, NOW, NOW + timedelta(minutes=15))
     unconfirmed = subscription.model_copy(update={"fallback_confirmed": False})
     assert not is_for_fallback(failed, unconfirmed, NOW, NOW + timedelta(days=1))
 
 
+@pytest.mark.parametrize("minutes", [1, 15, 60, 720, 1440])
+def test_by_the_schedule_the_second_channel_is_told_as_soon_as_was_asked_for(minutes: int) -> None:
+    subscription = make_subscription(fallback=MAIL, fallback_confirmed=True, fallback_after=minutes)
+    delivery, now, last = owed_report("sub_1", "r1", NOW), NOW, NOW
+    while not is_for_fallback(delivery, subscription, NOW, now):
+        delivery, last = after_failure(delivery, DEFAULT_SCHEDULE, FAILURE, now, MIDDLE, 12), now
+        now = delivery.next_attempt_at or now
+    assert last < NOW + timedelta(minutes=minutes), "it is noted by then, not only at a later attempt"
+
+
 def test_digests_to_the_second_channel_are_the_same_for_all_within_their_minutes() -> None:
     subscription = make_subscription(fallback=MAIL, fallback_after=15)
     start = NOW.replace(minute=30, second=0)
-    ids = [fallback_digest(subscription, start + timedelta(minutes=minute)) for minute in (0, 7, 14.9, 15)]
-    assert ids[0] == ids[1] == ids[2] != ids[3]
+    ids = [
+        fallback_digest(subscription, start + timedelta(minutes=minute)) for minute in (0, 7, 14.4, 14.6, 15)
+    ]
+    assert ids[0] == ids[1] == ids[2] != ids[3] == ids[4]
     assert ids[0][1] == start + timedelta(minutes=15)
 
 

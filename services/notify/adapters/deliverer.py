@@ -162,7 +162,7 @@ class Deliverer:
         try:
             wanting = addressed(case.delivery, case.wanting)
         except Cancelled as e:
-            return self.ledger.cancelled(case.delivery, str(e))
+            return self.ledger.cancelled(case.delivery, e)
         if until := rests_until(case.delivery, wanting.subscription, now):
             return self.ledger.put_off(case.delivery, until)
         return case, wanting
@@ -232,7 +232,7 @@ class Deliverer:
         except NotNow as e:
             return self.ledger.not_now(case.delivery, e.until)
         except (Cancelled, Unsendable) as e:
-            return self.ledger.cancelled(case.delivery, str(e))
+            return self.ledger.cancelled(case.delivery, e)
         finally:
             self.lanes.done(lane)
             if lane.held and not self._consumer.stopping:

@@ -54,7 +54,7 @@ class Digests:
 
     async def _build(self, ids: Sequence[str], delivery: Delivery, wanting: Wanting) -> str | None:
         """The name of the content, which is kept when this returns."""
-        waited = await self._waited(ids)
+        waited = await self._waited(ids, but_delivered=delivery.to_fallback)
         due = (
             next((each.next_attempt_at for each in waited if each.state == "held"), None)
             or delivery.created_at
@@ -74,9 +74,12 @@ class Digests:
         await self._bus.redis.set(self._names.digest_content(name), content, ex=CONTENT_SECONDS)
         return self._built.put(told, (time.monotonic(), name))[1]
 
-    async def _waited(self, ids: Sequence[str]) -> list[Delivery]:
+    async def _waited(self, ids: Sequence[str], *, but_delivered: bool = False) -> list[Delivery]:
         """The deliveries of reports that a digest is of; where it stands for another digest, those of that one."""
         found = [each for each in await DeliveryLog(self._bus).many(ids) if each]
+        if but_delivered:
+            # The first channel was back before the second was told.
+            found = [each for each in found if each.state != "delivered"]
         digests = [each.id for each in found if each.kind == "digest"]
         if not digests:
             return found

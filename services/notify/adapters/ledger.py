@@ -2,6 +2,7 @@
 
 import logging
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,9 @@ from typing import Any
 import structlog
 
 from services.notify.adapters.endpoints import Endpoints
+from services.notify.adapters.renderer import Unsendable
 from services.notify.adapters.standing import Standing
-from services.notify.core.case import Case, Wanting
+from services.notify.core.case import Cancelled, Case, SwitchedOff, Wanting
 from services.notify.core.channel import DeliveryError, Sent
 from services.notify.core.lanes import Lane
 from services.notify.core.outcome import (
@@ -56,15 +58,23 @@ class Ledger:
     def told_while_waiting(self, lane: Lane[Any], case: Case, wanting: Wanting) -> list[Command]:
         """Return what tells the second channel of what waits for an endpoint that is failing and not asked."""
         delivery, subscription, now = case.delivery, wanting.subscription, _now()
-        since = datetime.fromtimestamp(lane.failing_since or now.timestamp(), UTC)
-        if delivery.to_fallback or not is_for_fallback(delivery, subscription, since, now):
+        closed_for = lane.open_from - time.monotonic()
+        # What is only too much at once may be for an endpoint that has been well elsewhere since.
+        if closed_for <= 0 or delivery.to_fallback:
             return []
-        told, commands = self._told_late(delivery, subscription, now)
+        since = datetime.fromtimestamp(lane.failing_since or now.timestamp(), UTC)
+        if not is_for_fallback(delivery, subscription, since, now + timedelta(seconds=closed_for)):
+            return []
+        told, commands = self._told_late(delivery, subscription, since, now)
         return [rewritten(self.bus.names, told), *commands]
 
-    def cancelled(self, delivery: Delivery, reason: str) -> Outcome:
-        """Nobody wants it any more."""
-        return self._written(cancelled(delivery, reason, _now()), "none")
+    def cancelled(self, delivery: Delivery, reason: Cancelled | Unsendable) -> Outcome:
+        """Nobody wants it any more; a second channel is told of what an endpoint that is switched off has missed."""
+        now, more = _now(), list[Command]()
+        ended = cancelled(delivery, str(reason), now)
+        if isinstance(reason, SwitchedOff) and is_for_fallback(ended, reason.subscription, now, None):
+            ended, more = self._told_late(ended, reason.subscription, now, now)
+        return self._written(ended, "none", more)
 
     def succeeded(
         self, lane: Lane[Any], case: Case, subscription: Subscription, sent: Sent, duration_ms: int
@@ -105,27 +115,35 @@ class Ledger:
             since = await self._failing_since(lane, failed, error, now)
             # No address is switched off because the relay is down.
             is_its_own = not isinstance(subscription.channel, EmailEndpoint)
-            if is_its_own and has_failed_long_enough(since, now, timedelta(days=self.disable_after_days)):
+            patience = timedelta(days=self.disable_after_days)
+            if is_its_own and has_failed_long_enough(since, now, patience):
+                # What this process remembers may be a minute old, and a test have passed meanwhile.
+                lane.failing_since = 0.0
+                since = await self._failing_since(lane, failed, error, now)
+            if is_its_own and has_failed_long_enough(since, now, patience):
                 reason = f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
                 await self.standing.disable(subscription, reason)
-            if is_for_fallback(failed, subscription, since, now):
-                failed, more = self._told_late(failed, subscription, now)
+            if error.unwanted:
+                more = self.endpoints.after_success(lane)
+            elif is_for_fallback(failed, subscription, since, failed.next_attempt_at):
+                failed, more = self._told_late(failed, subscription, since, now)
         return self._written(failed, subscription.channel.type, more)
 
     async def _failing_since(
         self, lane: Lane[Any], failed: Delivery, error: DeliveryError, now: datetime
     ) -> datetime:
-        """Since when the endpoint fails; since when this is not taken, where the rest is or nothing will be: always, if
-        for good."""
-        if not (error.only_this or error.gone):
-            return datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
-        return failed.log[-1].at if failed.next_attempt_at else failed.created_at - timedelta(days=1)
+        """Since when the endpoint fails; since when this is not taken, where the rest is or nothing will be."""
+        if error.only_this or error.gone:
+            return failed.log[-1].at
+        return datetime.fromtimestamp(await self.endpoints.failing_since(lane, now.timestamp()), UTC)
 
     def _told_late(
-        self, delivery: Delivery, subscription: Subscription, now: datetime
+        self, delivery: Delivery, subscription: Subscription, since: datetime, now: datetime
     ) -> tuple[Delivery, list[Command]]:
-        """The delivery, noted, and what puts it into the next digest to the second channel."""
-        digest, due = fallback_digest(subscription, now)
+        """The delivery, noted, and what puts it into the next digest to the second channel after it has failed for long
+        enough. If it arrives before that, the digest leaves it out."""
+        enough = since + timedelta(minutes=subscription.fallback_after)
+        digest, due = fallback_digest(subscription, max(now, enough) if delivery.state == "pending" else now)
         told = f"{subscription.id} {TO_FALLBACK}"
         commands = hold_for_digest(self.bus.names, delivery.id, digest, due, told)
         return replace(delivery, note=TOLD_BY_FALLBACK), commands

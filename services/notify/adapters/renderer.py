@@ -13,7 +13,7 @@ from services.notify.core.chat import plain_message, report_message
 from services.notify.core.digest import digest_body
 from services.notify.core.letter import Letter
 from services.notify.core.mail import MailError, sender_of, write_mail
-from services.notify.core.mail_words import MOVE_KINDS, write_letter
+from services.notify.core.mail_words import write_letter
 from services.notify.core.message import (
     Reference,
     common_part,
@@ -121,8 +121,6 @@ class Renderer:
         write = partial(
             write_letter, kind, subscription, reference=reference, links=self.links, templates=self.templates
         )
-        if kind in MOVE_KINDS and subscription.move is None:
-            raise Unsendable("the change of address was called off, or is done")
         if kind == "digest":
             content, digest = await self._digest(case, wanting)
             zone = subscription.schedule.timezone
@@ -141,7 +139,8 @@ class Renderer:
     async def _digest(self, case: Case, wanting: Wanting) -> tuple[str, Digest]:
         digest = await self.digests.find(case.delivery, wanting)
         if digest is None:
-            raise Unsendable("the reports of this digest are older than the retention")
+            arrived = "have arrived by the first channel, or " if case.delivery.to_fallback else ""
+            raise Unsendable(f"the reports of this digest {arrived}are older than the retention")
         return digest
 
     async def _example(self, wanting: Wanting) -> tuple[TaggedReport | None, Matched | None]:

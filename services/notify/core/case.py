@@ -25,6 +25,14 @@ class Cancelled(Exception):
     """Nobody wants this delivery any more; the message says why."""
 
 
+class SwitchedOff(Cancelled):
+    """It was for an endpoint that is given up; `subscription` may have a second channel."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        super().__init__("the subscription is disabled")
+        self.subscription = subscription
+
+
 @dataclass(slots=True)
 class Wanting:
     """A subscription with its filter made ready. `wish` is the same for all who want the same, `part` what all its
@@ -77,7 +85,10 @@ def is_early(delivery: Delivery, now: datetime) -> bool:
 
 
 def rests_until(delivery: Delivery, subscription: Subscription, now: datetime) -> datetime | None:
-    """Return until when news waits: its subscription is paused, or has its quiet hours."""
+    """Return until when it waits: for a pause, for quiet hours, for whoever has not agreed to it yet."""
+    if delivery.to_fallback and delivery.kind != "confirm" and not subscription.fallback_confirmed:
+        # Its owner named another second channel meanwhile, which has not answered.
+        return now + timedelta(seconds=PAUSED_SECONDS)
     if delivery.kind not in NEWS:
         return None
     if subscription.state == "paused":
@@ -93,11 +104,15 @@ def addressed(delivery: Delivery, wanting: Wanting | None) -> Wanting:
     if delivery.to_fallback:
         return _by_fallback(delivery, wanting)
     if delivery.kind in NEWS:
+        if subscription.state == "disabled":
+            raise SwitchedOff(subscription)
         if subscription.state not in ("active", "paused"):
             raise Cancelled(f"the subscription is {subscription.state}")
         return wanting
     if delivery.kind == "confirm" and subscription.state != "pending":
         raise Cancelled("the subscription is confirmed already")
+    if delivery.kind in ("move_from", "move_to") and subscription.move is None:
+        raise Cancelled("the change of address was called off, or is done")
     if delivery.kind == "move_to" and subscription.move:
         # The one message that goes to an address before it is the subscription's.
         moved = subscription.model_copy(update={"channel": subscription.move.channel})

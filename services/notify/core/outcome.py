@@ -8,6 +8,8 @@ from services.notify.core.schedule import next_attempt
 from shared.delivery import Attempt, Delivery, delivery_id
 from shared.subscriptions import Subscription
 
+WRITING_SECONDS = 30
+
 
 def after_success(delivery: Delivery, sent: Sent, now: datetime, duration_ms: int) -> Delivery:
     """Return the delivery, done."""
@@ -41,23 +43,30 @@ def has_failed_long_enough(since: datetime, now: datetime, patience: timedelta) 
     return now - since >= patience
 
 
-def is_for_fallback(delivery: Delivery, subscription: Subscription, since: datetime, now: datetime) -> bool:
-    """Return whether a failed delivery is to be told to the second channel, which tells of each once."""
+def is_for_fallback(
+    delivery: Delivery, subscription: Subscription, since: datetime, next_chance: datetime | None
+) -> bool:
+    """Return whether a delivery that has failed since then is to be told to the second channel, each once.
+
+    It is if nothing will be tried again (`next_chance` None), or only when it has failed for too long by then: whoever
+    waited for that attempt would tell of it hours late.
+    """
     patience = timedelta(minutes=subscription.fallback_after)
     return (
         delivery.kind in ("report", "digest")
         and delivery.note == ""
         and subscription.fallback is not None
         and subscription.fallback_confirmed
-        and has_failed_long_enough(since, now, patience)
+        and (next_chance is None or has_failed_long_enough(since, next_chance, patience))
     )
 
 
-def fallback_digest(subscription: Subscription, now: datetime) -> tuple[str, datetime]:
-    """Return the id of the digest to the second channel that is open now, and when it is due.
+def fallback_digest(subscription: Subscription, moment: datetime) -> tuple[str, datetime]:
+    """Return the id of the digest to the second channel that is open at a moment, and when it is due.
 
-    There is one in every `fallback_after` minutes, counted from 1970: all processes put into the same.
+    There is one in every `fallback_after` minutes, counted from 1970: all processes put into the same. One that is
+    about to be made is left alone: what is put into it now may be written when it has been made.
     """
     window = subscription.fallback_after * 60
-    due = (int(now.timestamp()) // window + 1) * window
+    due = (int(moment.timestamp() + WRITING_SECONDS) // window + 1) * window
     return delivery_id(subscription.id, f"fallback:{due}"), datetime.fromtimestamp(due, UTC)
