@@ -14,9 +14,14 @@ from shared.endpoints import EmailEndpoint
 
 TIMEOUT_SECONDS = 20.0
 ACCEPTED = 250
+TOO_BIG = 552
 
-# No such mailbox or domain, moved away, switched off, takes no mail at all (RFC 3463, 3.2 and 3.3; RFC 7505).
-_NO_SUCH_ADDRESS = re.compile(r"5\.(1\.[12346]|1\.10|2\.1)\b")
+# No such mailbox or domain, moved away, takes no mail at all (RFC 3463, 3.2; RFC 7505). Not 5.2.1: some say that of one
+# that gets too many at once.
+_NO_SUCH_ADDRESS = re.compile(r"5\.1\.([12346]|10)\b")
+# The relay is closing, or lets nobody in for now; its own state, or that of its network (RFC 3463, 3.4 and 3.5).
+_RELAY_CODES = (421, 454)
+_RELAY_STATE = re.compile(r"4\.[34]\.\d")
 _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 
 __all__ = ["OutboxChannel", "Relay", "RelayURLError", "SmtpChannel"]
@@ -29,7 +34,6 @@ class SmtpChannel:
         self, url: str, *, timeout: float = TIMEOUT_SECONDS, password_in_clear: bool = False
     ) -> None:
         self._pool = SmtpPool(Relay.of(url), timeout, password_in_clear=password_in_clear)
-        self._timeout = timeout
 
     async def send(self, message: MailMessage, endpoint: EmailEndpoint) -> Sent:
         """Return when the relay has taken the mail; raise DeliveryError otherwise.
@@ -39,19 +43,17 @@ class SmtpChannel:
         """
         options = () if endpoint.address.isascii() else ("SMTPUTF8", "BODY=8BITMIME")
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await self._pool.send(message.content, message.sender, endpoint.address, options)
+            answer = await self._pool.send(message.content, message.sender, endpoint.address, options)
         except (aiosmtplib.SMTPException, OSError, ValueError) as e:
-            raise _delivery_error(e, self._timeout) from e
+            raise _delivery_error(e) from e
         return Sent(ACCEPTED, one_line(answer))
 
     async def greet(self) -> None:
         """Connect to the relay and log in, as for a mail; raise DeliveryError if that fails."""
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._pool.greet()
+            await self._pool.greet()
         except (aiosmtplib.SMTPException, OSError, ValueError) as e:
-            raise _delivery_error(e, self._timeout) from e
+            raise _delivery_error(e) from e
 
     async def close(self) -> None:
         """Close the kept connections."""
@@ -78,6 +80,15 @@ class OutboxChannel:
         return Sent(None, f"written to {path} instead of sent to {endpoint.address}")
 
 
+def _is_about_this_mail(error: aiosmtplib.SMTPResponseException, words: str) -> bool:
+    """Whether another mail may well be taken, and not the relay is in trouble."""
+    if isinstance(error, aiosmtplib.SMTPSenderRefused):
+        return error.code == TOO_BIG
+    if not isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError):
+        return False
+    return error.code not in _RELAY_CODES and not _RELAY_STATE.match(words)
+
+
 def _write_whole(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
@@ -85,12 +96,10 @@ def _write_whole(path: Path, content: bytes) -> None:
     os.replace(draft, path)
 
 
-def _delivery_error(error: Exception, timeout: float) -> DeliveryError:
-    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        error = error.recipients[0]
+def _delivery_error(error: Exception) -> DeliveryError:
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        about_this_mail = isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError)
         words = one_line(error.message)
+        about_this_mail = _is_about_this_mail(error, words)
         is_gone = isinstance(error, aiosmtplib.SMTPRecipientRefused) and _NO_SUCH_ADDRESS.match(words)
         return DeliveryError(
             f"the mail server answered {error.code}: {words}",
@@ -104,7 +113,7 @@ def _delivery_error(error: Exception, timeout: float) -> DeliveryError:
             "the mail server does not take addresses with such letters", permanent=True, only_this=True
         )
     if isinstance(error, TimeoutError):
-        return DeliveryError(f"the mail server took longer than {timeout:g} s")
+        return DeliveryError("the mail server did not answer in time")
     if isinstance(error, ssl.SSLError):
         return DeliveryError(
             f"no secure connection to the mail server: {one_line(error.reason or str(error))}"

@@ -11,6 +11,9 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 KEPT_SECONDS = 30.0
+TAKING_SECONDS = 120.0
+RESET_SECONDS = 2.0
+CLOSING = 421
 MAILS_EACH = 100
 PORTS = {"smtp": 25, "smtps": 465}
 
@@ -69,20 +72,36 @@ class SmtpPool:
         self._trust = ssl.create_default_context() if relay.implicit_tls or relay.password else None
 
     async def send(self, mail: bytes, sender: str, recipient: str, options: Sequence[str]) -> str:
-        """Return the relay's answer; raise what aiosmtplib does.
+        """Return the relay's answer; raise what aiosmtplib does, or TimeoutError.
 
-        A kept connection that the relay has closed meanwhile is replaced, once; whether the mail was taken just
-        before that is not known then, and it may come twice, with one Message-ID.
+        A kept connection that the relay has closed meanwhile, or takes no more mails by, is replaced: nothing of the
+        mail was given away until then.
         """
-        line = self._kept()
-        if line:
-            with suppress(aiosmtplib.SMTPServerDisconnected, ConnectionError):
-                return await self._send(line, mail, sender, recipient, options)
-        return await self._send(await self._connect(), mail, sender, recipient, options)
+        async with asyncio.timeout(self._timeout):
+            line = self._kept() or await self._connect()
+            try:
+                await self._address(line, len(mail), sender, recipient, options)
+            except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPSenderRefused, ConnectionError):
+                if not line.mails:
+                    raise
+                line = await self._connect()
+                await self._address(line, len(mail), sender, recipient, options)
+        try:
+            # Once it is given away, to give up would be to send it again (RFC 5321, 4.5.3.2.6).
+            _, answer = await line.smtp.data(mail, timeout=self._timeout + TAKING_SECONDS)
+        except aiosmtplib.SMTPDataError as e:
+            self._part_or_keep(line, e)
+            raise
+        except BaseException:
+            line.smtp.close()
+            raise
+        self._keep(line)
+        return answer
 
     async def greet(self) -> None:
-        """Connect as for a mail, and part; raise what aiosmtplib does."""
-        self._keep(await self._connect())
+        """Connect as for a mail, and part; raise what aiosmtplib does, or TimeoutError."""
+        async with asyncio.timeout(self._timeout):
+            self._keep(await self._connect())
         await self.close()
 
     async def close(self) -> None:
@@ -92,23 +111,32 @@ class SmtpPool:
                 async with asyncio.timeout(1):
                     await self._idle.pop().smtp.quit()
 
-    async def _send(
-        self, line: _Line, mail: bytes, sender: str, recipient: str, options: Sequence[str]
-    ) -> str:
+    async def _address(
+        self, line: _Line, size: int, sender: str, recipient: str, options: Sequence[str]
+    ) -> None:
+        smtp, encoding = line.smtp, "utf-8" if "SMTPUTF8" in options else "ascii"
         try:
-            _, answer = await line.smtp.sendmail(sender, [recipient], mail, mail_options=list(options))
-        except aiosmtplib.SMTPResponseException:
-            # It answered, so the connection is well.
-            self._keep(line)
-            raise
-        except aiosmtplib.SMTPRecipientsRefused:
-            self._keep(line)
+            if "SMTPUTF8" in options and not smtp.supports_extension("smtputf8"):
+                raise aiosmtplib.SMTPNotSupported("SMTPUTF8 is not supported by this server")
+            announced = [f"SIZE={size}"] if smtp.supports_extension("size") else []
+            await smtp.mail(sender, options=[*announced, *options], encoding=encoding)
+            await smtp.rcpt(recipient, encoding=encoding)
+        except aiosmtplib.SMTPRecipientRefused as e:
+            with suppress(aiosmtplib.SMTPException, OSError):
+                async with asyncio.timeout(RESET_SECONDS):
+                    await smtp.rset()
+                self._part_or_keep(line, e)
             raise
         except BaseException:
-            line.smtp.close()
+            smtp.close()
             raise
-        self._keep(line)
-        return answer
+
+    def _part_or_keep(self, line: _Line, refusal: aiosmtplib.SMTPResponseException) -> None:
+        if refusal.code == CLOSING:
+            line.smtp.close()
+        else:
+            # It answered, so the connection is well.
+            self._keep(line)
 
     async def _connect(self) -> _Line:
         relay = self._relay
