@@ -60,6 +60,7 @@ class DigestLinks(Frozen):
 class DigestData(Frozen):
     subscription: DigestSubscription
     digest: Digest
+    late: bool = Field(default=False, description="Whether it could not be delivered in time.")
     links: DigestLinks
 
 

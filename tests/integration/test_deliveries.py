@@ -43,6 +43,7 @@ from shared.endpoints import ChatEndpoint, EmailEndpoint, WebhookEndpoint
 from shared.entries import Entry
 from shared.holdings import erase_held
 from shared.redis_client import at_once
+from shared.schedule import Schedule
 from shared.subscription_store import SubscriptionStore
 from shared.subscriptions import Filter, State, Subscription
 from tests.builders import make_tagged, store_reports
@@ -400,6 +401,7 @@ async def test_what_the_first_channel_missed_goes_to_the_second_as_a_digest_mark
     body = json.loads(desk.channel.bodies[-1])
     assert body["data"]["digest"]["count"] == 2
     assert "late" in body["data"]["subscription"]["name"]
+    assert body["data"]["late"] is True
 
 
 async def attempted(desk: Desk, delivery: Delivery) -> datetime:
@@ -848,6 +850,36 @@ async def test_what_waited_for_an_endpoint_that_hangs_goes_to_the_one_that_repla
     for each in owed:
         await desk.becomes(each, "delivered")
     assert desk.channel.to == ["https://slow.example/"] + ["https://other.example/"] * 10
+
+
+async def test_what_was_not_taken_is_not_counted_as_a_mail_of_the_hour(desk: Desk) -> None:
+    desk.channel.failure = DeliveryError("the mail server answered 451: later", status=451, only_this=True)
+    subscription = await desk.subscribe()
+    mail = EmailEndpoint(type="email", address="duty@example.org")
+    await desk.store.update(subscription.id, lambda old: old.model_copy(update={"channel": mail}))
+    await desk.becomes(await desk.owe(subscription), "given_up")
+    assert len(desk.channel.sent) == 3
+    budget = MailBudget(desk.bus, 2)
+    assert [await budget.take(mail.address) for _ in range(2)] == [0, 0]
+
+
+async def late_ones(desk: Desk) -> list[bool]:
+    return [json.loads(body)["data"].get("late", False) for body in desk.channel.bodies]
+
+
+async def test_what_came_in_quiet_hours_is_not_late_when_they_end(desk: Desk) -> None:
+    hour = timedelta(hours=1)
+    now = datetime.now(UTC)
+    quiet = {"from": f"{now - 3 * hour:%H:%M}", "to": f"{now - timedelta(minutes=2):%H:%M}"}
+    schedule = Schedule.model_validate({"quiet_hours": quiet})
+    for name, more in (("quiet", {"schedule": schedule}), ("loud", {})):
+        subscription = await desk.subscribe(name, url=f"https://{name}.example/", **more)
+        report = make_tagged(displacement=("fled",))
+        await store_reports(desk.bus, [report])
+        waited = owed_report(subscription.id, report.report.id, now - 2 * hour)
+        await desk.log.owe([waited])
+        await desk.becomes(waited, "delivered")
+    assert await late_ones(desk) == [False, True]
 
 
 async def test_one_address_gets_no_more_than_its_share_of_an_hour(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from services.notify.core.mail import MailError, write_mail
 from services.notify.core.mail_words import MailKind, header_text, write_letter
 from shared.endpoints import EmailEndpoint
 from shared.events import Country
-from shared.subscriptions import Filter
+from shared.subscriptions import Filter, Move
 from tests.message_builders import (
     LINKS,
     NOW,
@@ -218,6 +218,10 @@ def test_a_sender_of_any_letters_goes_out_as_ascii() -> None:
     assert received(content)["From"] == sender
 
 
+def test_the_senders_domain_may_have_any_letters() -> None:
+    assert mail_of(None, "test", mail_from="alerts@пошта.example")["From"] == "alerts@xn--80a1acn3a.example"
+
+
 def test_a_webhooks_subscription_gets_no_mail() -> None:
     with pytest.raises(MailError, match="does not ask for mail"):
         mail_of(None, "test", make_subscription(channel={"type": "webhook", "url": "https://example.org/"}))
@@ -225,6 +229,8 @@ def test_a_webhooks_subscription_gets_no_mail() -> None:
 
 def test_header_text_is_one_visible_line() -> None:
     assert header_text("a\u202e\tb\r\n c\x00") == "a b c"
+    persian = "می\u200cخواهم"
+    assert header_text(persian) == persian
 
 
 @pytest.mark.parametrize("kind", ["report", "test"])
@@ -248,6 +254,27 @@ def test_the_second_address_may_end_what_comes_there_and_not_the_alert() -> None
         "<https://alerts.example.org/fallback/sub_1/end?key="
     )
     assert "/manage/sub_1?key=" not in part(mail_of(make_tagged(), "report", told), "plain")
+
+
+def test_who_is_asked_to_agree_to_a_move_cannot_end_the_alert_by_a_click() -> None:
+    there = EmailEndpoint(type="email", address="other@example.org")
+    moving = make_subscription(move=Move(channel=there, asked_at=NOW))
+    for kind, ends in (("move_to", False), ("move_from", True)):
+        content = mail_bytes(None, kind, moving)
+        assert (b"List-Unsubscribe" in content) is ends
+
+
+def test_a_mail_that_comes_late_says_so() -> None:
+    tagged, to = make_tagged(), make_subscription()
+    for late in (False, True):
+        letter = write_letter(
+            "report", to, tagged, make_matched(tagged), late=late, links=LINKS, templates=TEMPLATES
+        )
+        for body in (letter.text, letter.html):
+            assert (
+                any(b"could not be delivered in time" in each for each in body if isinstance(each, bytes))
+                is late
+            )
 
 
 def test_mails_of_one_story_are_a_thread() -> None:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from services.notify.adapters.cases import Cases
 from services.notify.adapters.mail_budget import MailBudget
-from services.notify.adapters.renderer import Renderer
+from services.notify.adapters.renderer import Renderer, Unsendable
 from services.notify.core.case import Case, Wanting, addressed, rests_until
-from services.notify.core.channel import ChatSender, MailSender, Sent, WebhookSender
+from services.notify.core.channel import ChatSender, DeliveryError, MailSender, Sent, WebhookSender
 from shared import tracing
 from shared.endpoints import ChatEndpoint, WebhookEndpoint
 
@@ -63,4 +63,8 @@ class Courier:
             return await self.chats.send(await self.renderer.chat(case, wanting), channel)
         if seconds := await self.mail_budget.take(channel.address):
             raise NotNow(datetime.now(UTC) + timedelta(seconds=seconds))
-        return await self.mails.send(await self.renderer.mail(case, wanting), channel)
+        try:
+            return await self.mails.send(await self.renderer.mail(case, wanting), channel)
+        except (DeliveryError, Unsendable):
+            await self.mail_budget.give_back(channel.address)
+            raise

@@ -18,3 +18,8 @@ class MailBudget:
         window = ("SET", key, 0, "EX", HOUR, "NX")
         _, count, left = await at_once(self._bus.redis, window, ("INCR", key), ("TTL", key))
         return max(1, int(left)) if count > self._per_hour else 0
+
+    async def give_back(self, address: str) -> None:
+        """Count a mail less: it was not taken."""
+        key = self._bus.names.limit("mail-to", address.lower())
+        await at_once(self._bus.redis, ("SET", key, 1, "EX", HOUR, "NX"), ("DECR", key))

@@ -23,12 +23,13 @@ from services.notify.core.message import (
     webhook_test_body,
 )
 from services.notify.core.recent import Recent
+from shared.decision import silent_until
 from shared.delivery import TOLD_BY_FALLBACK, Delivery, delivery_id
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.links import Links
 from shared.report_store import ReportStore
-from shared.subscriptions import Matched, document_of, find_match, signing_secrets
+from shared.subscriptions import Matched, Subscription, document_of, find_match, signing_secrets
 
 EXAMPLES_LOOKED_AT = 1000
 LATE_AFTER = timedelta(minutes=10)
@@ -57,7 +58,9 @@ class Renderer:
         if case.delivery.kind == "notice":
             body = webhook_notice_body(subscription, self.links, now)
         elif case.delivery.kind == "digest":
-            body = digest_body(subscription, (await self._digest(case, wanting))[1], self.links, now)
+            _, digest = await self._digest(case, wanting)
+            late = _is_late(case.delivery, subscription, now)
+            body = digest_body(subscription, digest, self.links, now, late=late)
         elif case.delivery.kind == "report":
             telling = _told(case)
             matched, part = telling.match(wanting)
@@ -74,7 +77,7 @@ class Renderer:
                 now,
                 (wanting.part, telling.part, part),
                 reference=reference,
-                late=_is_late(case.delivery, now),
+                late=_is_late(case.delivery, subscription, now),
             )
         else:
             body = webhook_test_body(subscription, *await self._example(wanting), self.links, now)
@@ -83,16 +86,17 @@ class Renderer:
     async def chat(self, case: Case, wanting: Wanting) -> ChatMessage:
         """Return the message to a chat; raise Unsendable."""
         delivery, subscription = case.delivery, wanting.subscription
+        late = _is_late(delivery, subscription, datetime.now(UTC))
         if delivery.kind == "report":
             matched, _ = _told(case).match(wanting)
-            late = _is_late(delivery, datetime.now(UTC))
             return report_message(
                 delivery.id, subscription, _told(case).tagged, matched, self.links, late=late
             )
         if delivery.kind == "digest":
             _, digest = await self._digest(case, wanting)
             titles = "\n".join(f"· {title}" for title in titles_of(digest))
-            return plain_message(delivery.id, f"{digest.count} reports", subscription, self.links, titles)
+            title = f"{digest.count} reports"
+            return plain_message(delivery.id, title, subscription, self.links, titles, late=late)
         title, text = _PLAIN_WORDS[delivery.kind]
         return plain_message(delivery.id, title, subscription, self.links, text or subscription.reason)
 
@@ -118,13 +122,21 @@ class Renderer:
     async def _letter(self, case: Case, wanting: Wanting, reference: Reference | None) -> Letter:
         """What the mail says; written once for all who are told the same."""
         kind, subscription = case.delivery.kind, wanting.subscription
+        # By the clock one attempt would say it and another not.
+        late = case.delivery.note == TOLD_BY_FALLBACK
         write = partial(
-            write_letter, kind, subscription, reference=reference, links=self.links, templates=self.templates
+            write_letter,
+            kind,
+            subscription,
+            reference=reference,
+            late=late,
+            links=self.links,
+            templates=self.templates,
         )
         if kind == "digest":
             content, digest = await self._digest(case, wanting)
             zone = subscription.schedule.timezone
-            listed = (content, wanting.wish, bool(subscription.name), zone)
+            listed = (content, wanting.wish, bool(subscription.name), zone, late)
             known = self._digest_letters.get(listed)
             return known or self._digest_letters.put(listed, write(None, None, digest=digest))
         if kind in ("confirm", "test"):
@@ -132,7 +144,8 @@ class Renderer:
         if kind != "report":
             return write(None, None)
         telling = _told(case)
-        told = (wanting.wish, bool(subscription.name), reference and (reference.report, reference.is_update))
+        named, refers = bool(subscription.name), reference and (reference.report, reference.is_update)
+        told = (wanting.wish, named, refers, late)
         known = telling.letters.get(told)
         return known or telling.letters.put(told, write(telling.tagged, telling.match(wanting)[0]))
 
@@ -169,8 +182,10 @@ def titles_of(digest: Digest) -> list[str]:
     return [report.title for topic in digest.topics for story in topic.stories for report in story.reports]
 
 
-def _is_late(delivery: Delivery, now: datetime) -> bool:
-    return delivery.note == TOLD_BY_FALLBACK or now - delivery.created_at > LATE_AFTER
+def _is_late(delivery: Delivery, subscription: Subscription, now: datetime) -> bool:
+    # What came in quiet hours is for when they end.
+    due = silent_until(subscription.schedule, delivery.created_at) or delivery.created_at
+    return delivery.to_fallback or delivery.note == TOLD_BY_FALLBACK or now - due > LATE_AFTER
 
 
 def _reference(delivery: Delivery) -> Reference | None:

@@ -69,10 +69,11 @@ def report_message(
 
 
 def plain_message(
-    delivery_id: str, title: str, subscription: Subscription, links: Links, text: str
+    delivery_id: str, title: str, subscription: Subscription, links: Links, text: str, *, late: bool = False
 ) -> ChatMessage:
-    """Return a message about the subscription itself."""
-    lines = (f"Your alert: {subscription.name or wish_in_words(subscription.filter)}", text)
+    """Return a message about the subscription itself, or a digest for it."""
+    about = f"Your alert: {subscription.name or wish_in_words(subscription.filter)}"
+    lines = (LATE, about, text) if late else (about, text)
     return ChatMessage(delivery_id, title, lines, links.manage_with_token(subscription.id))
 
 
@@ -138,7 +139,10 @@ def _for_slack(text: str) -> str:
 
 
 def _slack(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
-    return _posted(endpoint.url, {"text": _text(message, "slack", _for_slack), "unfurl_links": False})
+    return _posted(
+        endpoint.url,
+        {"text": _text(message, "slack", _for_slack), "unfurl_links": False, "unfurl_media": False},
+    )
 
 
 def _msteams(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:

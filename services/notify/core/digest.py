@@ -66,10 +66,12 @@ def topic_of(wanted: Filter, tagged: TaggedReport) -> str:
     return next((topic for topic in tagged.topics if topic in wanted.topics), next(iter(tagged.topics), ""))
 
 
-def digest_body(subscription: Subscription, digest: Digest, links: Links, now: datetime) -> bytes:
+def digest_body(
+    subscription: Subscription, digest: Digest, links: Links, now: datetime, *, late: bool = False
+) -> bytes:
     """Return the JSON of `DigestReady`, UTF-8, under 20 KB: of a big one fewer reports are shown, and less of each."""
     bodies = (
-        _body(subscription, cut_to(digest, shown, width), links, now)
+        _body(subscription, cut_to(digest, shown, width), links, now, late)
         for shown, width in ((MOST_SHOWN, EXCERPT_WIDTH), (MOST_SHOWN, 120), (15, 120), (6, 60), (1, 0))
     )
     return next(body for body in bodies if len(body) < BODY_LIMIT)
@@ -92,12 +94,13 @@ def cut_to(digest: Digest, shown: int, width: int) -> Digest:
     return digest.model_copy(update={"topics": tuple(topics), "shown": min(shown, digest.shown)})
 
 
-def _body(subscription: Subscription, digest: Digest, links: Links, now: datetime) -> bytes:
+def _body(subscription: Subscription, digest: Digest, links: Links, now: datetime, late: bool) -> bytes:
     ready = DigestReady(
         timestamp=now,
         data=DigestData(
             subscription=DigestSubscription(id=subscription.id, name=subscription.name),
             digest=digest,
+            late=late,
             links=DigestLinks(reports=links.report(""), manage=links.manage_with_token(subscription.id)),
         ),
     )

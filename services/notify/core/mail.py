@@ -6,6 +6,8 @@ from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 
+import idna
+
 from services.notify.core.letter import Letter, gap, written
 from services.notify.core.mail_words import MailKind, header_text, mark_of, name_of
 from services.notify.core.message import Reference
@@ -47,11 +49,15 @@ def write_mail(
         ("Message-ID", f"<{message_id}@{sender.domain}>"),
         *_thread(about, story, reference, sender.domain),
         ("List-Id", f"<{about}.{sender.domain}>"),
-        ("List-Unsubscribe", f"<{unsubscribe}>"),
-        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         ("Auto-Submitted", "auto-generated"),
         ("Precedence", "bulk"),
     ]
+    # Who is asked whether an alert may move there has none to end: one click would end the owner's.
+    if kind != "move_to":
+        headers += [
+            ("List-Unsubscribe", f"<{unsubscribe}>"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ]
     values = {
         "name": name_of(kind, subscription),
         "manage": links.manage_with_token(about) if with_token else links.manage(about),
@@ -87,7 +93,9 @@ def sender_of(mail_from: str) -> Address:
     try:
         if not mail_from.isprintable():
             raise ValueError("a line break or another control character")
-        return Address(display_name=header_text(name), addr_spec=_ascii(address))
+        local, _, domain = address.rpartition("@")
+        ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+        return Address(display_name=header_text(name), addr_spec=_ascii(f"{local}@{ascii_domain}"))
     except (ValueError, IndexError) as e:
         raise MailError("TOCSIN_MAIL_FROM is not a mail address") from e
 

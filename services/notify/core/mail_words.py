@@ -30,6 +30,7 @@ EXCERPT_WIDTH = 1_200
 SUBJECT_LIMIT = 200
 WORDS_SHOWN = 8
 WISH_LIMIT = 200
+JOINERS = "\u200c\u200d"
 
 
 def write_letter(
@@ -40,13 +41,14 @@ def write_letter(
     *,
     digest: Digest | None = None,
     reference: Reference | None = None,
+    late: bool = False,
     links: Links,
     templates: Environment,
 ) -> Letter:
     """Return what a mail says. `templates` has `<kind>.txt` and `<kind>.html`.
 
-    A report's is the same for all who have the same filter, `reference`, and a name or none; one digest's for all
-    who have the same zone as well.
+    A report's is the same for all who have the same filter, `reference`, `late`, and a name or none; one digest's for
+    all who have the same zone as well.
     """
     mark = mark_of(links.server_key)
     name = gap(mark, "name") if name_of(kind, subscription) else ""
@@ -54,6 +56,7 @@ def write_letter(
         **_words(kind, subscription, tagged, matched, links),
         "reference": reference,
         "digest": digest,
+        "late": late,
         "name": name,
         "manage": gap(mark, "manage"),
         "unsubscribe": gap(mark, "unsubscribe"),
@@ -116,9 +119,14 @@ def main_countries(wanted: Filter, tagged: TaggedReport) -> list[str]:
 
 
 def header_text(text: str) -> str:
-    """Return the text as one line, without control and format characters, at most 200 long."""
+    """Return the text as one line, without control and format characters, at most 200 long.
+
+    Those that join letters or keep them apart stay: without them words of Persian or Hindi are others.
+    """
     visible = "".join(" " if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in text)
-    plain = "".join(each for each in visible if unicodedata.category(each) not in ("Cf", "Cs"))
+    plain = "".join(
+        each for each in visible if each in JOINERS or unicodedata.category(each) not in ("Cf", "Cs")
+    )
     # An encoded word in a title would be decoded by the standard library, line breaks and all.
     line = " ".join(plain.replace("=?", "= ?").split())
     return line if len(line) <= SUBJECT_LIMIT else line[: SUBJECT_LIMIT - 1].rstrip() + "…"
