@@ -59,13 +59,23 @@ async def test_whoever_resumes_after_soft_bounces_begins_anew(open_api):
     assert [await bounced(open_api, "soft") for _ in range(3)] == [0, 0, 1]
 
 
-async def test_a_second_address_that_bounces_is_taken_off_and_the_alert_goes_on(open_api):
+@pytest.mark.parametrize("kinds", [["hard"], ["soft"] * 3])
+async def test_a_second_address_that_bounces_is_taken_off_and_the_alert_goes_on(open_api, kinds):
     made = await mail_alert(open_api, fallback={"type": "email", "address": "night@example.org"})
-    await bounced(open_api, "soft", "night@example.org")
-    assert (await open_api.stored(made)).fallback is not None
-    await bounced(open_api, "hard", "night@example.org")
+    assert await bounced(open_api, kinds[0], "night@example.org") == (len(kinds) == 1)
+    for kind in kinds[1:]:
+        assert (await open_api.stored(made)).fallback is not None
+        await bounced(open_api, kind, "night@example.org")
     found = await open_api.stored(made)
     assert (found.state, found.fallback) == ("active", None)
+
+
+async def test_a_soft_bounce_that_is_told_again_is_counted_once(open_api):
+    made = await mail_alert(open_api)
+    body = {"address": "duty@example.org", "kind": "soft", "id": "b-1"}
+    for _ in range(4):
+        await open_api.json_of("POST", "/v1/bounces/generic", json=body, headers=TOKEN)
+    assert (await open_api.stored(made)).state == "active"
 
 
 async def test_one_that_is_not_confirmed_is_not_paused_as_that_could_be_resumed(open_api):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.api.core.bounces import Bounce, BounceError, read_bounces
+from services.api.core.bounces import Bounce, BounceError, parsed, read_bounces
 
 SES_BOUNCE = {
     "notificationType": "Bounce",
@@ -39,6 +39,53 @@ def test_a_transient_bounce_of_ses_is_soft() -> None:
     assert read_bounces("ses", transient)[0].kind == "soft"
 
 
+def test_what_ses_says_of_a_mail_is_no_bounce_of_its_address() -> None:
+    large = {"bounceType": "Transient", "bounceSubType": "MessageTooLarge"}
+    assert read_bounces("ses", SES_BOUNCE | {"bounce": SES_BOUNCE["bounce"] | large}) == []  # type: ignore[operator]
+
+
+def test_of_several_addresses_those_that_can_be_read_are() -> None:
+    rows = [
+        {"emailAddress": "nobody"},
+        {"emailAddress": "\ud800@example.org"},
+        {"emailAddress": "jo@example.org"},
+    ]
+    told = {"bounceType": "Permanent", "bouncedRecipients": rows, "feedbackId": "0100-1"}
+    message = {"notificationType": "Bounce", "bounce": told}
+    assert read_bounces("ses", message) == [Bounce("jo@example.org", "hard", "", "0100-1")]
+    with pytest.raises(BounceError):
+        read_bounces("ses", message | {"bounce": told | {"bouncedRecipients": rows[:2]}})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"Type": "UnsubscribeConfirmation", "Message": "You have chosen to deactivate"},
+        {
+            "Type": "Notification",
+            "Message": "Successfully validated SNS topic for Amazon SES event publishing.",
+        },
+    ],
+)
+def test_what_sns_says_of_itself_is_no_bounce(message: dict[str, str]) -> None:
+    assert read_bounces("ses", message) == []
+
+
+@pytest.mark.parametrize(
+    "address", ["rfc822;jo\u0308@example.org", "J\u00d6@Example.org.", "<jö@example.org>"]
+)
+def test_an_address_is_found_however_it_is_spelled(address: str) -> None:
+    assert read_bounces("generic", {"address": address, "kind": "hard"})[0].address == "jö@example.org"
+
+
+def test_what_nests_too_deep_is_refused() -> None:
+    deep = "[" * 60_000
+    with pytest.raises(BounceError):
+        parsed(deep.encode())
+    with pytest.raises(BounceError):
+        read_bounces("ses", {"Message": deep})
+
+
 def test_a_complaint_of_ses() -> None:
     assert read_bounces("ses", wrapped(SES_COMPLAINT)) == [Bounce("jo@example.org", "complaint", "abuse")]
 
@@ -57,7 +104,8 @@ def test_a_delivery_of_ses_is_no_bounce() -> None:
     [
         ({"RecordType": "Bounce", "Type": "HardBounce"}, ["hard"]),
         ({"RecordType": "Bounce", "Type": "SoftBounce"}, ["soft"]),
-        ({"RecordType": "Bounce", "Type": "SpamNotification"}, ["complaint"]),
+        ({"RecordType": "Bounce", "Type": "SpamNotification"}, ["soft"]),
+        ({"RecordType": "Bounce", "Type": "DMARCPolicy"}, []),
         ({"RecordType": "Bounce", "Type": "AutoResponder"}, []),
         ({"RecordType": "SpamComplaint"}, ["complaint"]),
         ({"RecordType": "Delivery"}, []),

@@ -28,27 +28,30 @@ async def stop_bounced(bus: Bus, bounces: Sequence[Bounce]) -> int:
     final: dict[str, Bounce] = {}
     for bounce in bounces:
         bus.counters.add("bounces", kind=bounce.kind)
-        if bounce.kind != "soft" or await _is_too_many(bus, bounce.address):
+        if bounce.kind != "soft" or await _is_too_many(bus, bounce):
             final[bounce.address] = bounce
     # All of them in one walk: a message tells of up to a thousand, and there may be a hundred thousand alerts.
     hit = [each async for each in store.each() if _bounced(each, final)] if final else []
+    changed = 0
     for before in hit:
         after = await store.update(before.id, lambda each: _without(each, final))
+        changed += after is not None and after != before
         if after and after.state != before.state:
             await DeliveryLog(bus).owe(owed_notice(after))
     for bounce in final.values():
         # Whoever resumes their alert begins anew.
         await bus.redis.delete(bus.names.limit("bounced", bounce.address))
-    log.info("bounces", told=len(bounces), subscriptions=len(hit))
-    return len(hit)
+    log.info("bounces", told=len(bounces), subscriptions=changed)
+    return changed
 
 
-async def _is_too_many(bus: Bus, address: str) -> bool:
-    key, now = bus.names.limit("bounced", address), datetime.now(UTC).timestamp()
+async def _is_too_many(bus: Bus, bounce: Bounce) -> bool:
+    key, now = bus.names.limit("bounced", bounce.address), datetime.now(UTC).timestamp()
     _, _, count, _ = await at_once(
         bus.redis,
         ("ZREMRANGEBYSCORE", key, "-inf", now - SOFT_DAYS * 86400),
-        ("ZADD", key, now, f"{now:.6f}"),
+        # Services tell again what they believe was not heard.
+        ("ZADD", key, "NX", now, bounce.id or f"{now:.6f}"),
         ("ZCARD", key),
         ("EXPIRE", key, SOFT_DAYS * 86400),
     )
@@ -67,7 +70,7 @@ def _without(subscription: Subscription, bounces: Mapping[str, Bounce]) -> Subsc
     """A subscription that mails no more to what bounced: stopped or paused, or without its second channel."""
     changes: dict[str, object] = {}
     second, first = _of(subscription.fallback, bounces), _of(subscription.channel, bounces)
-    if second and second.kind != "soft":
+    if second:
         changes = {"fallback": None, "fallback_confirmed": False}
     if first:
         state: State = "paused" if first.kind == "soft" else "disabled"

@@ -31,7 +31,7 @@ async def take_bounce(
     shown: Shown,
     token: Annotated[str, Query(description="Where a service sends no header.")] = "",
 ) -> Taken:
-    """Take a bounce or complaint: generic is {"address", "kind": "hard", "soft" or "complaint", "reason"?}."""
+    """Take a bounce or complaint: generic is {"address", "kind": "hard", "soft" or "complaint", "reason"?, "id"?}."""
     if not is_token(shown or token, parts.settings.bounce_token):
         raise Forbidden("the token is not TOCSIN_BOUNCE_TOKEN")
     try:
