@@ -14,6 +14,7 @@ from cli.erase import STAYS, Person
 from cli.session import ago, fail, on_bus, print_table
 from services.api.adapters import replays
 from services.api.adapters.readiness import SILENT_SECONDS, find_missing, running_services
+from services.api.core.problem import Conflict
 from shared.bus import Bus
 from shared.dead_letters import DeadLetters
 from shared.groups import GroupState, read_groups
@@ -115,8 +116,15 @@ async def replay(
     if subscription and not chosen:
         fail(f"there is no active subscription {subscription}")
     begin = since.replace(tzinfo=UTC)
-    counts = [await replays.replay(bus, each, "missed", begin, end) for each in chosen]
+    counts, refused = list[int](), list[str]()
+    for each in chosen:
+        try:
+            counts.append(await replays.replay(bus, each, "missed", begin, end))
+        except Conflict as e:
+            refused.append(f"{each.id}: {e}")
     print(f"{sum(counts)} deliveries to {sum(map(bool, counts))} of {len(chosen)} subscriptions")
+    if refused:
+        fail("\n".join(["not sent again", *refused]))
 
 
 @admin.command("erase")

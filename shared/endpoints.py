@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -21,7 +21,7 @@ _OUR_HEADERS = {
     "connection",
     "keep-alive",
 }
-_OUR_HEADERS |= {"te", "trailer", "transfer-encoding", "upgrade"}
+_OUR_HEADERS |= {"te", "trailer", "trailers", "transfer-encoding", "upgrade", "http2-settings"}
 _OUR_PREFIXES = ("webhook-", "content-", "proxy-")
 
 
@@ -48,7 +48,9 @@ class WebhookEndpoint(Strict):
     @classmethod
     def _allowed(cls, value: dict[str, str]) -> dict[str, str]:
         for name, content in value.items():
-            ours = name.lower() in _OUR_HEADERS or name.lower().startswith(_OUR_PREFIXES)
+            # Some servers read "webhook_id" as "webhook-id".
+            plain = name.lower().replace("_", "-")
+            ours = plain in _OUR_HEADERS or plain.startswith(_OUR_PREFIXES)
             if ours or not _HEADER_NAME.fullmatch(name):
                 raise ValueError(f"{name[:60]!r} is no header that may be added")
             if len(content) > 1000 or not content.isprintable():
@@ -72,6 +74,10 @@ CHAT_HOSTS: Mapping[str, tuple[str, ...]] = {
     "telegram": ("api.telegram.org",),
 }
 _NEEDS_ROOM = ("telegram", "matrix")
+# Whoever knows the rest of their addresses can write there.
+_SECRET_PATHS = ("slack", "msteams", "discord", "mattermost", "rocketchat")
+KEPT = "…"
+"""What stands for a secret that is kept and shown to nobody."""
 
 
 class ChatEndpoint(Strict):
@@ -97,6 +103,8 @@ class ChatEndpoint(Strict):
             raise ValueError(f"a {self.service} address begins with https:// and is at {' or '.join(hosts)}")
         if self.service in _NEEDS_ROOM and not (self.token and self.room):
             raise ValueError(f"{self.service} needs a token and a room")
+        if KEPT in self.url or KEPT in self.token:
+            raise ValueError("an address or a token that is shown with … is to be written whole")
         if not self.token.isprintable() or not self.room.isprintable():
             raise ValueError("the token or the room holds a line break")
         return self
@@ -117,6 +125,25 @@ def turn_of(endpoint: Endpoint) -> str:
     if isinstance(endpoint, ChatEndpoint):
         return f"{endpoint.url} {endpoint.token} {endpoint.room}"
     return MAIL
+
+
+def is_same(one: Endpoint, other: Endpoint) -> bool:
+    """Return whether both lead to one place: a mailbox is the same in capitals."""
+    if isinstance(one, EmailEndpoint) and isinstance(other, EmailEndpoint):
+        return one.address.casefold() == other.address.casefold()
+    return one == other
+
+
+def shown(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the endpoint as its owner sees it: of headers only the names, nothing that lets one write to a chat."""
+    view = endpoint.model_dump(mode="json")
+    if isinstance(endpoint, WebhookEndpoint):
+        view["headers"] = dict.fromkeys(endpoint.headers, KEPT)
+    if isinstance(endpoint, ChatEndpoint):
+        view["token"] = KEPT if endpoint.token else ""
+        if endpoint.service in _SECRET_PATHS:
+            view["url"] = f"{urlsplit(endpoint.url).scheme}://{urlsplit(endpoint.url).netloc}/{KEPT}"
+    return view
 
 
 def address_of(endpoint: Endpoint) -> str:

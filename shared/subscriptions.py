@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from shared.endpoints import EmailEndpoint, Endpoint, Strict
+from shared.endpoints import EmailEndpoint, Endpoint, Strict, shown
 from shared.events import Evidence, Moment, TaggedReport
 from shared.matching.document import Document, country_key, language_key, source_key, topic_key
 from shared.matching.expression import AllOf, AnyOf, Expression, Fact
@@ -245,11 +245,8 @@ def public_view(subscription: Subscription) -> Mapping[str, object]:
     view = subscription.model_dump(
         mode="json", exclude={"token_hash", "secret", "former_secret", "feed_number"}
     )
-    for endpoint in (view["channel"], view["fallback"] or {}):
-        if headers := endpoint.get("headers"):
-            endpoint["headers"] = dict.fromkeys(headers, "…")
-        if endpoint.get("token"):
-            endpoint["token"] = "…"  # noqa: S105
+    view["channel"] = shown(subscription.channel)
+    view["fallback"] = shown(subscription.fallback) if subscription.fallback else None
     if subscription.secret and scheme_of(subscription.secret) == "v1a":
         view["public_key"] = public_key(subscription.secret)
     return view

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from cli.admin import admin
 from cli.commands import app
+from services.api.adapters import replays
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog
 from shared.delivery import Attempt, delivery_id, owed_report
@@ -132,6 +133,23 @@ async def test_a_span_of_time_is_sent_again_and_nothing_twice(bus: Bus, run: Run
     assert queued == [delivery_id(subscription.id, reports[5].id)]
     assert "0 deliveries" in await in_thread(run, "replay", "--since", since(6), "--until", since(2))
     await in_thread(run, "replay", "--since", since(6), "--subscription", "nobody", status=1)
+
+
+async def test_one_that_cannot_be_sent_again_is_named_and_the_others_are(
+    bus: Bus, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "KEPT_PER_SUBSCRIPTION", 1)
+    begin, log = NOW - timedelta(days=9), DeliveryLog(bus)
+    for name in ("busy", "calm"):
+        alert = make_subscription(name, filter=Filter(query="families"), since=begin)
+        await SubscriptionStore(bus).add(alert)
+    report = make_report("Families flee")
+    await store_reports(bus, [make_tagged(report)], moment=NOW - timedelta(days=6))
+    settled = owed_report(make_subscription("busy").id, "other", NOW)
+    await log.owe([settled.after(Attempt(NOW, "delivered"), "delivered")])
+    told = await in_thread(run, "replay", "--since", f"{begin:%Y-%m-%d}", status=1)
+    assert "1 deliveries to 1 of 2" in told
+    assert "is not known any more, and would come twice: name a later moment" in " ".join(told.split())
 
 
 async def test_a_person_is_erased_and_nobody_else(bus: Bus, run: Run, tmp_path: Path) -> None:

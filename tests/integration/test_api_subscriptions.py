@@ -652,6 +652,14 @@ async def test_a_replay_of_more_than_can_be_looked_at_says_so_and_sends_nothing(
     assert await kinds_owed(api, made["id"]) == ["confirm"]
 
 
+@pytest.mark.parametrize("second", [MAIL, MAIL | {"address": MAIL["address"].title()}])
+async def test_a_second_channel_is_another_than_the_first(api, second):
+    problem = await api.json_of(
+        "POST", "/v1/subscriptions", 422, json=WISH | {"channel": MAIL, "fallback": second}
+    )
+    assert [error["detail"] for error in problem["errors"]] == ["the second channel is the same as the first"]
+
+
 async def test_two_webhooks_are_signed_in_one_way(api):
     second = HOOK | {"url": "https://second.example.org/", "signature": "v1a"}
     problem = await api.json_of("POST", "/v1/subscriptions", 422, json=WISH | {"fallback": second})

@@ -378,6 +378,21 @@ async def test_a_second_channel_that_is_gone_is_taken_off_the_alert(desk: Desk) 
     await desk.becomes(asks, "given_up")
     found = await desk.stored(subscription)
     assert (found.state, found.fallback) == ("active", None)
+    assert found.reason == "its second channel was taken off: the endpoint is gone: answered 410"
+
+
+async def test_a_second_channel_that_fails_for_days_is_taken_off_as_well(desk: Desk) -> None:
+    desk.channel.failure = desk.channel.failure_of_second = DeliveryError("answered 500", status=500)
+    subscription = await desk.subscribe(**SECOND)
+    await desk.becomes(await desk.owe(subscription), "given_up")
+    await desk.has_failed_since("https://second.example/", timedelta(days=6))
+    assert await FanOut(desk.bus).queue_digests(datetime.now(UTC) + timedelta(minutes=31)) == 1
+
+    async def taken_off() -> bool:
+        return (await desk.stored(subscription)).fallback is None
+
+    await until(taken_off)
+    assert (await desk.stored(subscription)).state == "active"
 
 
 async def test_one_success_ends_a_row_of_failures(desk: Desk) -> None:

@@ -300,6 +300,7 @@ def test_field_errors_are_named_as_in_the_body():
 
 HOOK = {**WEBHOOK, "headers": {"Authorization": "Bearer t", "X-Desk": "1"}}
 CHAT = {"type": "chat", "service": "telegram", "token": "t", "room": "1"}
+MATRIX = {**CHAT, "service": "matrix", "url": "https://chat.example"}
 
 
 @pytest.mark.parametrize(
@@ -311,6 +312,10 @@ CHAT = {"type": "chat", "service": "telegram", "token": "t", "room": "1"}
         (HOOK, {"channel": "email", "address": "duty@example.org"}, {"type": "email"}),
         (CHAT, {"room": "2"}, {"room": "2", "token": "t", "url": "https://api.telegram.org"}),
         (CHAT, {"token": "u"}, {"room": "1", "token": "u"}),
+        (HOOK, {"url": WEBHOOK["url"] + "/other"}, {"headers": HOOK["headers"]}),
+        (HOOK, {"url": "https://evil.example/"}, {"headers": dict.fromkeys(HOOK["headers"], "…")}),
+        (MATRIX, {"url": "https://chat.example:443/"}, {"token": "t"}),
+        (MATRIX, {"url": "https://chat.example:8443/", "token": "u"}, {"token": "u"}),
     ],
 )
 def test_a_form_that_comes_back_changes_what_was_typed_and_keeps_what_is_not_shown(channel, typed, becomes):
@@ -322,6 +327,12 @@ def test_a_form_that_comes_back_changes_what_was_typed_and_keeps_what_is_not_sho
     assert fields.get("channel", {}).items() >= (becomes or {}).items()
     assert ("channel" in fields) == (becomes is not None)
     Change.model_validate(fields)
+
+
+def test_a_token_that_is_not_shown_does_not_go_to_another_host():
+    subscription = make_subscription(channel=MATRIX)
+    moved = form_of(subscription).model_copy(update={"url": "https://evil.example/"})
+    assert change_fields(moved, subscription)["channel"]["token"] == ""
 
 
 def test_errors_stand_beside_their_fields_and_the_rest_on_top():

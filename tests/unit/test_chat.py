@@ -2,6 +2,7 @@
 
 import json
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import ValidationError
@@ -191,3 +192,13 @@ def test_a_room_needs_its_token_which_is_shown_to_nobody() -> None:
         endpoint("telegram", token="")
     view: Any = public_view(make_subscription(channel=endpoint("telegram")))
     assert view["channel"]["token"] == "…"
+
+
+@pytest.mark.parametrize("service", ["slack", "msteams", "discord", "mattermost", "rocketchat"])
+def test_the_address_of_a_hook_is_shown_to_nobody_and_not_taken_back_so(service: str) -> None:
+    hook = endpoint(service)
+    view: Any = public_view(make_subscription(channel=hook, fallback=hook))
+    for part in ("channel", "fallback"):
+        assert view[part]["url"] == f"https://{urlsplit(hook.url).hostname}/…"
+    with pytest.raises(ValidationError, match="written whole"):
+        ChatEndpoint.model_validate(view["channel"])

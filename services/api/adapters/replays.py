@@ -1,13 +1,13 @@
 """Sends again what a subscription did not get: what failed, or all that was missed, since a moment."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from services.api.core.problem import Conflict
 from services.api.core.search import Search, find_hit
 from shared.bus import Bus
-from shared.deliveries import DeliveryLog
+from shared.deliveries import KEPT_OFF_THE_LOG_SECONDS, KEPT_PER_SUBSCRIPTION, DeliveryLog
 from shared.delivery import owed_report
 from shared.report_store import Place, ReportStore
 from shared.subscriptions import Subscription
@@ -29,9 +29,17 @@ async def replay(
     if subscription.state != "active":
         raise Conflict(f"the subscription is {subscription.state}: nothing is sent")
     log = DeliveryLog(bus)
+    newest = await log.newest(subscription.id, -1)
+    known_from = datetime.now(UTC) - timedelta(seconds=KEPT_OFF_THE_LOG_SECONDS)
+    is_cut = len(newest) >= KEPT_PER_SUBSCRIPTION and newest[-1].created_at > since
+    if what == "missed" and is_cut and since < known_from:
+        raise Conflict(
+            f"this alert had so many deliveries that what arrived before {known_from:%d %B, %H:%M} UTC is not known any"
+            " more, and would come twice: name a later moment"
+        )
     failed = [
         each
-        for each in await log.newest(subscription.id, -1)
+        for each in newest
         if since <= each.created_at
         and (until is None or each.created_at <= until)
         and each.kind in ("report", "digest")

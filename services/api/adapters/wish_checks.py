@@ -17,7 +17,7 @@ from services.api.core.problem import FieldError, Invalid, NotReady
 from shared.address_guard import ForbiddenURL, check_url
 from shared.bus import Bus
 from shared.catalogue import followable, read_catalogue
-from shared.endpoints import EmailEndpoint, Endpoint, WebhookEndpoint
+from shared.endpoints import EmailEndpoint, Endpoint, WebhookEndpoint, is_same
 from shared.setting_shapes import Network
 from shared.subscriptions import Filter, Wish
 
@@ -48,7 +48,7 @@ class WishChecks:
             if isinstance(endpoint, WebhookEndpoint):
                 errors += [FieldError(f"{name}.headers", each) for each in check_headers(endpoint.headers)]
         wish = wish.model_copy(update=endpoints)
-        if wish.fallback == wish.channel:
+        if wish.fallback and is_same(wish.fallback, wish.channel):
             errors.append(FieldError("fallback", "the second channel is the same as the first"))
         if {"channel", "fallback"} & {*named}:
             errors += check_signatures(wish.channel, wish.fallback)

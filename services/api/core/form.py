@@ -3,16 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from services.api.core.problem import FieldError
 from services.api.core.wording import endpoint_in_words
 from shared.countries import country_names, find_country
-from shared.endpoints import ChatEndpoint, Endpoint, WebhookEndpoint
+from shared.endpoints import KEPT, ChatEndpoint, Endpoint, WebhookEndpoint
 from shared.events import Frozen
 from shared.subscriptions import Subscription
 
-KEPT = "…"
-"""What stands in the form for a header that stays as it is."""
 _WHERE = {
     "email": ("channel", "address"),
     "webhook": ("channel", "url", "headers", "signature"),
@@ -98,16 +97,29 @@ def change_fields(form: AlertForm, subscription: Subscription) -> dict[str, Any]
 
 
 def _kept(form: AlertForm, channel: Endpoint) -> dict[str, Any]:
-    """Return what was left as it is of an endpoint of the same kind: nobody is shown it, to type it again."""
+    """Return what was left as it is of an endpoint of the same kind: nobody is shown it, to type it again.
+
+    It goes to no other host than before: whoever holds the page's key may change where to, and is not to learn it so.
+    """
     if isinstance(channel, WebhookEndpoint) and form.channel == "webhook":
+        known = channel.headers if _host_of(form.url) == _host_of(channel.url) else {}
         typed = _headers(form.headers).items()
-        return {
-            "headers": {name: channel.headers.get(name, "") if text == KEPT else text for name, text in typed}
-        }
+        return {"headers": {name: known.get(name, text) if text == KEPT else text for name, text in typed}}
     if isinstance(channel, ChatEndpoint) and (form.channel, form.service) == ("chat", channel.service):
+        if form.url.strip() and _host_of(form.url) != _host_of(channel.url):
+            return {}
         kept = {"url": channel.url} if not form.url.strip() else {}
         return kept | ({"token": channel.token} if not form.token.strip() else {})
     return {}
+
+
+def _host_of(url: str) -> tuple[str, str | None, int | None] | None:
+    """What has to be the same for a request to reach the same server; None if there is no telling."""
+    try:
+        parts = urlsplit(url.strip())
+        return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return None
 
 
 def wish_fields(form: AlertForm) -> dict[str, Any]:

@@ -153,7 +153,9 @@ def snoozed(subscription: Subscription, now: datetime, *, days: int) -> Subscrip
 
 def fallback_confirmed(subscription: Subscription, now: datetime) -> Subscription:
     """Return it with its second channel answered."""
-    return subscription.model_copy(update={"fallback_confirmed": True, "changed_at": now})
+    # An active one has a reason only if the second channel before this was taken off.
+    reason = "" if subscription.state == "active" else subscription.reason
+    return subscription.model_copy(update={"fallback_confirmed": True, "reason": reason, "changed_at": now})
 
 
 def fallback_ended(subscription: Subscription, now: datetime) -> Subscription:

@@ -111,7 +111,7 @@ class Ledger:
             await self.standing.disable(subscription, f"the endpoint is gone: {error}")
         elif delivery.kind == "confirm":
             await self.standing.explain_pending(subscription.id, str(error))
-        if delivery.kind != "confirm" and not delivery.to_fallback:
+        if delivery.kind != "confirm":
             since = await self._failing_since(lane, failed, error, now)
             # No address is switched off because the relay is down.
             is_its_own = not isinstance(subscription.channel, EmailEndpoint)
@@ -125,7 +125,9 @@ class Ledger:
                 await self.standing.disable(subscription, reason)
             if error.unwanted:
                 more = self.endpoints.after_success(lane)
-            elif is_for_fallback(failed, subscription, since, failed.next_attempt_at):
+            elif not delivery.to_fallback and is_for_fallback(
+                failed, subscription, since, failed.next_attempt_at
+            ):
                 failed, more = self._told_late(failed, subscription, since, now)
         return self._written(failed, subscription.channel.type, more)
 

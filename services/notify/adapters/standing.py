@@ -36,9 +36,9 @@ class Standing:
 
         def given_up(subscription: Subscription) -> Subscription:
             if asked.channel == subscription.fallback != subscription.channel:
-                return subscription.model_copy(
-                    update={"fallback": None, "fallback_confirmed": False, "changed_at": _now()}
-                )
+                gone = {"fallback": None, "fallback_confirmed": False}
+                words = f"its second channel was taken off: {reason}"
+                return subscription.model_copy(update={**gone, "reason": words, "changed_at": _now()})
             if subscription.state == "disabled" or subscription.channel != asked.channel:
                 return subscription
             return subscription.model_copy(
@@ -55,7 +55,13 @@ class Standing:
         await self._subscriptions.update(
             asked.id,
             lambda subscription: (
-                subscription.model_copy(update={"fallback_confirmed": True, "changed_at": _now()})
+                subscription.model_copy(
+                    update={
+                        "fallback_confirmed": True,
+                        "reason": "" if subscription.state == "active" else subscription.reason,
+                        "changed_at": _now(),
+                    }
+                )
                 if subscription.fallback == asked.channel
                 else subscription
             ),
