@@ -513,6 +513,20 @@ async def test_the_second_channel_is_told_of_what_waits_for_an_endpoint_that_is_
     assert [data.get("late") for data in caught_up[-12:]] == [True] * 12
 
 
+async def test_only_what_waits_for_an_endpoint_that_is_left_in_peace_is_told_meanwhile(desk: Desk) -> None:
+    subscription = await desk.subscribe(**SECOND)
+    delivery = await desk.owe(subscription)
+    [case] = await desk.deliverer.cases.find([delivery.id], time.monotonic())
+    assert case
+    assert case.wanting
+    lane: Lane[Any] = desk.deliverer.endpoints.lane(subscription.channel)
+    lane.failing_since, lane.open_from = time.time() - 7200, time.monotonic() - 1
+    # Open, with too much in it: another process may have reached it since then.
+    assert desk.deliverer.ledger.told_while_waiting(lane, case, case.wanting) == []
+    lane.open_from = time.monotonic() + 60
+    assert desk.deliverer.ledger.told_while_waiting(lane, case, case.wanting) != []
+
+
 @pytest.mark.parametrize(
     ("minutes", "failure", "count"),
     [
