@@ -190,6 +190,7 @@ class Clerk:
         self.answers = {"EHLO": "250 clerk", "DATA": "354 go on", "QUIT": "221 bye", **answers}
         self.heard: list[str] = []
         self.mails_each = 1000
+        self.left = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         mails, text = 0, False
@@ -207,6 +208,7 @@ class Clerk:
                 answer = "452 4.5.3 too many messages in this connection"
             if answer == "hang":
                 await reader.read()
+                self.left.set()
                 return
             if answer == "drop":
                 writer.close()
@@ -260,7 +262,20 @@ async def test_a_relay_may_think_long_about_a_mail_that_it_has() -> None:
 async def test_an_answer_stands_though_the_relay_says_nothing_more() -> None:
     clerk = Clerk(RCPT="550 5.1.1 no such user", RSET="hang")
     async with raw_server(clerk.serve) as port:
-        assert (await failure(f"smtp://127.0.0.1:{port}", timeout=30)).gone
+        channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=30)
+        with pytest.raises(DeliveryError) as caught:
+            await channel.send(message(), ENDPOINT)
+        assert caught.value.gone
+        # Nobody could say what the next mail would be told there.
+        await asyncio.wait_for(clerk.left.wait(), 10)
+        await channel.close()
+
+
+async def test_a_relay_that_knows_only_the_older_greeting_is_served() -> None:
+    clerk = Clerk(EHLO="502 unknown")
+    async with raw_server(clerk.serve) as port:
+        await send(f"smtp://127.0.0.1:{port}")
+    assert clerk.heard[:2] == ["EHLO", "HELO"]
 
 
 async def test_a_mail_that_is_too_big_says_nothing_of_the_relay() -> None:
@@ -356,12 +371,16 @@ async def test_a_password_is_never_sent_in_clear_unless_that_is_set() -> None:
     assert len(postbox.logins) == 1
 
 
-async def test_an_address_of_any_letters_reaches_a_relay_that_takes_them() -> None:
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+async def test_an_address_of_any_letters_reaches_a_relay_that_takes_them(
+    certificate: ssl.SSLContext, trusted: None, scheme: str
+) -> None:
     postbox, anywhere = Postbox(), "пошта@xn--e1afmkfd.example"
     mail = MailMessage("dlv_1", mail_bytes(None, "test", make_subscription(anywhere)), SENDER_ADDRESS)
     to = EmailEndpoint(type="email", address=anywhere)
-    async with mail_server(postbox, enable_SMTPUTF8=True) as port:
-        channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=5)
+    tls = certificate if scheme == "smtps" else None
+    async with mail_server(postbox, tls=tls, enable_SMTPUTF8=True) as port:
+        channel = SmtpChannel(f"{scheme}://localhost:{port}", timeout=5)
         await channel.send(mail, to)
         await channel.close()
     assert postbox.taken[0].rcpt_tos == [anywhere]

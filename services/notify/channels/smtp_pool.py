@@ -122,19 +122,28 @@ class SmtpPool:
             await smtp.mail(sender, options=[*announced, *options], encoding=encoding)
             await smtp.rcpt(recipient, encoding=encoding)
         except aiosmtplib.SMTPRecipientRefused as e:
-            with suppress(aiosmtplib.SMTPException, OSError):
-                async with asyncio.timeout(RESET_SECONDS):
-                    await smtp.rset()
-                self._part_or_keep(line, e)
+            await self._reset(line)
+            self._part_or_keep(line, e)
             raise
         except BaseException:
             smtp.close()
             raise
 
+    async def _reset(self, line: _Line) -> None:
+        try:
+            async with asyncio.timeout(RESET_SECONDS):
+                await line.smtp.rset()
+        except (aiosmtplib.SMTPException, OSError):
+            # The relay has said what it says of this mail.
+            line.smtp.close()
+        except BaseException:
+            line.smtp.close()
+            raise
+
     def _part_or_keep(self, line: _Line, refusal: aiosmtplib.SMTPResponseException) -> None:
         if refusal.code == CLOSING:
             line.smtp.close()
-        else:
+        elif line.smtp.is_connected:
             # It answered, so the connection is well.
             self._keep(line)
 
@@ -152,6 +161,12 @@ class SmtpPool:
         )
         try:
             await smtp.connect()
+            # What it can do is asked before a mail is begun; some know only the older greeting.
+            if smtp.is_ehlo_or_helo_needed:
+                with suppress(aiosmtplib.SMTPHeloError):
+                    await smtp.ehlo()
+            if smtp.is_ehlo_or_helo_needed:
+                await smtp.helo()
             if relay.username is not None and relay.password is not None:
                 await smtp.login(relay.username, relay.password)
         except BaseException as e:
