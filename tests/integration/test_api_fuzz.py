@@ -6,7 +6,6 @@ The fuzzer finds the limits of each field in /openapi.json; what no description 
 import asyncio
 import json
 import sys
-from typing import Any
 
 import pytest
 
@@ -64,15 +63,14 @@ async def test_what_is_asked_of_the_forms_of_wishes_never_makes_the_api_fail(api
     await fuzz(api, tmp_path, *wishes, "--phases", "fuzzing", "--max-examples", "8")
 
 
-def nested(depth: int) -> dict[str, Any]:
-    inside: dict[str, Any] = {}
-    for _ in range(depth):
-        inside = {"filter": inside}
-    return inside
-
-
 WISH = {"filter": {"topics": ["aid"]}, "channel": HOOK}
 HUGE = "x" * 1_000_000
+
+
+def nested(depth: int) -> str:
+    """A wish in JSON, its filter in filters: Python's own writer ends where its stack does."""
+    inside = '{"filter":' * depth + "{}" + "}" * depth
+    return json.dumps(WISH | {"filter": "inside"}).replace('"inside"', inside)
 
 
 @pytest.mark.parametrize(
@@ -100,31 +98,19 @@ HUGE = "x" * 1_000_000
         ({"schedule": {"mode": "daily", "at": "25:00"}}, 422, "no time of day"),
         ({"schedule": {"quiet_hours": {"from": "22:00", "to": "22:00"}}}, 422, "name two times"),
         ({"schedule": {"expires_at": "9999-12-31T23:59:59-23:59"}}, 422, "this century"),
-        ({"filter": nested(20)}, 422, "Extra inputs"),
+        ({"filter": json.loads(nested(20))["filter"]}, 422, "Extra inputs"),
     ],
 )
 async def test_what_is_too_much_or_nonsense_is_refused_in_words(api, changes, status, said):
-    body = json.dumps(WISH | changes) if "filter" not in changes else dumped(changes)
     headers = {"Content-Type": "application/json"}
+    body = json.dumps(WISH | changes)
     problem = await api.json_of("POST", "/v1/subscriptions", status, data=body, headers=headers)
     assert (problem["status"], said in problem["detail"]) == (status, True), problem["detail"][:300]
 
 
-def dumped(changes: dict[str, Any]) -> str:
-    """JSON however deep: the standard library's writer ends where Python's stack does."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(100_000)
-    try:
-        return json.dumps(WISH | changes)
-    finally:
-        sys.setrecursionlimit(limit)
-
-
 async def test_json_deeper_than_a_parser_reads_is_refused(api):
     headers = {"Content-Type": "application/json"}
-    async with api.request(
-        "POST", "/v1/subscriptions", data=dumped({"filter": nested(5000)}), headers=headers
-    ) as r:
+    async with api.request("POST", "/v1/subscriptions", data=nested(5000), headers=headers) as r:
         # Python 3.13 reads it, and then it is a field that does not exist; those before do not.
         assert r.status in (400, 422)
         assert (await r.json())["status"] == r.status
