@@ -652,6 +652,17 @@ async def test_a_replay_of_more_than_can_be_looked_at_says_so_and_sends_nothing(
     assert await kinds_owed(api, made["id"]) == ["confirm"]
 
 
+async def test_a_secret_that_is_not_shown_is_not_taken_back_as_it_is_shown(api):
+    hook = {"type": "chat", "service": "slack", "url": "https://hooks.slack.com/services/T0/B0/secret"}
+    made = await api.json_of("POST", "/v1/subscriptions", 201, json=WISH | {"channel": hook})
+    path, owner = f"/v1/subscriptions/{made['id']}", {"Authorization": f"Bearer {made['manage_token']}"}
+    shown = (await api.json_of("GET", path, headers=owner))["channel"]
+    assert shown["url"] == "https://hooks.slack.com/…"
+    problem = await api.json_of("PATCH", path, 422, headers=owner, json={"channel": shown})
+    assert [error["field"] for error in problem["errors"]] == ["channel.url"]
+    assert (await api.stored(made["id"])).channel.url == hook["url"]
+
+
 @pytest.mark.parametrize("second", [MAIL, MAIL | {"address": MAIL["address"].title()}])
 async def test_a_second_channel_is_another_than_the_first(api, second):
     problem = await api.json_of(

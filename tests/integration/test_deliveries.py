@@ -485,6 +485,12 @@ async def test_what_a_receiver_wants_never_is_no_failure_and_is_told_nowhere_els
     desk.channel.failure = DeliveryError("answered 400 (webhook-delivery: abort-message)", unwanted=True)
     subscription = await desk.subscribe(**SECOND)
     await desk.has_failed_since("https://ok.example/", timedelta(days=6))
+    old = owed_report(subscription.id, (await desk.owe(subscription)).report or "", NOW)
+    tried = replace(old, id="dlv_old").after(
+        Attempt(NOW - timedelta(days=9), "failed", "answered 500"), "pending"
+    )
+    await desk.log.owe([tried])
+    await desk.becomes(tried, "given_up")
     for _ in range(CLOSED_AFTER):
         await desk.becomes(await desk.owe(subscription), "given_up")
     assert (await desk.stored(subscription)).state == "active"
@@ -918,6 +924,8 @@ async def test_one_address_gets_no_more_than_its_share_of_an_hour(desk: Desk) ->
     budget = MailBudget(desk.bus, 2)
     assert [await budget.take(address) for address in ("Duty@example.org", mail.address)] == [0, 0]
     assert 3590 < await budget.take(mail.address) <= 3600
+    await budget.give_back(mail.address)
+    assert await budget.take(mail.address) == 0, "who was turned away has not used any"
     await desk.owe(subscription)
 
     async def waits() -> bool:

@@ -195,10 +195,8 @@ def test_a_room_needs_its_token_which_is_shown_to_nobody() -> None:
 
 
 @pytest.mark.parametrize("service", ["slack", "msteams", "discord", "mattermost", "rocketchat"])
-def test_the_address_of_a_hook_is_shown_to_nobody_and_not_taken_back_so(service: str) -> None:
+def test_the_address_of_a_hook_is_shown_to_nobody(service: str) -> None:
     hook = endpoint(service)
     view: Any = public_view(make_subscription(channel=hook, fallback=hook))
     for part in ("channel", "fallback"):
         assert view[part]["url"] == f"https://{urlsplit(hook.url).hostname}/…"
-    with pytest.raises(ValidationError, match="written whole"):
-        ChatEndpoint.model_validate(view["channel"])

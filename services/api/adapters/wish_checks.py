@@ -8,6 +8,7 @@ from services.api.core.checks import (
     check_headers,
     check_languages,
     check_query,
+    check_shown,
     check_signatures,
     check_slips,
     check_topics,
@@ -17,7 +18,7 @@ from services.api.core.problem import FieldError, Invalid, NotReady
 from shared.address_guard import ForbiddenURL, check_url
 from shared.bus import Bus
 from shared.catalogue import followable, read_catalogue
-from shared.endpoints import EmailEndpoint, Endpoint, WebhookEndpoint, is_same
+from shared.endpoints import ChatEndpoint, EmailEndpoint, Endpoint, WebhookEndpoint, is_same
 from shared.setting_shapes import Network
 from shared.subscriptions import Filter, Wish
 
@@ -45,6 +46,8 @@ class WishChecks:
             except ValueError as e:
                 field = "address" if isinstance(endpoint, EmailEndpoint) else "url"
                 errors.append(FieldError(f"{name}.{field}", str(e)))
+            if isinstance(endpoint, ChatEndpoint):
+                errors += [FieldError(f"{name}.{field}", words) for field, words in check_shown(endpoint)]
             if isinstance(endpoint, WebhookEndpoint):
                 errors += [FieldError(f"{name}.headers", each) for each in check_headers(endpoint.headers)]
         wish = wish.model_copy(update=endpoints)

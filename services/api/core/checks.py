@@ -8,7 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from services.api.core.problem import FieldError
 from services.api.core.wording import listed
 from shared.countries import country_names, find_country
-from shared.endpoints import Endpoint, WebhookEndpoint
+from shared.endpoints import KEPT, ChatEndpoint, Endpoint, WebhookEndpoint
 from shared.matching.slips import slips
 from shared.matching.tokens import tokens
 
@@ -59,6 +59,12 @@ def check_headers(headers: Mapping[str, str]) -> list[str]:
         for name, value in headers.items()
         if not value.isascii()
     ]
+
+
+def check_shown(endpoint: ChatEndpoint) -> list[tuple[str, str]]:
+    """Return each field that comes back as it is shown, without its secret, and what to do."""
+    words = f"what is shown with {KEPT} is to be written whole"
+    return [(field, words) for field in ("url", "token") if KEPT in getattr(endpoint, field)]
 
 
 def check_signatures(channel: Endpoint, fallback: Endpoint | None) -> list[FieldError]:

@@ -114,7 +114,7 @@ class Ledger:
         if delivery.kind != "confirm":
             since = await self._failing_since(lane, failed, error, now)
             # No address is switched off because the relay is down.
-            is_its_own = not isinstance(subscription.channel, EmailEndpoint)
+            is_its_own = not (error.unwanted or isinstance(subscription.channel, EmailEndpoint))
             patience = timedelta(days=self.disable_after_days)
             if is_its_own and has_failed_long_enough(since, now, patience):
                 # What this process remembers may be a minute old, and a test have passed meanwhile.

@@ -17,7 +17,10 @@ class MailBudget:
         key = self._bus.names.limit("mail-to", address.lower())
         window = ("SET", key, 0, "EX", HOUR, "NX")
         _, count, left = await at_once(self._bus.redis, window, ("INCR", key), ("TTL", key))
-        return max(1, int(left)) if count > self._per_hour else 0
+        if count <= self._per_hour:
+            return 0
+        await self.give_back(address)
+        return max(1, int(left))
 
     async def give_back(self, address: str) -> None:
         """Count a mail less: it was not taken."""
