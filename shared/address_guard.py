@@ -29,6 +29,8 @@ _INNER_PORTS = {
 _INNER_SUFFIXES = (".local", ".localdomain", ".internal", ".lan", ".home.arpa")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ANY_PORT = 9
+# For documentation: no machine has it. Where it can be bound, all addresses can (ip_nonlocal_bind).
+_NOBODYS = IPv4Address("192.0.2.1")
 _LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 
 _UNSAFE = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -66,14 +68,34 @@ class AddressGuard:
 
 
 def _is_own(address: Address) -> bool:
-    """Whether this machine has the address: only then does the way there begin at it. Nothing is sent."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    """Whether this machine has the address: only then can a socket be bound to it, or does the way there begin at it.
+
+    Where any address can be bound, the second alone tells; of a network's second address here only the first does.
+    """
+    return _begins_at(address) or (_can_bind(address) and not _can_bind(_NOBODYS))
+
+
+def _begins_at(address: Address) -> bool:
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
+            # Nothing is sent by that.
             probe.connect((str(address), _ANY_PORT))
             return bool(ip_address(probe.getsockname()[0]) == address)
     except OSError:
         return False
+
+
+def _can_bind(address: Address) -> bool:
+    try:
+        with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
 
 def check_url(url: str, allow: Sequence[Network] = ()) -> str:

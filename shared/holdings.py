@@ -39,6 +39,10 @@ async def erase_held(bus: Bus, subscription_id: str) -> None:
         if delivery.digest:
             pipe.delete(names.digest(delivery.digest))
             pipe.zrem(names.digests_due, f"{delivery.digest} {subscription_id}")
+    async for member, _ in bus.redis.zscan_iter(names.digests_due, match=f"* {subscription_id} *"):
+        # To the second channel.
+        pipe.delete(names.digest(member.decode().partition(" ")[0]))
+        pipe.zrem(names.digests_due, member)
     pipe.delete(names.deliveries_of(subscription_id))
     await pipe.execute()
 

@@ -152,6 +152,15 @@ async def test_one_that_cannot_be_sent_again_is_named_and_the_others_are(
     assert "is not known any more, and would come twice: name a later moment" in " ".join(told.split())
 
 
+def test_a_log_is_cut_where_its_oldest_was_put_there_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replays, "KEPT_PER_SUBSCRIPTION", 2)
+    days = [NOW - timedelta(days=number) for number in range(10)]
+    newest = owed_report("sub_a", "new", days[1])
+    sent_again = owed_report("sub_a", "old", days[9]).after(Attempt(days[2], "delivered"), "delivered")
+    assert [replays._is_cut([newest, sent_again], since) for since in (days[3], days[1])] == [True, False]
+    assert not replays._is_cut([newest], days[9])
+
+
 async def test_a_person_is_erased_and_nobody_else(bus: Bus, run: Run, tmp_path: Path) -> None:
     store, log = SubscriptionStore(bus), DeliveryLog(bus)
     theirs = EmailEndpoint(type="email", address=WHO)

@@ -334,10 +334,11 @@ async def test_the_second_channel_is_told_of_what_an_endpoint_that_is_gone_has_m
     await desk.becomes(digest, "delivered")
 
 
+@pytest.mark.parametrize("state", ["disabled", "pending"])
 async def test_the_second_channel_is_told_of_all_that_waited_when_the_first_was_switched_off(
-    desk: Desk,
+    desk: Desk, state: State
 ) -> None:
-    subscription = await desk.subscribe(**SECOND, state="disabled")
+    subscription = await desk.subscribe(**SECOND, state=state)
     owed = [await desk.owe(subscription) for _ in range(3)]
     for each in owed:
         await desk.becomes(each, "cancelled")
@@ -440,6 +441,18 @@ async def test_the_second_channel_does_not_wait_for_an_attempt_that_is_hours_awa
     assert await FanOut(desk.bus).queue_digests(start + timedelta(minutes=14)) == 0
     assert await FanOut(desk.bus).queue_digests(start + timedelta(minutes=31)) == 1
     await until(lambda: "https://second.example/" in desk.channel.to)
+
+
+async def test_whoever_is_erased_is_told_nothing_by_the_second_channel(desk: Desk) -> None:
+    desk.channel.failure = DeliveryError("answered 503", status=503, retry_after=36000)
+    subscription, other = await desk.subscribe(**SECOND), await desk.subscribe("other", **SECOND)
+    for each in (subscription, other):
+        desk.reopen()
+        await attempted(desk, await desk.owe(each))
+    await desk.store.remove(subscription.id)
+    await erase_held(desk.bus, subscription.id)
+    assert await FanOut(desk.bus).queue_digests(datetime.now(UTC) + timedelta(minutes=31)) == 1
+    assert await desk.log.newest(subscription.id) == []
 
 
 async def test_what_arrives_before_the_second_channel_is_told_is_not_told_there(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -191,6 +191,7 @@ class Clerk:
         self.heard: list[str] = []
         self.mails_each = 1000
         self.left = asyncio.Event()
+        self.answer_of: dict[str, Callable[[], str]] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         mails, text = 0, False
@@ -203,7 +204,7 @@ class Clerk:
                 continue
             self.heard.append(verb)
             mails += verb == "MAIL"
-            answer = self.answers.get(verb, "250 OK")
+            answer = self.answer_of.get(verb, lambda of=verb: self.answers.get(of, "250 OK"))()
             if verb == "MAIL" and mails > self.mails_each:
                 answer = "452 4.5.3 too many messages in this connection"
             if answer == "hang":
@@ -225,6 +226,18 @@ async def test_a_connection_that_takes_no_more_mails_is_replaced_at_once() -> No
             await channel.send(message(f"dlv_{number}"), ENDPOINT)
         await channel.close()
     assert (clerk.heard.count("."), clerk.heard.count("EHLO")) == (6, 3)
+
+
+async def test_a_connection_that_closes_before_the_mail_was_given_away_is_replaced() -> None:
+    clerk = Clerk()
+    async with raw_server(clerk.serve) as port:
+        channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=5)
+        await channel.send(message(), ENDPOINT)
+        refusals = iter(["421 4.3.2 closing", "250 OK"])
+        clerk.answer_of["RCPT"] = lambda: next(refusals)
+        await channel.send(message("dlv_2"), ENDPOINT)
+        await channel.close()
+    assert (clerk.heard.count("."), clerk.heard.count("EHLO")) == (2, 2)
 
 
 async def test_a_mail_that_may_have_been_taken_is_not_sent_again_at_once() -> None:

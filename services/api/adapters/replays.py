@@ -1,6 +1,6 @@
 """Sends again what a subscription did not get: what failed, or all that was missed, since a moment."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -8,7 +8,7 @@ from services.api.core.problem import Conflict
 from services.api.core.search import Search, find_hit
 from shared.bus import Bus
 from shared.deliveries import KEPT_OFF_THE_LOG_SECONDS, KEPT_PER_SUBSCRIPTION, DeliveryLog
-from shared.delivery import owed_report
+from shared.delivery import Delivery, owed_report
 from shared.report_store import Place, ReportStore
 from shared.subscriptions import Subscription
 
@@ -31,8 +31,7 @@ async def replay(
     log = DeliveryLog(bus)
     newest = await log.newest(subscription.id, -1)
     known_from = datetime.now(UTC) - timedelta(seconds=KEPT_OFF_THE_LOG_SECONDS)
-    is_cut = len(newest) >= KEPT_PER_SUBSCRIPTION and newest[-1].created_at > since
-    if what == "missed" and is_cut and since < known_from:
+    if what == "missed" and since < known_from and _is_cut(newest, since):
         raise Conflict(
             f"this alert had so many deliveries that what arrived before {known_from:%d %B, %H:%M} UTC is not known any"
             " more, and would come twice: name a later moment"
@@ -44,6 +43,8 @@ async def replay(
         and (until is None or each.created_at <= until)
         and each.kind in ("report", "digest")
         and each.state in FAILED
+        # Nothing was left to tell the second channel.
+        and not (each.to_fallback and each.state == "cancelled")
     ]
     if what == "failed":
         await log.retry_now(failed)
@@ -60,6 +61,15 @@ async def replay(
     fallen = [each for each in known if each and each.state in FAILED]
     await log.retry_now(fallen)
     return len(failed) + owed + len(fallen)
+
+
+def _is_cut(newest: Sequence[Delivery], since: datetime) -> bool:
+    """Whether what was owed after a moment may have fallen off a log."""
+    if len(newest) < KEPT_PER_SUBSCRIPTION:
+        return False
+    # One that was sent again says when it should have been told first; it was put there before it was tried.
+    oldest = newest[-1]
+    return (oldest.log[-1].at if oldest.log else oldest.created_at) > since
 
 
 async def _matching(

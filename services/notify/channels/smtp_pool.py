@@ -81,14 +81,21 @@ class SmtpPool:
             line = self._kept() or await self._connect()
             try:
                 await self._address(line, len(mail), sender, recipient, options)
-            except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPSenderRefused, ConnectionError):
-                if not line.mails:
+            except (
+                aiosmtplib.SMTPServerDisconnected,
+                aiosmtplib.SMTPSenderRefused,
+                aiosmtplib.SMTPRecipientRefused,
+                ConnectionError,
+            ) as e:
+                is_answer = isinstance(e, aiosmtplib.SMTPRecipientRefused) and e.code != CLOSING
+                if is_answer or not line.mails:
                     raise
                 line = await self._connect()
                 await self._address(line, len(mail), sender, recipient, options)
         try:
             # Once it is given away, to give up would be to send it again (RFC 5321, 4.5.3.2.6).
-            _, answer = await line.smtp.data(mail, timeout=self._timeout + TAKING_SECONDS)
+            async with asyncio.timeout(self._timeout + TAKING_SECONDS):
+                _, answer = await line.smtp.data(mail, timeout=None)
         except aiosmtplib.SMTPDataError as e:
             self._part_or_keep(line, e)
             raise
