@@ -10,6 +10,8 @@ from pydantic_core import from_json, to_json
 from shared.events import Moment
 
 Kind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
+MOVE_KINDS = ("move_from", "move_to")
+"""The questions whether an alert may move to another address."""
 DeliveryState = Literal["pending", "held", "not_sent", "delivered", "given_up", "cancelled"]
 """held: waits for its digest; not_sent: it matched, and is not sent for the reason in `decision`."""
 AttemptOutcome = Literal["delivered", "failed", "given_up", "cancelled"]

@@ -252,6 +252,21 @@ def public_view(subscription: Subscription) -> Mapping[str, object]:
     return view
 
 
+def with_fallback_confirmed(subscription: Subscription, now: datetime) -> Subscription:
+    """Return it with its second channel answered."""
+    # An active one has a reason only if the second channel before this was taken off.
+    reason = "" if subscription.state == "active" else subscription.reason
+    return subscription.model_copy(update={"fallback_confirmed": True, "reason": reason, "changed_at": now})
+
+
+def without_fallback(subscription: Subscription, now: datetime, why: str = "") -> Subscription:
+    """Return it without a second channel; `why` is for its owner, who did not ask for that."""
+    gone: dict[str, object] = {"fallback": None, "fallback_confirmed": False, "changed_at": now}
+    if subscription.state == "active":
+        gone["reason"] = f"its second channel was taken off: {why}" if why else ""
+    return subscription.model_copy(update=gone)
+
+
 def as_fallback(subscription: Subscription) -> Subscription | None:
     """Return the subscription as its second channel sees it; None if it has none."""
     if subscription.fallback is None:

@@ -17,7 +17,6 @@ from services.notify.adapters.fan_out import FanOut
 from services.notify.adapters.mail_budget import MailBudget
 from services.notify.core.channel import DeliveryError, MailMessage, Sent, WebhookMessage
 from services.notify.core.lanes import CLOSED_AFTER, Held, Lane, Lanes
-from services.notify.core.mail_words import MOVE_KINDS
 from services.notify.core.outcome import after_success
 from shared.bus import Bus
 from shared.consumer import Consumer
@@ -31,6 +30,7 @@ from shared.deliveries import (
     put_off,
 )
 from shared.delivery import (
+    MOVE_KINDS,
     TO_FALLBACK,
     TOLD_BY_FALLBACK,
     Attempt,

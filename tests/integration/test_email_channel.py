@@ -217,38 +217,40 @@ class Clerk:
             writer.write(answer.encode() + b"\r\n")
 
 
+@asynccontextmanager
+async def channel_to(clerk: Clerk, timeout: float = 5) -> AsyncIterator[SmtpChannel]:
+    async with raw_server(clerk.serve) as port:
+        channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=timeout)
+        yield channel
+        await channel.close()
+
+
 async def test_a_connection_that_takes_no_more_mails_is_replaced_at_once() -> None:
     clerk = Clerk()
     clerk.mails_each = 2
-    async with raw_server(clerk.serve) as port:
-        channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=5)
+    async with channel_to(clerk) as channel:
         for number in range(6):
             await channel.send(message(f"dlv_{number}"), ENDPOINT)
-        await channel.close()
     assert (clerk.heard.count("."), clerk.heard.count("EHLO")) == (6, 3)
 
 
 async def test_a_connection_that_closes_before_the_mail_was_given_away_is_replaced() -> None:
     clerk = Clerk()
-    async with raw_server(clerk.serve) as port:
-        channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=5)
+    async with channel_to(clerk) as channel:
         await channel.send(message(), ENDPOINT)
         refusals = iter(["421 4.3.2 closing", "250 OK"])
         clerk.answer_of["RCPT"] = lambda: next(refusals)
         await channel.send(message("dlv_2"), ENDPOINT)
-        await channel.close()
     assert (clerk.heard.count("."), clerk.heard.count("EHLO")) == (2, 2)
 
 
 async def test_a_mail_that_may_have_been_taken_is_not_sent_again_at_once() -> None:
     clerk = Clerk()
-    async with raw_server(clerk.serve) as port:
-        channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=5)
+    async with channel_to(clerk) as channel:
         await channel.send(message(), ENDPOINT)
         clerk.answers["."] = "drop"
         with pytest.raises(DeliveryError):
             await channel.send(message("dlv_2"), ENDPOINT)
-        await channel.close()
     assert clerk.heard.count(".") == 2
 
 
@@ -274,14 +276,12 @@ async def test_a_relay_may_think_long_about_a_mail_that_it_has() -> None:
 
 async def test_an_answer_stands_though_the_relay_says_nothing_more() -> None:
     clerk = Clerk(RCPT="550 5.1.1 no such user", RSET="hang")
-    async with raw_server(clerk.serve) as port:
-        channel = SmtpChannel(f"smtp://127.0.0.1:{port}", timeout=30)
+    async with channel_to(clerk, timeout=30) as channel:
         with pytest.raises(DeliveryError) as caught:
             await channel.send(message(), ENDPOINT)
         assert caught.value.gone
         # Nobody could say what the next mail would be told there.
         await asyncio.wait_for(clerk.left.wait(), 10)
-        await channel.close()
 
 
 async def test_a_relay_that_knows_only_the_older_greeting_is_served() -> None:

@@ -11,7 +11,7 @@ from shared.deliveries import DeliveryLog, owed_notice
 from shared.endpoints import EmailEndpoint, Endpoint
 from shared.redis_client import at_once
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import State, Subscription
+from shared.subscriptions import State, Subscription, without_fallback
 
 log = structlog.get_logger()
 
@@ -68,16 +68,18 @@ def _of(endpoint: Endpoint | None, bounces: Mapping[str, Bounce]) -> Bounce | No
 
 def _without(subscription: Subscription, bounces: Mapping[str, Bounce]) -> Subscription:
     """A subscription that mails no more to what bounced: stopped or paused, or without its second channel."""
-    changes: dict[str, object] = {}
+    now = datetime.now(UTC)
     second, first = _of(subscription.fallback, bounces), _of(subscription.channel, bounces)
     if second:
-        changes = {"fallback": None, "fallback_confirmed": False}
+        subscription = without_fallback(subscription, now, _reason(second))
     if first:
         state: State = "paused" if first.kind == "soft" else "disabled"
         # One that is pending stays so: what is paused can be resumed without an answer.
         if subscription.state == "active" or (subscription.state != "disabled" and state == "disabled"):
-            reason = _WORDS[first.kind] + (f": {first.reason}" if first.reason else "")
-            changes |= {"state": state, "reason": reason}
-    if not changes:
-        return subscription
-    return subscription.model_copy(update=changes | {"changed_at": datetime.now(UTC)})
+            changes = {"state": state, "reason": _reason(first), "changed_at": now}
+            return subscription.model_copy(update=changes)
+    return subscription
+
+
+def _reason(bounce: Bounce) -> str:
+    return _WORDS[bounce.kind] + (f": {bounce.reason}" if bounce.reason else "")

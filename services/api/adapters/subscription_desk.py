@@ -27,7 +27,7 @@ from services.api.core.life import (
 from services.api.core.problem import Conflict, Forbidden, NotFound
 from shared.bus import Bus
 from shared.deliveries import DeliveryLog, endpoint_id
-from shared.delivery import TO_FALLBACK, Delivery, Kind, owed_message
+from shared.delivery import MOVE_KINDS, TO_FALLBACK, Delivery, Kind, owed_message
 from shared.endpoints import EmailEndpoint, Endpoint, turn_of
 from shared.holdings import erase_held
 from shared.setting_shapes import Network
@@ -194,7 +194,7 @@ class SubscriptionDesk:
             raise NotFound("this subscription has no such delivery")
         if delivery.state == "held":
             raise Conflict("it waits for its digest")
-        if delivery.kind in ("confirm", "move_from", "move_to"):
+        if delivery.kind in ("confirm", *MOVE_KINDS):
             raise Conflict("a confirmation is not sent again as it was; ask for a test")
         if subscription.state != "active":
             raise Conflict(f"the subscription is {subscription.state}: nothing is sent")

@@ -18,7 +18,6 @@ SOFT_LIMIT = 3
 SOFT_DAYS = 7
 
 _POSTMARK_HARD = ("HardBounce", "BadEmailAddress", "AddressChange", "ManuallyDeactivated", "Unsubscribe")
-_POSTMARK_COMPLAINT = ("SpamComplaint",)
 # What is told of, and says nothing of the mailbox: an answering machine, a challenge; the sender's domain or account.
 _POSTMARK_NONE = (
     *("AutoResponder", "ChallengeVerification", "Subscribe", "TestSubscription"),
@@ -76,34 +75,29 @@ def _ses(message: Mapping[str, Any]) -> list[Bounce]:
         return []
     told = json.loads(message["Message"]) if "Message" in message else message
     kind = told.get("notificationType") or told.get("eventType")
-    if kind == "Complaint" and told["complaint"].get("complaintFeedbackType") == "not-spam":
-        # Said of a mail that a filter had taken for spam.
-        return []
     if kind == "Complaint":
-        words, number = told["complaint"].get("complaintFeedbackType"), told["complaint"].get("feedbackId")
+        words, told_as = told["complaint"].get("complaintFeedbackType"), told["complaint"].get("feedbackId")
+        if words == "not-spam":
+            # Said of a mail that a filter had taken for spam.
+            return []
         rows = _many(told["complaint"]["complainedRecipients"])
-        return _readable((each["emailAddress"], "complaint", words, number) for each in rows)
+        return _readable((each["emailAddress"], "complaint", words, told_as) for each in rows)
     if kind != "Bounce" or told["bounce"].get("bounceSubType") in _SES_NONE:
         return []
     hardness: Kind = "hard" if told["bounce"]["bounceType"] == "Permanent" else "soft"
-    rows, number = _many(told["bounce"]["bouncedRecipients"]), told["bounce"].get("feedbackId")
-    return _readable((each["emailAddress"], hardness, each.get("diagnosticCode"), number) for each in rows)
+    rows, told_as = _many(told["bounce"]["bouncedRecipients"]), told["bounce"].get("feedbackId")
+    return _readable((each["emailAddress"], hardness, each.get("diagnosticCode"), told_as) for each in rows)
 
 
 def _postmark(message: Mapping[str, Any]) -> list[Bounce]:
-    if message["RecordType"] == "SpamComplaint":
-        return [_bounce(message["Email"], "complaint", message.get("Description"), message.get("ID"))]
-    if message["RecordType"] != "Bounce" or message["Type"] in _POSTMARK_NONE:
+    kind: Kind = "soft"
+    if "SpamComplaint" in (message["RecordType"], message.get("Type")):
+        kind = "complaint"
+    elif message["RecordType"] != "Bounce" or message["Type"] in _POSTMARK_NONE:
         return []
-    kind: Kind = "complaint" if message["Type"] in _POSTMARK_COMPLAINT else "soft"
-    return [
-        _bounce(
-            message["Email"],
-            "hard" if message["Type"] in _POSTMARK_HARD else kind,
-            message.get("Description"),
-            message.get("ID"),
-        )
-    ]
+    elif message["Type"] in _POSTMARK_HARD:
+        kind = "hard"
+    return [_bounce(message["Email"], kind, message.get("Description"), message.get("ID"))]
 
 
 def _many(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -123,7 +117,7 @@ def _readable(rows: Iterable[tuple[Any, Kind, Any, Any]]) -> list[Bounce]:
     return found
 
 
-def _bounce(address: Any, kind: Kind, reason: Any, number: Any = None) -> Bounce:
+def _bounce(address: Any, kind: Kind, reason: Any, told_as: Any) -> Bounce:
     if not isinstance(address, str) or "@" not in address:
         raise ValueError("no address")
     # "Jo <jo@example.org>" as some write it, "rfc822;jo@example.org" as others do (RFC 3464, 2.3.1).
@@ -134,4 +128,4 @@ def _bounce(address: Any, kind: Kind, reason: Any, number: Any = None) -> Bounce
     # As alerts keep it; some tell of the domain in its own letters.
     with suppress(idna.IDNAError):
         plain = f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"
-    return Bounce(plain, kind, " ".join(str(reason or "").split())[:200], str(number or "")[:200])
+    return Bounce(plain, kind, " ".join(str(reason or "").split())[:200], str(told_as or "")[:200])

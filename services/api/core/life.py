@@ -151,19 +151,6 @@ def snoozed(subscription: Subscription, now: datetime, *, days: int) -> Subscrip
     return subscription.model_copy(update={"schedule": schedule, "changed_at": now})
 
 
-def fallback_confirmed(subscription: Subscription, now: datetime) -> Subscription:
-    """Return it with its second channel answered."""
-    # An active one has a reason only if the second channel before this was taken off.
-    reason = "" if subscription.state == "active" else subscription.reason
-    return subscription.model_copy(update={"fallback_confirmed": True, "reason": reason, "changed_at": now})
-
-
-def fallback_ended(subscription: Subscription, now: datetime) -> Subscription:
-    """Return it without a second channel."""
-    ended = {"fallback": None, "fallback_confirmed": False, "changed_at": now}
-    return subscription.model_copy(update=ended)
-
-
 def feed_moved(subscription: Subscription, _: datetime) -> Subscription:
     """Return it with a new address of its feed; the old one opens nothing any more."""
     return subscription.model_copy(update={"feed_number": subscription.feed_number + 1})

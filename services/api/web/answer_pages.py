@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.api.core.life import agreed_to_move, confirmed, fallback_confirmed, fallback_ended
+from services.api.core.life import agreed_to_move, confirmed
 from services.api.core.problem import NotFound
 from services.api.web.parts import PartsOf
 from services.api.web.shown import described, found
 from shared.links import MOVES, fallback_subject, move_subject
+from shared.subscriptions import with_fallback_confirmed, without_fallback
 
 router = APIRouter(include_in_schema=False)
 
@@ -65,7 +66,7 @@ async def fallback(subscription_id: str, parts: PartsOf, key: Key, pressed: Pres
     subscription = await found(parts, subscription_id)
     await parts.check_key("fallback", fallback_subject(subscription), key)
     if pressed:
-        subscription = await parts.desk.apply(subscription, fallback_confirmed)
+        subscription = await parts.desk.apply(subscription, with_fallback_confirmed)
     values = await described(parts, subscription)
     return parts.pages.render("fallback.html", private=True, key=key, ending=False, **values)
 
@@ -77,7 +78,7 @@ async def end_fallback(subscription_id: str, parts: PartsOf, key: Key, pressed: 
     if subscription.fallback:
         await parts.check_key("unsubscribe", fallback_subject(subscription), key)
     if pressed:
-        subscription = await parts.desk.apply(subscription, fallback_ended)
+        subscription = await parts.desk.apply(subscription, without_fallback)
     values = await described(parts, subscription)
     return parts.pages.render("fallback.html", private=True, key=key, ending=True, **values)
 

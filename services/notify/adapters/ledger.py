@@ -120,9 +120,9 @@ class Ledger:
                 # What this process remembers may be a minute old, and a test have passed meanwhile.
                 lane.failing_since = 0.0
                 since = await self._failing_since(lane, failed, error, now)
-            if is_its_own and has_failed_long_enough(since, now, patience):
-                reason = f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
-                await self.standing.disable(subscription, reason)
+                if has_failed_long_enough(since, now, patience):
+                    reason = f"every attempt since {since:%d %B %Y} has failed; the last: {error}"
+                    await self.standing.disable(subscription, reason)
             if error.unwanted:
                 more = self.endpoints.after_success(lane)
             elif not delivery.to_fallback and is_for_fallback(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from shared.deliveries import DeliveryLog, owed_notice
 from shared.subscription_store import SubscriptionStore
-from shared.subscriptions import Subscription
+from shared.subscriptions import Subscription, with_fallback_confirmed, without_fallback
 
 
 class Standing:
@@ -36,9 +36,7 @@ class Standing:
 
         def given_up(subscription: Subscription) -> Subscription:
             if asked.channel == subscription.fallback != subscription.channel:
-                gone = {"fallback": None, "fallback_confirmed": False}
-                words = f"its second channel was taken off: {reason}"
-                return subscription.model_copy(update={**gone, "reason": words, "changed_at": _now()})
+                return without_fallback(subscription, _now(), reason)
             if subscription.state == "disabled" or subscription.channel != asked.channel:
                 return subscription
             return subscription.model_copy(
@@ -55,13 +53,7 @@ class Standing:
         await self._subscriptions.update(
             asked.id,
             lambda subscription: (
-                subscription.model_copy(
-                    update={
-                        "fallback_confirmed": True,
-                        "reason": "" if subscription.state == "active" else subscription.reason,
-                        "changed_at": _now(),
-                    }
-                )
+                with_fallback_confirmed(subscription, _now())
                 if subscription.fallback == asked.channel
                 else subscription
             ),

@@ -80,15 +80,6 @@ class OutboxChannel:
         return Sent(None, f"written to {path} instead of sent to {endpoint.address}")
 
 
-def _is_about_this_mail(error: aiosmtplib.SMTPResponseException, words: str) -> bool:
-    """Whether another mail may well be taken, and not the relay is in trouble."""
-    if isinstance(error, aiosmtplib.SMTPSenderRefused):
-        return error.code == TOO_BIG
-    if not isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError):
-        return False
-    return error.code not in _RELAY_CODES and not _RELAY_STATE.match(words)
-
-
 def _write_whole(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
@@ -119,3 +110,12 @@ def _delivery_error(error: Exception) -> DeliveryError:
             f"no secure connection to the mail server: {one_line(error.reason or str(error))}"
         )
     return DeliveryError(f"cannot hand the mail over: {one_line(str(error))}")
+
+
+def _is_about_this_mail(error: aiosmtplib.SMTPResponseException, words: str) -> bool:
+    """Whether another mail may well be taken, and not the relay is in trouble."""
+    if isinstance(error, aiosmtplib.SMTPSenderRefused):
+        return error.code == TOO_BIG
+    if not isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError):
+        return False
+    return error.code not in _RELAY_CODES and not _RELAY_STATE.match(words)

@@ -9,7 +9,7 @@ from services.notify.core.letter import Letter
 from services.notify.core.message import matched_part
 from services.notify.core.recent import Recent
 from shared.decision import silent_until
-from shared.delivery import Delivery
+from shared.delivery import MOVE_KINDS, Delivery
 from shared.events import TaggedReport
 from shared.matching.document import Document
 from shared.subscriptions import CompiledFilter, Matched, Subscription, as_fallback, find_match
@@ -110,7 +110,7 @@ def addressed(delivery: Delivery, wanting: Wanting | None) -> Wanting:
         return wanting
     if delivery.kind == "confirm" and subscription.state != "pending":
         raise Cancelled("the subscription is confirmed already")
-    if delivery.kind in ("move_from", "move_to") and subscription.move is None:
+    if delivery.kind in MOVE_KINDS and subscription.move is None:
         raise Cancelled("the change of address was called off, or is done")
     if delivery.kind == "move_to" and subscription.move:
         # The one message that goes to an address before it is the subscription's.

@@ -22,7 +22,7 @@ from shared.subscriptions import Matched, Subscription
 EXCERPT_WIDTH = 600
 LONGEST_ASKED = 1e9
 # A bot that was thrown out or blocked, a token that is none any more.
-REFUSED: Mapping[ChatService, tuple[int, ...]] = {"telegram": (401, 403), "discord": (401,)}
+GONE_THERE: Mapping[ChatService, tuple[int, ...]] = {"telegram": (401, 403), "discord": (401,)}
 LATE = "Late: it could not be delivered in time."
 # Units of UTF-16 of the whole text; the services count in several ways, and this is safely below each.
 LIMITS: dict[ChatService, int] = {
@@ -87,7 +87,7 @@ def is_gone(service: ChatService, status: int) -> bool:
 
     On a host of somebody's own a 404 may come from a proxy whose chat service is being started anew.
     """
-    return status == 410 or (status == 404 and service in CHAT_HOSTS) or status in REFUSED.get(service, ())
+    return status == 410 or (status == 404 and service in CHAT_HOSTS) or status in GONE_THERE.get(service, ())
 
 
 def seconds_asked_for(body: bytes) -> float | None:
@@ -139,10 +139,8 @@ def _for_slack(text: str) -> str:
 
 
 def _slack(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:
-    return _posted(
-        endpoint.url,
-        {"text": _text(message, "slack", _for_slack), "unfurl_links": False, "unfurl_media": False},
-    )
+    text = _text(message, "slack", _for_slack)
+    return _posted(endpoint.url, {"text": text, "unfurl_links": False, "unfurl_media": False})
 
 
 def _msteams(endpoint: ChatEndpoint, message: ChatMessage) -> ChatRequest:

@@ -16,6 +16,7 @@ from services.notify.core.digest import topic_of
 from services.notify.core.letter import Letter, gap, pieces
 from services.notify.core.message import Reference
 from shared.countries import country_names
+from shared.delivery import MOVE_KINDS
 from shared.digest import Digest
 from shared.events import TaggedReport
 from shared.excerpts import Segment, marked_excerpt, segments
@@ -25,7 +26,6 @@ from shared.subscriptions import Filter, Matched, Subscription
 
 MailKind = Literal["report", "digest", "confirm", "test", "notice", "move_from", "move_to"]
 
-MOVE_KINDS = ("move_from", "move_to")
 EXCERPT_WIDTH = 1_200
 SUBJECT_LIMIT = 200
 WORDS_SHOWN = 8
